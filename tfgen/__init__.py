@@ -1,0 +1,32 @@
+"""Deep generative models for TensorFlow and Keras 3 that ship.
+
+The public names load on first use: `import tfgen` imports nothing heavy.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Autoencoder": "tfgen.models.autoencoder",
+    "VAE": "tfgen.models.vae",
+    "create_model": "tfgen.presets",
+    "list_presets": "tfgen.presets",
+    "load": "tfgen.loading",
+}
+_PACKAGES = ("callbacks", "data", "latents", "metrics", "models", "networks", "presets")
+
+__all__ = ["__version__", *_HOME, *_PACKAGES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    if name in _PACKAGES:
+        return importlib.import_module(f"tfgen.{name}")
+    raise AttributeError(f"module 'tfgen' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
