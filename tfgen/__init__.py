@@ -17,7 +17,7 @@ _HOME = {
 }
 _PACKAGES = ("callbacks", "data", "latents", "metrics", "models", "networks", "presets")
 
-__all__ = ["__version__", *_HOME, *_PACKAGES]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME, *_PACKAGES]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,321 @@
+"""What every model must pass (the rules of the design), as checks to be called.
+
+Each check takes `make_model`, a function that returns a new, compiled, small model with
+seed 0 and the same initial weights at every call, and `images` `(n, height, width,
+channels)` float32 in [0, 1]; conditional models also get `labels` `(n,)`.
+`run_contracts` calls them all but export's: tests parametrise over `CONTRACTS`.
+"""
+
+import functools
+import inspect
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+BATCH_SIZE = 8
+
+
+def dataset(images, labels=None, batch_size=BATCH_SIZE):
+    data = images if labels is None else (images, labels)
+    return tf.data.Dataset.from_tensor_slices(data).batch(batch_size)
+
+
+def state(model):
+    """Every number that training moves: weights, slots, random states."""
+    variables = [*model.weights, *model.random_states]
+    for optimizer in optimizers(model):
+        variables += optimizer.variables
+    return [v.numpy() for v in variables]
+
+
+def optimizers(model):
+    found = [
+        getattr(model, name, None) for name in dir(type(model)) + list(vars(model))
+    ]
+    unique = {id(o): o for o in found if isinstance(o, keras.optimizers.Optimizer)}
+    return list(unique.values())
+
+
+def assert_same_state(one, other):
+    one, other = state(one), state(other)
+    assert len(one) == len(other)
+    for left, right in zip(one, other, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def check_fit_evaluate_predict(make_model, images, labels=None):
+    model = make_model()
+    data = dataset(images, labels)
+    before = state(model)
+    history = model.fit(data, validation_data=data, epochs=2, verbose=0).history
+    names = set(model.term_names)
+    assert set(history) == names | {f"val_{name}" for name in names}
+    assert all(math.isfinite(v) for values in history.values() for v in values)
+    assert any(
+        not np.array_equal(a, b) for a, b in zip(before, state(model), strict=False)
+    )
+    assert set(model.evaluate(data, return_dict=True, verbose=0)) == names
+    outputs = model.predict(data, verbose=0)
+    assert len(outputs) == len(images)
+    assert np.isfinite(outputs).all()
+
+
+def check_same_seed_same_training(make_model, images, labels=None):
+    one, other = make_model(), make_model()
+    one.fit(dataset(images, labels), epochs=2, verbose=0)
+    other.fit(dataset(images, labels), epochs=2, verbose=0)
+    assert_same_state(one, other)
+
+
+def check_evaluation_repeats_and_leaves_no_trace(make_model, images, labels=None):
+    model = make_model()
+    data = dataset(images, labels)
+    model.fit(data, verbose=0)
+    before = state(model)
+    first = model.evaluate(data, return_dict=True, verbose=0)
+    assert model.evaluate(data, return_dict=True, verbose=0) == first
+    for left, right in zip(before, state(model), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def check_ragged_last_batch(make_model, images, labels=None):
+    """A last batch of one counts for one: figures are means over images."""
+    model = make_model()
+    count = BATCH_SIZE + 1
+    images = images[:count]
+    labels = None if labels is None else labels[:count]
+    model.fit(dataset(images, labels), verbose=0)
+    steps = []
+    for batch in dataset(images, labels):
+        model.reset_metrics()
+        # The draws of `evaluate`, whose noise depends on the images counted before.
+        seen = sum(size for size, _ in steps)
+        model.trackers[0].count.assign(seen)
+        x, y = batch if labels is not None else (batch, None)
+        terms = model.compute_terms(x, y, training=False)
+        steps.append((len(x), {k: float(v) for k, v in terms.items()}))
+    model.reset_metrics()
+    figures = model.evaluate(dataset(images, labels), return_dict=True, verbose=0)
+    for name in model.term_names:
+        mean = sum(size * terms[name] for size, terms in steps) / count
+        np.testing.assert_allclose(figures[name], mean, rtol=1e-5)
+
+
+def check_labelled_and_unlabelled(make_model, images, labels=None):
+    """An unconditional model trains the same with labels in the data or without."""
+    model = make_model()
+    given = np.arange(len(images)) % 3
+    if model.num_classes is not None:
+        try:
+            model.fit(dataset(images), verbose=0)
+        except ValueError as error:
+            assert "labels" in str(error)
+        else:
+            raise AssertionError("a conditional model trained without labels")
+        return
+    other = make_model()
+    model.fit(dataset(images), verbose=0)
+    other.fit(dataset(images, given), verbose=0)
+    assert_same_state(model, other)
+    assert len(model.predict(dataset(images, given), verbose=0)) == len(images)
+
+
+def check_steps_per_execution(make_model, images, labels=None):
+    model, other = make_model(), make_model()
+    _recompile(other, steps_per_execution=2)
+    images = images[: 4 * BATCH_SIZE]
+    labels = None if labels is None else labels[: 4 * BATCH_SIZE]
+    model.fit(dataset(images, labels), verbose=0)
+    other.fit(dataset(images, labels), verbose=0)
+    assert_close_state(model, other, rtol=1e-5)
+
+
+def check_jit_compile(make_model, images, labels=None):
+    model, other = make_model(), make_model()
+    _recompile(other, jit_compile=True)
+    assert other.jit_compile
+    model.fit(dataset(images, labels), verbose=0)
+    other.fit(dataset(images, labels), verbose=0)
+    assert_close_state(model, other, rtol=1e-3, atol=1e-4)
+
+
+def check_keras_round_trip(make_model, images, labels, path):
+    """Save, load (safe mode), one more epoch: to the bit as without stopping."""
+    model = make_model()
+    data = dataset(images, labels)
+    model.fit(data, verbose=0)
+    model.save(path)
+    loaded = keras.saving.load_model(path, safe_mode=True)
+    assert_same_state(model, loaded)
+    model.fit(data, verbose=0)
+    loaded.fit(data, verbose=0)
+    assert_same_state(model, loaded)
+    assert loaded.get_config().keys() == model.get_config().keys()
+
+
+def check_config_matches_signature(make_model):
+    """One argument = one attribute = one config key."""
+    model = make_model()
+    names = list(inspect.signature(type(model).__init__).parameters)[1:]
+    names.remove("kwargs")
+    config = model.get_config()
+    for name in names:
+        assert hasattr(model, name), name
+        assert name in config, name
+        if not isinstance(getattr(model, name), keras.Model):
+            assert config[name] == getattr(model, name)
+    clone = type(model).from_config(config)
+    assert [w.shape for w in clone.weights] == [w.shape for w in model.weights]
+
+
+def check_compile_refuses_a_loss(make_model):
+    try:
+        make_model().compile(loss="mse")
+    except ValueError as error:
+        assert "objective" in str(error)
+    else:
+        raise AssertionError("compile took a loss that nothing would use")
+
+
+def check_mixed_precision(make_model, images, labels, policy):
+    keras.config.set_dtype_policy(policy)
+    model = make_model()
+    used = {layer.compute_dtype for layer in model._flatten_layers() if layer.weights}
+    assert policy.removeprefix("mixed_") in used
+    for optimizer in optimizers(model):
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        assert scaled == (policy == "mixed_float16")
+    history = model.fit(dataset(images, labels), epochs=2, verbose=0).history
+    assert all(math.isfinite(v) for values in history.values() for v in values)
+    x, y = images[:2], None if labels is None else tf.constant(labels[:2], tf.int32)
+    for name, term in model.compute_terms(x, y, training=False).items():
+        assert term.dtype == tf.float32, name
+    assert all(w.dtype == "float32" for w in model.trainable_weights)
+
+
+def check_float16_overflow_is_skipped(make_model, images, labels=None):
+    """A loss scale that overflows is halved, and that step moves nothing."""
+    keras.config.set_dtype_policy("mixed_float16")
+    model = make_model()
+    x = images[:BATCH_SIZE]
+    y = None if labels is None else labels[:BATCH_SIZE]
+    model.fit(dataset(x, y), verbose=0)
+    for optimizer in optimizers(model):
+        optimizer.dynamic_scale.assign(2.0**120)
+    before = [w.numpy() for w in model.trainable_weights]
+    model.fit(dataset(x, y), verbose=0)
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), old)
+    for optimizer in optimizers(model):
+        assert float(optimizer.dynamic_scale) == 2.0**119
+
+
+def check_mirrored_strategy(make_model, images, labels=None):
+    """Two replicas with global batch B take the steps that one takes with batch B."""
+    images = images[: 2 * BATCH_SIZE]
+    labels = None if labels is None else labels[: 2 * BATCH_SIZE]
+    single = make_model()
+    with two_replicas().scope():
+        mirrored = make_model()
+    data = dataset(images, labels)
+    one = single.fit(data, verbose=0).history
+    two = mirrored.fit(data, verbose=0).history
+    for name in one:
+        np.testing.assert_allclose(two[name], one[name], rtol=1e-5, err_msg=name)
+    assert_close_state(single, mirrored, rtol=1e-3, atol=1e-5)
+
+
+@functools.cache
+def two_replicas():
+    # One for the process: a second strategy would reuse the keys of the first's
+    # collective operations, and fail where the shapes differ.
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def assert_close_state(one, other, rtol, atol=1e-6):
+    for left, right in zip(state(one), state(other), strict=True):
+        np.testing.assert_allclose(left, right, rtol=rtol, atol=atol)
+
+
+def check_signatures(make_model, num_rows=3):
+    """Named float32 images in [0, 1], dynamic batch, no hidden randomness."""
+    model = make_model()
+    endpoints = model.signatures()
+    assert endpoints
+    for name, function in endpoints.items():
+        specs = function.input_signature
+        assert all(spec.name and spec.shape[0] is None for spec in specs), name
+        for rows in (1, num_rows):
+            inputs = [_example(spec, rows) for spec in specs]
+            outputs, again = function(*inputs), function(*inputs)
+            assert outputs, name
+            for key, value in outputs.items():
+                assert value.shape[0] == rows
+                np.testing.assert_array_equal(value, again[key])
+                if key == "images":
+                    assert value.dtype == tf.float32
+                    assert float(tf.reduce_min(value)) >= 0.0
+                    assert float(tf.reduce_max(value)) <= 1.0
+        if specs[0].name == "seeds":
+            check_seeds(function, specs)
+
+
+def check_seeds(function, specs):
+    """The image of a seed depends on that seed alone."""
+    others = [_example(spec, 3) for spec in specs[1:]]
+    images = function(tf.constant([5, 9, 5], tf.int64), *others)["images"]
+    others = [tf.gather(other, [1]) for other in others]
+    alone = function(tf.constant([9], tf.int64), *others)["images"]
+    np.testing.assert_allclose(images[1:2], alone, atol=1e-6)
+    assert float(tf.reduce_max(tf.abs(images[0] - images[1]))) > 1e-6
+    if not others:
+        np.testing.assert_array_equal(images[0], images[2])
+
+
+def _example(spec, rows):
+    shape = [rows, *spec.shape[1:]]
+    if spec.dtype.is_integer:
+        return tf.range(rows, dtype=spec.dtype) % 2
+    return tf.random.stateless_uniform(shape, (0, 1))
+
+
+def _recompile(model, **kwargs):
+    config = keras.saving.deserialize_keras_object(model.get_compile_config())
+    model.compile(**{**config, **kwargs})
+
+
+CONTRACTS = {
+    check.__name__.removeprefix("check_"): check
+    for check in (
+        check_fit_evaluate_predict,
+        check_same_seed_same_training,
+        check_evaluation_repeats_and_leaves_no_trace,
+        check_ragged_last_batch,
+        check_labelled_and_unlabelled,
+        check_steps_per_execution,
+        check_jit_compile,
+        check_keras_round_trip,
+        check_config_matches_signature,
+        check_compile_refuses_a_loss,
+        check_mixed_precision,
+        check_float16_overflow_is_skipped,
+        check_mirrored_strategy,
+        check_signatures,
+    )
+}
+
+
+def run_contract(name, make_model, images, labels, tmp_path):
+    """Runs one contract with the arguments that it takes."""
+    check = CONTRACTS[name]
+    if check is check_keras_round_trip:
+        check(make_model, images, labels, tmp_path / "model.keras")
+    elif check is check_mixed_precision:
+        for policy in ("mixed_bfloat16", "mixed_float16"):
+            check(make_model, images, labels, policy)
+    elif "images" in inspect.signature(check).parameters:
+        check(make_model, images, labels)
+    else:
+        check(make_model)

@@ -1,0 +1,77 @@
+"""Every model against the contracts: one row a variant."""
+
+import keras
+import pytest
+
+import tfgen
+from tests import contracts
+from tests.models import small
+from tfgen.networks import (
+    build_conv_decoder,
+    build_conv_encoder,
+    build_mlp_decoder,
+    build_mlp_encoder,
+)
+
+
+def make_autoencoder(**kwargs):
+    def make():
+        small.seeded()
+        model = tfgen.Autoencoder(
+            build_mlp_encoder(small.IMAGE_SHAPE, small.LATENT_DIM, (16,)),
+            build_mlp_decoder(small.LATENT_DIM, small.IMAGE_SHAPE, (16,)),
+            seed=0,
+            **kwargs,
+        )
+        model.compile(keras.optimizers.Adam(1e-2))
+        return model
+
+    return make
+
+
+def make_vae(conv=False, dropout=False, **kwargs):
+    def make():
+        small.seeded()
+        num_classes = kwargs.get("num_classes")
+        shape, latent_dim = small.IMAGE_SHAPE, small.LATENT_DIM
+        if conv:
+            encoder = build_conv_encoder(shape, 2 * latent_dim, (4, 8), num_classes)
+            decoder = build_conv_decoder(latent_dim, shape, (8, 4), num_classes)
+        else:
+            build = {"hidden_units": (16,), "num_classes": num_classes}
+            encoder = build_mlp_encoder(shape, 2 * latent_dim, **build)
+            decoder = build_mlp_decoder(latent_dim, shape, **build)
+        if dropout:
+            noisy = keras.layers.Dropout(0.2)(encoder.outputs[0])
+            encoder = keras.Model(encoder.inputs, noisy)
+        model = tfgen.VAE(encoder, decoder, seed=0, **kwargs)
+        model.compile(keras.optimizers.Adam(1e-2))
+        return model
+
+    return make
+
+
+MODELS = {
+    "autoencoder": make_autoencoder(),
+    "denoising": make_autoencoder(
+        reconstruction="binary_crossentropy", noise_stddev=0.2
+    ),
+    "vae": make_vae(),
+    "conv_vae": make_vae(conv=True, beta=4.0),
+    "gaussian_vae": make_vae(likelihood="gaussian", free_bits=0.5),
+    "importance_weighted_vae": make_vae(num_importance_samples=3),
+    "conditional_vae": make_vae(num_classes=3, conv=True),
+}
+
+
+@pytest.mark.parametrize("contract", contracts.CONTRACTS)
+@pytest.mark.parametrize("name", MODELS)
+def test_contract(name, contract, tmp_path):
+    labels = small.labels() if MODELS[name]().num_classes else None
+    contracts.run_contract(contract, MODELS[name], small.images(), labels, tmp_path)
+
+
+def test_dropout_resumes_to_the_bit(tmp_path):
+    make_model = make_vae(dropout=True)
+    path = tmp_path / "model.keras"
+    contracts.check_keras_round_trip(make_model, small.images(), None, path)

@@ -1,0 +1,220 @@
+"""What every generative model shares: bookkeeping, no maths."""
+
+import inspect
+
+import keras
+import tensorflow as tf
+
+
+class GenerativeModel(keras.Model):
+    """Base of the models: random state, trackers, one optimizer's steps, config, specs.
+
+    A model takes its networks as arguments and keeps each argument as the attribute of
+    the same name. It sets `term_names`, and defines `compute_terms(images, labels,
+    training)`: a dict of those scalars, of which `loss` is minimised; and
+    `signatures()`: the served endpoints, name -> `tf.function` with named specs.
+
+    Args:
+        seed: Integer seed of every draw the model makes; `None` picks one.
+        num_classes: Number of classes of a model that is conditional on a label.
+        kwargs: Those of `keras.Model`, such as `name` and `dtype`.
+    """
+
+    term_names = ("loss",)
+
+    def __init__(self, seed=None, num_classes=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.num_classes = num_classes
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.trackers = [keras.metrics.Mean(name=name) for name in self.term_names]
+
+    # ---- Training -----------------------------------------------------------------
+
+    def compile(self, optimizer="adam", jit_compile="auto", **kwargs):
+        """Sets the optimizer; the other arguments are those of `keras.Model.compile`.
+
+        The model computes its own objective, so `loss` and `metrics` are refused.
+        `jit_compile="auto"` uses XLA where there is a GPU: on CPUs it was seen to
+        slow convolutions down.
+        """
+        refused = ("loss", "loss_weights", "metrics", "weighted_metrics")
+        if any(kwargs.get(name) is not None for name in refused):
+            raise ValueError(
+                f"{type(self).__name__} computes its own objective: call `compile` "
+                f"without {', '.join(refused)}. It reports {self.term_names}."
+            )
+        if jit_compile == "auto":
+            jit_compile = bool(tf.config.list_physical_devices("GPU"))
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)  # or its slots are not restored
+
+    def train_step(self, data):
+        images, labels = self._unpack(data)
+        with tf.GradientTape() as tape:
+            terms = self.compute_terms(images, labels, training=True)
+            scaled_loss = self._scale_loss(terms["loss"], self.optimizer)
+        gradients = tape.gradient(scaled_loss, self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return self._track(terms, images)
+
+    def test_step(self, data):
+        images, labels = self._unpack(data)
+        return self._track(self.compute_terms(images, labels, training=False), images)
+
+    def predict_step(self, data):
+        images, labels = self._unpack(data)
+        return self(images if labels is None else (images, labels), training=False)
+
+    @property
+    def metrics(self):
+        return self.trackers
+
+    def _unpack(self, data):
+        """Returns images and, for a conditional model, int32 labels (else `None`)."""
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        if weights is not None:
+            raise ValueError(
+                f"{type(self).__name__} takes no sample weights. Received data of "
+                "(images, labels, weights): repeat or resample the images instead."
+            )
+        if isinstance(images, (tuple, list)):
+            images, labels = images
+        if self.num_classes is None:
+            return images, None
+        if labels is None:
+            raise ValueError(
+                f"This {type(self).__name__} has num_classes={self.num_classes}: it "
+                "needs data of (images, labels). Received images alone."
+            )
+        return images, tf.cast(labels, tf.int32)
+
+    def _track(self, terms, images):
+        # Weighted by the batch, so that a ragged last one counts for what it holds.
+        batch_size = tf.shape(images)[0]
+        for tracker in self.trackers:
+            tracker.update_state(terms[tracker.name], sample_weight=batch_size)
+        return self.get_metrics_result()
+
+    def _scale_loss(self, loss, optimizer):
+        # Keras optimizers sum gradients over replicas; float16 needs a larger loss.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return optimizer.scale_loss(loss / replicas)
+
+    # ---- Random draws -------------------------------------------------------------
+
+    def _step_seed(self, training):
+        """Seed `(2,)` of a step: the next one, or in evaluation a repeatable one."""
+        if training:
+            return self.seed_generator.next()
+        # Evaluating twice gives the same figure, and training goes on as without it.
+        count = tf.cast(self.trackers[0].count, tf.int64)
+        first, _ = tf.unstack(tf.cast(self.seed_generator.state.value, tf.int64))
+        return tf.stack([first, -1 - count])  # training counts up from 0
+
+    @staticmethod
+    def _replica_normal(batch_size, event_shape, seed):
+        """Standard normal noise `(batch_size, *event_shape)` for this replica's rows.
+
+        Every replica draws the global batch's noise and keeps its part, so that N
+        replicas take the step that one takes.
+        """
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return standard_normal((batch_size, *event_shape), seed)
+        replicas = context.num_replicas_in_sync
+        shape = (replicas * batch_size, *event_shape)
+        start = context.replica_id_in_sync_group * batch_size
+        return standard_normal(shape, seed)[start : start + batch_size]
+
+    @staticmethod
+    def _normal_from_seeds(seeds, event_shape):
+        """Standard normal noise `(batch, *event_shape)`: one draw for each seed."""
+        return tf.map_fn(
+            lambda seed: standard_normal(event_shape, tf.stack([seed, 0])),
+            seeds,
+            fn_output_signature=tf.float32,
+        )
+
+    # ---- Saving -------------------------------------------------------------------
+
+    @property
+    def random_states(self):
+        """States of all seed generators, dropout's included: Keras saves none."""
+        weights = {id(weight) for weight in self.weights}
+        return [v for v in self.variables if id(v) not in weights]
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for index, state in enumerate(self.random_states):
+            store[f"random_state_{index}"] = state
+
+    def load_own_variables(self, store):
+        keys = [key for key in store.keys() if not key.startswith("random_state_")]
+        super().load_own_variables({key: store[key] for key in keys})
+        for index, state in enumerate(self.random_states):
+            state.assign(store[f"random_state_{index}"])
+
+    def get_config(self):
+        config = super().get_config()
+        for name in self.argument_names():
+            value = getattr(self, name)
+            is_network = isinstance(value, keras.Model)
+            serialize = keras.saving.serialize_keras_object
+            config[name] = serialize(value) if is_network else value
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        for name, value in config.items():
+            if isinstance(value, dict) and "class_name" in value:
+                config[name] = keras.saving.deserialize_keras_object(value)
+        return cls(**config)
+
+    @classmethod
+    def argument_names(cls):
+        """Names of the constructor's arguments: each is an attribute and a config key."""
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
+
+    # ---- Serving ------------------------------------------------------------------
+
+    def _endpoint(self, function, spec):
+        """Serves `function(inputs[, labels])`, with labels if the model has classes."""
+        specs = [spec]
+        if self.num_classes is not None:
+            specs.append(tf.TensorSpec((None,), tf.int32, name="labels"))
+        return tf.function(function, input_signature=specs)
+
+
+def standard_normal(shape, seed):
+    """Standard normal noise of `shape`: the same on every device, with XLA or without.
+
+    TensorFlow's own draws of floats differ under XLA; its Philox bits do not.
+
+    Args:
+        shape: Integers, or scalar tensors.
+        seed: Integer tensor or pair `(2,)`.
+    """
+    bits = tf.random.stateless_uniform(
+        shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    )
+    top = tf.cast(tf.bitwise.right_shift(bits, tf.constant(9, tf.uint32)), tf.int32)
+    uniform = (tf.cast(top, tf.float32) + 0.5) * 2.0**-23  # exact, and never 0 or 1
+    return tf.math.ndtri(uniform)
+
+
+def symbolic_inputs(network):
+    """Returns fresh `keras.Input`s shaped like those of a built network."""
+    inputs = [keras.Input(batch_shape=i.shape, dtype=i.dtype) for i in network.inputs]
+    return inputs[0] if len(inputs) == 1 else tuple(inputs)
+
+
+def check_choice(name, value, choices):
+    """Raises a `ValueError` that lists the choices if `value` is not one of them."""
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {choices}. Received: {value!r}")
