@@ -12,6 +12,7 @@ import math
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 BATCH_SIZE = 8
@@ -108,12 +109,8 @@ def check_labelled_and_unlabelled(make_model, images, labels=None):
     model = make_model()
     given = np.arange(len(images)) % 3
     if model.num_classes is not None:
-        try:
+        with pytest.raises(ValueError, match="needs data of"):
             model.fit(dataset(images), verbose=0)
-        except ValueError as error:
-            assert "labels" in str(error)
-        else:
-            raise AssertionError("a conditional model trained without labels")
         return
     other = make_model()
     model.fit(dataset(images), verbose=0)
@@ -171,12 +168,8 @@ def check_config_matches_signature(make_model):
 
 
 def check_compile_refuses_a_loss(make_model):
-    try:
+    with pytest.raises(ValueError, match="own objective"):
         make_model().compile(loss="mse")
-    except ValueError as error:
-        assert "objective" in str(error)
-    else:
-        raise AssertionError("compile took a loss that nothing would use")
 
 
 def check_mixed_precision(make_model, images, labels, policy):
