@@ -153,8 +153,9 @@ class GenerativeModel(keras.Model):
             store[f"random_state_{index}"] = state
 
     def load_own_variables(self, store):
-        keys = [key for key in store.keys() if not key.startswith("random_state_")]
-        super().load_own_variables({key: store[key] for key in keys})
+        names = list(store.keys())
+        own = [name for name in names if not name.startswith("random_state_")]
+        super().load_own_variables({name: store[name] for name in own})
         for index, state in enumerate(self.random_states):
             state.assign(store[f"random_state_{index}"])
 
@@ -177,7 +178,7 @@ class GenerativeModel(keras.Model):
 
     @classmethod
     def argument_names(cls):
-        """Names of the constructor's arguments: each is an attribute and a config key."""
+        """Names of the constructor's arguments: attributes and config keys too."""
         parameters = inspect.signature(cls.__init__).parameters.values()
         return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
 

@@ -1,0 +1,29 @@
+"""A picture of what the model makes, after every epoch."""
+
+import pathlib
+
+import keras
+
+from tfgen import pictures
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Writes `directory/epoch_0001.png`, `epoch_0002.png`, ...
+
+    Args:
+        directory: Folder of the pictures, made if it is not there.
+        make_panels: Function without arguments that returns titled panels (as of
+            `pictures.tile`). It should use one fixed set of latents and images, so that
+            the pictures can be compared.
+        caption: Text below the panels, such as the attribution of the data.
+    """
+
+    def __init__(self, directory, make_panels, caption=None):
+        super().__init__()
+        self.directory = pathlib.Path(directory)
+        self.make_panels = make_panels
+        self.caption = caption
+
+    def on_epoch_end(self, epoch, logs=None):
+        picture = pictures.compose(self.make_panels(), self.caption)
+        pictures.save_png(picture, self.directory / f"epoch_{epoch + 1:04d}.png")

@@ -1,0 +1,25 @@
+"""The model on disk, whole after every epoch."""
+
+import pathlib
+
+import keras
+
+
+class SaveModel(keras.callbacks.Callback):
+    """Saves the model to `path` after every epoch, optimizer and random state included.
+
+    It is written under a temporary name and renamed, so that a kill leaves the file of
+    the epoch before.
+
+    Args:
+        path: File name that ends in `.keras`.
+    """
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = pathlib.Path(path)
+
+    def on_epoch_end(self, epoch, logs=None):
+        temporary = self.path.with_name(f".{self.path.stem}.partial.keras")
+        self.model.save(temporary)
+        temporary.replace(self.path)

@@ -1,0 +1,175 @@
+"""How likely held-out images are under a model, in nats per image.
+
+All starts from log importance weights of latents drawn from the posterior:
+
+    log w_i = log p(x | z_i) + log p(z_i) - log q(z_i | x),      z_i ~ q(z | x)
+
+    ELBO(x)  = E[ log w ]                       estimated by  1/k sum_i log w_i
+    log p(x) >= E[ log( 1/k sum_i w_i ) ]       rises to log p(x) with k
+
+References:
+- [Burda et al., 2016](https://arxiv.org/abs/1509.00519), theorem 1: the bound with k
+  samples; sec. 5.2: active units. They report log p(x) with k = 5000.
+- [Theis et al., 2016](https://arxiv.org/abs/1511.01844), sec. 3.1: a density and the
+  probability of 8-bit images.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclasses.dataclass(frozen=True)
+class LikelihoodEstimate:
+    """Estimates for each image, in nats: both arrays are float64 `(num_images,)`.
+
+    Attributes:
+        elbo: Monte Carlo ELBO.
+        log_likelihood: Importance-weighted bound on log p(x), never below `elbo`.
+    """
+
+    elbo: np.ndarray
+    log_likelihood: np.ndarray
+
+
+def importance_weighted_log_likelihood(log_weights: npt.ArrayLike) -> np.ndarray:
+    """Returns `log(1/k sum_i w_i)`, the bound on log p(x): `(batch,)`, nats.
+
+    Args:
+        log_weights: `(num_samples, batch)`, nats.
+    """
+    log_weights = _checked(log_weights)
+    return np.logaddexp.reduce(log_weights, axis=0) - math.log(len(log_weights))
+
+
+def elbo(log_weights: npt.ArrayLike) -> np.ndarray:
+    """Returns the Monte Carlo ELBO, the mean over samples: `(batch,)`, nats.
+
+    Args:
+        log_weights: `(num_samples, batch)`, nats.
+    """
+    return _checked(log_weights).mean(axis=0)
+
+
+def estimate_log_likelihood(
+    log_weights_fn: Callable[..., Any],
+    images: npt.ArrayLike,
+    num_samples: int = 5000,
+    batch_size: int = 100,
+    chunk_size: int = 100,
+    seed: int = 0,
+    labels: npt.ArrayLike | None = None,
+) -> LikelihoodEstimate:
+    """Estimates ELBO and log p(x) of every image, in bounded memory.
+
+    No more than `batch_size * chunk_size` latents are decoded at once, and only running
+    sums are kept. The same arguments give the same figures; another `batch_size` or
+    `chunk_size` draws other noise, and so moves them within their Monte Carlo error.
+
+    Args:
+        log_weights_fn: `VAE.log_weights`, or a `tf.function` of it: takes images
+            `(batch, ...)`, a number of samples, a seed int32 `(2,)` and, if `labels`
+            are given, those of the batch; returns `(num_samples, batch)`, nats.
+        images: `(num_images, ...)`.
+        num_samples: Integer k, latents for each image.
+        batch_size: Integer, images at a time.
+        chunk_size: Integer, latents for each image at a time.
+        seed: Integer of 31 bits.
+        labels: `(num_images,)` if the model is conditional.
+    """
+    if min(num_samples, batch_size, chunk_size) < 1:
+        raise ValueError(
+            "`num_samples`, `batch_size` and `chunk_size` must be at least 1. "
+            f"Received: {num_samples}, {batch_size}, {chunk_size}"
+        )
+    images = np.asarray(images)
+    data = [images] if labels is None else [images, np.asarray(labels)]
+    if len(data[-1]) != len(images):
+        raise ValueError(f"Received {len(images)} images and {len(data[-1])} labels.")
+    log_weight_sums = np.zeros(len(images))
+    log_sums = np.zeros(len(images))
+    chunks = range(0, num_samples, chunk_size)
+    counts = [min(chunk_size, num_samples - done) for done in chunks]
+    for start in range(0, len(images), batch_size):
+        rows = slice(start, start + batch_size)
+        log_weight_sums[rows], log_sums[rows] = _sum_chunks(
+            log_weights_fn,
+            [array[rows] for array in data],
+            counts,
+            [seed, start // batch_size],
+        )
+    log_likelihood = log_sums - math.log(num_samples)
+    return LikelihoodEstimate(log_weight_sums / num_samples, log_likelihood)
+
+
+def bits_per_dim(
+    log_likelihood: npt.ArrayLike, num_dims: int, num_levels: int | None = None
+) -> np.ndarray:
+    """Returns `-log_likelihood` in bits for each of an image's numbers: lower is better.
+
+    A density on [0, 1] is not a probability: it grows with the unit of a pixel, and its
+    bits can be negative. A level of an image of `num_levels` levels is a bin of width
+    `1 / num_levels`, of which the density, taken as constant over it, gives
+    `log2(num_levels)` more bits. That makes figures comparable with those of models of
+    8-bit images.
+
+    Args:
+        log_likelihood: Nats per image, any shape. A bound below log p(x) gives a bound
+            above the bits.
+        num_dims: Integer, height * width * channels.
+        num_levels: Integer, such as 256, for a density of pixels in [0, 1]; `None` if
+            the likelihood is a probability already (Bernoulli).
+    """
+    bits = -np.asarray(log_likelihood, np.float64) / (num_dims * math.log(2.0))
+    return bits if num_levels is None else bits + math.log2(num_levels)
+
+
+def active_units(posterior_means: npt.ArrayLike, threshold: float = 0.01) -> int:
+    """Returns the number of latent dimensions that the posterior uses.
+
+    A dimension is active if its posterior mean varies over the images: its variance is
+    above `threshold`. The others stay at the prior whatever the image (collapse).
+
+    Args:
+        posterior_means: `(num_images, latent_dim)`.
+        threshold: Float, variance of a latent; the prior's is 1.
+    """
+    means = np.asarray(posterior_means, np.float64)
+    if means.ndim != 2:
+        raise ValueError(
+            "`posterior_means` must be (num_images, latent_dim). "
+            f"Received: {means.shape}"
+        )
+    return int(np.sum(means.var(axis=0) > threshold))
+
+
+def _sum_chunks(
+    log_weights_fn: Callable[..., Any],
+    batch: list[np.ndarray],
+    counts: list[int],
+    seed: list[int],
+) -> tuple[np.ndarray | float, np.ndarray | float]:
+    """Returns sums over all samples of log w, and log of the sum of w: `(batch,)`."""
+    images, *labels = batch
+    log_weight_sum, log_sum = 0.0, -np.inf
+    for chunk, count in enumerate(counts):
+        # A seed of its own for every call, or chunks would repeat each other's noise.
+        pair = np.array([seed[0], seed[1] * len(counts) + chunk], np.int32)
+        log_weights = _checked(log_weights_fn(images, count, pair, *labels))
+        log_weight_sum = log_weight_sum + log_weights.sum(axis=0)
+        log_sum = np.logaddexp(log_sum, np.logaddexp.reduce(log_weights, axis=0))
+    return log_weight_sum, log_sum
+
+
+def _checked(log_weights: npt.ArrayLike) -> np.ndarray:
+    """Returns float64 `(num_samples, batch)`: sums of thousands need its digits."""
+    array = np.asarray(log_weights, np.float64)
+    if array.ndim != 2 or not len(array):
+        raise ValueError(
+            f"Log weights must be (num_samples, batch). Received: {array.shape}"
+        )
+    return array

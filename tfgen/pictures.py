@@ -1,0 +1,80 @@
+"""Pictures of images: grids with titles, written as PNG."""
+
+import math
+import os
+import pathlib
+import tempfile
+from collections.abc import Mapping
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+_MIN_CELL = 48  # pixels: smaller images are enlarged by a whole factor, to be seen
+_GAP = 2
+_MARGIN = 8
+
+
+def tile(images: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """Lays images out row by row.
+
+    Args:
+        images: `(n, height, width, channels)` in `[0, 1]`, with 1, 3 or 4 channels.
+        columns: Integer; `None` makes a square.
+
+    Returns:
+        One image `(rows, columns, 3)` as uint8, gaps white.
+    """
+    images = np.asarray(images, "float32")[..., :3]
+    count, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    pixels = np.round(255 * np.clip(np.nan_to_num(images), 0, 1)).astype("uint8")
+    if channels == 1:
+        pixels = np.repeat(pixels, 3, axis=-1)
+    factor = max(1, math.ceil(_MIN_CELL / min(height, width)))
+    pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
+    height, width = height * factor, width * factor
+    canvas = np.full(
+        (rows * (height + _GAP), columns * (width + _GAP), 3), 255, "uint8"
+    )
+    for index, cell in enumerate(pixels):
+        top = index // columns * (height + _GAP)
+        left = index % columns * (width + _GAP)
+        canvas[top : top + height, left : left + width] = cell
+    return canvas[:-_GAP, :-_GAP]
+
+
+def compose(
+    panels: Mapping[str, np.ndarray], caption: str | None = None
+) -> Image.Image:
+    """Stacks titled panels (uint8 images, as of `tile`), with a caption below."""
+    font = ImageFont.load_default(size=14)
+    line = 22
+    width = max(panel.shape[1] for panel in panels.values()) + 2 * _MARGIN
+    height = sum(panel.shape[0] + line + _MARGIN for panel in panels.values())
+    height += line if caption else _MARGIN
+    picture = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(picture)
+    top = 0
+    for title, panel in panels.items():
+        draw.text((_MARGIN, top + 4), title, fill="black", font=font)
+        picture.paste(Image.fromarray(panel), (_MARGIN, top + line))
+        top += line + panel.shape[0] + _MARGIN
+    if caption:
+        draw.text((_MARGIN, top), caption, fill="gray", font=font)
+    return picture
+
+
+def save_png(picture: Image.Image, path: str | os.PathLike) -> pathlib.Path:
+    """Writes a PNG under a temporary name, then renames it: never half a picture."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".png")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            picture.save(file, format="PNG")
+        pathlib.Path(name).chmod(0o644)
+        pathlib.Path(name).replace(path)
+    finally:
+        pathlib.Path(name).unlink(missing_ok=True)
+    return path

@@ -1,0 +1,47 @@
+"""Autoencoders."""
+
+from typing import Annotated, Any
+
+from tfgen.presets.registry import Preset
+
+
+def build(
+    image_size: Annotated[int, "height and width of the images"] = 28,
+    channels: Annotated[int, "1 for grey images, 3 for colour"] = 1,
+    latent_dim: Annotated[int, "size of a latent"] = 8,
+    filters: Annotated[int, "channels of the first convolution"] = 32,
+    reconstruction: Annotated[str, "loss: mse or binary_crossentropy"] = "mse",
+    noise_stddev: Annotated[float, "noise on the encoder's images in training"] = 0.0,
+    learning_rate: Annotated[float, "of Adam"] = 1e-3,
+    seed: Annotated[int | None, "of weights and noise"] = None,
+) -> Any:
+    """Builds a convolutional autoencoder with two stages of stride 2."""
+    import keras
+
+    from tfgen.models.autoencoder import Autoencoder
+    from tfgen.networks import build_conv_decoder, build_conv_encoder
+
+    image_shape = (image_size, image_size, channels)
+    stages = (filters, 2 * filters)
+    model = Autoencoder(
+        build_conv_encoder(image_shape, latent_dim, stages),
+        build_conv_decoder(latent_dim, image_shape, stages[::-1]),
+        reconstruction=reconstruction,
+        noise_stddev=noise_stddev,
+        seed=seed,
+    )
+    model.compile(keras.optimizers.Adam(learning_rate), steps_per_execution=8)
+    return model
+
+
+PRESETS = (
+    Preset(
+        name="autoencoder_mnist_5k",
+        summary="Autoencoder on 5,000 MNIST digits",
+        build=build,
+        data="mnist_5k",
+        epochs=30,
+        batch_size=128,
+        paper="Hinton & Salakhutdinov, 2006",
+    ),
+)

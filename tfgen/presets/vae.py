@@ -1,0 +1,74 @@
+"""Variational autoencoders."""
+
+from typing import Annotated, Any
+
+from tfgen.presets.registry import Preset
+
+
+def build(
+    image_size: Annotated[int, "height and width of the images"] = 28,
+    channels: Annotated[int, "1 for grey images, 3 for colour"] = 1,
+    latent_dim: Annotated[int, "size of a latent"] = 8,
+    filters: Annotated[int, "channels of the first convolution"] = 32,
+    likelihood: Annotated[str, "of a pixel: bernoulli or gaussian"] = "bernoulli",
+    beta: Annotated[float, "weight of the KL term"] = 1.0,
+    num_importance_samples: Annotated[int, "more than 1: the tighter bound"] = 1,
+    free_bits: Annotated[float, "nats not charged for, per latent dimension"] = 0.0,
+    num_classes: Annotated[int, "classes of a conditional model; 0: no labels"] = 0,
+    learning_rate: Annotated[float, "of Adam"] = 1e-3,
+    seed: Annotated[int | None, "of weights and latent samples"] = None,
+) -> Any:
+    """Builds a convolutional VAE with two stages of stride 2."""
+    import keras
+
+    from tfgen.models.vae import VAE
+    from tfgen.networks import build_conv_decoder, build_conv_encoder
+
+    image_shape = (image_size, image_size, channels)
+    stages = (filters, 2 * filters)
+    classes = num_classes or None
+    model = VAE(
+        build_conv_encoder(image_shape, 2 * latent_dim, stages, classes),
+        build_conv_decoder(latent_dim, image_shape, stages[::-1], classes),
+        likelihood=likelihood,
+        beta=beta,
+        num_importance_samples=num_importance_samples,
+        free_bits=free_bits,
+        num_classes=classes,
+        seed=seed,
+    )
+    model.compile(keras.optimizers.Adam(learning_rate), steps_per_execution=8)
+    return model
+
+
+PRESETS = (
+    Preset(
+        name="vae_mnist_5k",
+        summary="VAE on 5,000 MNIST digits",
+        build=build,
+        data="mnist_5k",
+        epochs=50,
+        batch_size=128,
+        paper="Kingma & Welling, 2014",
+    ),
+    Preset(
+        name="conditional_vae_mnist_5k",
+        summary="VAE that makes the digit it is asked for",
+        build=build,
+        data="mnist_5k",
+        epochs=50,
+        batch_size=128,
+        paper="Sohn et al., 2015",
+        defaults={"num_classes": 10},
+    ),
+    Preset(
+        name="vae_fashion_mnist",
+        summary="VAE on 60,000 Fashion-MNIST images",
+        build=build,
+        data="fashion_mnist",
+        epochs=10,
+        batch_size=128,
+        paper="Kingma & Welling, 2014",
+        defaults={"latent_dim": 16},
+    ),
+)
