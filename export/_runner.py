@@ -1,0 +1,119 @@
+"""Runs one exported file in a process of its own, on its golden inputs.
+
+    python -m export._runner FILE FOLDER SECONDS
+
+It knows what a server or a phone knows: the file. It never imports `tfgen`, and for a
+.tflite file it imports no TensorFlow. Into FOLDER it writes `outputs.npz`, with keys
+`<endpoint>/<output>`, and `report.json`. SECONDS bounds the measuring of latency, for
+each endpoint; 0 measures none.
+"""
+
+import json
+import pathlib
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import golden
+
+Endpoint = Callable[[golden.Arrays], golden.Arrays]
+
+_WARM_UP = 3
+_LEAST_RUNS, _MOST_RUNS = 5, 50
+
+
+def main(file: pathlib.Path, folder: pathlib.Path, seconds: float) -> None:
+    """Loads `file`, runs every endpoint that has golden inputs, writes the answers."""
+    endpoints = _LOADERS[golden.format_of(file)](file)
+    outputs, latency, failures = {}, {}, {}
+    for name, example in golden.expected(file).items():
+        if name not in endpoints:
+            continue  # the parent compares the names
+        try:
+            answers = endpoints[name](example.inputs)
+            latency[name] = _median_ms(endpoints[name], example.inputs, seconds)
+        except Exception as error:  # reported, so that the other endpoints still run
+            failures[name] = f"{type(error).__name__}: {error}"
+            continue
+        outputs |= {f"{name}/{key}": array for key, array in answers.items()}
+    _refuse_modules(golden.format_of(file))
+    np.savez(folder / "outputs.npz", **outputs)
+    report: dict[str, Any] = {
+        "endpoints": sorted(endpoints),
+        "latency_ms": latency,
+        "failures": failures,
+    }
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+def _load_saved_model(file: pathlib.Path) -> dict[str, Endpoint]:
+    import tensorflow as tf
+
+    # As `export_saved_model` does while it records: 10 bits are too rough to compare.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    loaded = tf.saved_model.load(str(file))
+
+    def make(name: str) -> Endpoint:
+        def run(inputs: golden.Arrays) -> golden.Arrays:
+            tensors = {key: tf.constant(array) for key, array in inputs.items()}
+            # Through `loaded`, which owns the weights: so they stay alive.
+            outputs = loaded.signatures[name](**tensors)
+            return {key: tensor.numpy() for key, tensor in outputs.items()}
+
+        return run
+
+    return {name: make(name) for name in loaded.signatures}
+
+
+def _load_tflite(file: pathlib.Path) -> dict[str, Endpoint]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(file))
+
+    def make(name: str) -> Endpoint:
+        runner = interpreter.get_signature_runner(name)
+
+        def run(inputs: golden.Arrays) -> golden.Arrays:
+            rows = [
+                runner(**{key: array[i : i + 1] for key, array in inputs.items()})
+                for i in range(len(next(iter(inputs.values()))))
+            ]
+            return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+
+        return run
+
+    return {name: make(name) for name in interpreter.get_signature_list()}
+
+
+_LOADERS = {"saved_model": _load_saved_model, "tflite": _load_tflite}
+
+
+def _median_ms(
+    endpoint: Endpoint, inputs: golden.Arrays, seconds: float
+) -> float | None:
+    if not seconds:
+        return None
+    one = {key: array[:1] for key, array in inputs.items()}
+    for _ in range(_WARM_UP):
+        endpoint(one)
+    times: list[float] = []
+    while len(times) < _LEAST_RUNS or (
+        len(times) < _MOST_RUNS and sum(times) < seconds
+    ):
+        start = time.perf_counter()
+        endpoint(one)
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))
+
+
+def _refuse_modules(file_format: str) -> None:
+    refused = {"tfgen"} if file_format == "saved_model" else {"tfgen", "tensorflow"}
+    if loaded := refused & set(sys.modules):
+        raise RuntimeError(f"the file alone must do, but {loaded} was imported")
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), float(sys.argv[3]))

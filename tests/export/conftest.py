@@ -1,0 +1,36 @@
+import shutil
+from types import SimpleNamespace
+
+import keras
+import pytest
+
+import export
+
+from .small import Autoencoder
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory):
+    """An autoencoder exported both ways; tests read it, and change a copy."""
+    keras.utils.set_random_seed(0)
+    folder = tmp_path_factory.mktemp("shipped")
+    model = Autoencoder()
+    model.compile(optimizer="adam")
+    model.optimizer.build(model.trainable_variables)
+    version = export.export_saved_model(model, folder / "saved" / "model")
+    tflite = export.export_tflite(version, folder / "edge" / "model.tflite")
+    return SimpleNamespace(model=model, version=version, tflite=tflite)
+
+
+@pytest.fixture
+def saved_copy(shipped, tmp_path):
+    """A folder with a copy of the SavedModel, to spoil."""
+    shutil.copytree(shipped.version, tmp_path / "model" / "1")
+    return tmp_path / "model" / "1"
+
+
+@pytest.fixture
+def tflite_copy(shipped, tmp_path):
+    """A copy of the .tflite file and its record, to spoil."""
+    shutil.copytree(shipped.tflite.parent, tmp_path / "edge")
+    return tmp_path / "edge" / shipped.tflite.name

@@ -1,0 +1,52 @@
+import re
+import subprocess
+import sys
+
+import pytest
+
+import export
+
+PURE = """
+import sys, export
+assert callable(export.check)
+heavy = {"tensorflow", "keras", "tfgen"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_import_is_light(pytestconfig):
+    subprocess.run([sys.executable, "-c", PURE], cwd=pytestconfig.rootpath, check=True)
+
+
+def test_public_names():
+    assert dir(export) == [
+        "CheckError",
+        "CheckResult",
+        "ExportError",
+        "check",
+        "export_saved_model",
+        "export_tflite",
+    ]
+    assert all(getattr(export, name) for name in dir(export))
+    assert issubclass(export.CheckError, export.ExportError)
+    assert issubclass(export.ExportError, RuntimeError)
+    with pytest.raises(AttributeError, match="no attribute 'tflight'"):
+        export.tflight  # noqa: B018
+
+
+def test_names_stay_functions_after_their_modules_load(shipped):
+    assert callable(export.check)
+
+
+def test_no_module_imports_tfgen(pytestconfig):
+    for path in (pytestconfig.rootpath / "export").glob("*.py"):
+        assert not re.search(r"^\s*(import|from) tfgen", path.read_text(), re.M), path
+
+
+def test_example_of_the_docstring_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```python\n(.*?)```", export.__doc__, re.DOTALL)
+    exec(compile(example, "example", "exec"), {"__name__": "example"})
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert len(lines) == 3  # the SavedModel's endpoint and default, the .tflite's
+    assert lines[-1].startswith("shipped/brighten.tflite brighten")

@@ -1,0 +1,93 @@
+"""What is installed, and who may import whom."""
+
+import ast
+import pathlib
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+import tfgen
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def test_the_wheel_holds_the_two_packages_and_nothing_else(tmp_path):
+    source = tmp_path / "source"
+    ignored = shutil.ignore_patterns(".*", "*.egg-info", "build", "runs", "quickstart")
+    shutil.copytree(ROOT, source, ignore=ignored)
+    pip = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation")
+    subprocess.run(
+        (*pip, "-w", str(tmp_path), str(source)),
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    top = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    assert top == {"tfgen", "export"}
+    installed = {name for name in names if name.endswith(".py")}
+    for file in [*ROOT.glob("tfgen/**/*.py"), *ROOT.glob("export/**/*.py")]:
+        assert file.relative_to(ROOT).as_posix() in installed
+
+
+def test_the_top_level_is_what_was_agreed():
+    visible = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    visible -= {"tfgen.egg-info", "build", "runs", "quickstart"}
+    assert visible == {
+        *("tfgen", "export", "tests", "setup.cfg", "setup.py"),
+        *("README.md", "LICENSE", "CHANGELOG.md"),
+    }
+
+
+def test_import_tfgen_and_export_are_light():
+    code = (
+        "import sys, tfgen, export\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert 'VAE' in dir(tfgen)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_public_names_load():
+    for name in tfgen.__all__:
+        assert getattr(tfgen, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Vae'"):
+        tfgen.Vae  # noqa: B018
+
+
+# Who may not import whom: (files below, modules).
+WALLS = {
+    "export": ("tfgen",),
+    "tfgen/models": ("networks", "data", "metrics", "presets", "cli", "callbacks"),
+    "tfgen/networks": ("models", "data", "metrics", "presets", "cli", "callbacks"),
+    "tfgen/data": ("models", "networks", "presets", "cli"),
+    "tfgen/metrics": ("models", "networks", "presets", "cli"),
+    "tfgen/callbacks": ("models", "networks", "presets", "cli"),
+    "tfgen/presets": ("cli",),
+}
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("folder", WALLS)
+def test_imports_follow_the_arrows(folder):
+    files = list((ROOT / folder).rglob("*.py"))
+    assert files
+    inside = folder.startswith("tfgen")
+    walls = [f"tfgen.{name}" if inside else name for name in WALLS[folder]]
+    for file in files:
+        for module in imported(file):
+            assert not any(f"{module}.".startswith(f"{wall}.") for wall in walls), file
+            if inside:
+                assert module.split(".")[0] != "export", file
