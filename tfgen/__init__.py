@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Autoencoder": "tfgen.models.autoencoder",
+    "GAN": "tfgen.models.gan",
     "VAE": "tfgen.models.vae",
     "create_model": "tfgen.presets",
     "list_presets": "tfgen.presets",

@@ -12,6 +12,7 @@ from tfgen.networks import (
     build_mlp_decoder,
     build_mlp_encoder,
 )
+from tfgen.networks.conditioning import project_labels
 
 
 def make_autoencoder(**kwargs):
@@ -51,7 +52,46 @@ def make_vae(conv=False, dropout=False, **kwargs):
     return make
 
 
+def make_discriminator(num_classes=None):
+    """A small one without normalisation, so that replicas agree."""
+    images = keras.Input(small.IMAGE_SHAPE)
+    features = keras.layers.Dense(16, "leaky_relu")(keras.layers.Flatten()(images))
+    logits = keras.layers.Dense(1)(features)
+    logits, inputs = project_labels(logits, features, images, num_classes)
+    return keras.Model(inputs, logits)
+
+
+def make_gan(**kwargs):
+    def make():
+        small.seeded()
+        num_classes = kwargs.get("num_classes")
+        build = {"hidden_units": (16,), "num_classes": num_classes}
+        model = tfgen.GAN(
+            build_mlp_decoder(small.LATENT_DIM, small.IMAGE_SHAPE, **build),
+            make_discriminator(num_classes),
+            seed=0,
+            **kwargs,
+        )
+        model.compile(
+            generator_optimizer=keras.optimizers.Adam(1e-3),
+            discriminator_optimizer=keras.optimizers.Adam(1e-3),
+        )
+        return model
+
+    return make
+
+
 MODELS = {
+    # Together they have every loss and every penalty.
+    "gan": make_gan(ema_decay=0.9, augment="color,translation,cutout"),
+    "minimax_dragan": make_gan(loss="minimax", gradient_penalty="dragan"),
+    "least_squares_gan": make_gan(
+        loss="least_squares", gradient_penalty="r1", penalty_interval=2
+    ),
+    "conditional_hinge_gan": make_gan(loss="hinge", num_classes=3, ema_decay=0.5),
+    "wgan_gp": make_gan(
+        loss="wasserstein", gradient_penalty="wgan_gp", discriminator_steps=2
+    ),
     "autoencoder": make_autoencoder(),
     "denoising": make_autoencoder(
         reconstruction="binary_crossentropy", noise_stddev=0.2

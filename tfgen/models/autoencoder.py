@@ -21,7 +21,12 @@ References:
 import keras
 import tensorflow as tf
 
-from tfgen.models.base import GenerativeModel, check_choice, symbolic_inputs
+from tfgen.models.base import (
+    GenerativeModel,
+    check_choice,
+    standard_normal,
+    symbolic_inputs,
+)
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
@@ -124,7 +129,8 @@ class Autoencoder(GenerativeModel):
         if not self.noise_stddev:
             return images
         seed = self._step_seed(training=True)
-        noise = self._replica_normal(tf.shape(images)[0], self.image_shape, seed)
+        batch_size = tf.shape(images)[0]
+        noise = self._replica_draw(standard_normal, batch_size, self.image_shape, seed)
         return images + tf.cast(self.noise_stddev * noise, images.dtype)
 
     def _outputs(self, latents, training):

@@ -38,19 +38,13 @@ class GenerativeModel(keras.Model):
         `jit_compile="auto"` uses XLA where there is a GPU: on CPUs it was seen to
         slow convolutions down.
         """
-        refused = ("loss", "loss_weights", "metrics", "weighted_metrics")
-        if any(kwargs.get(name) is not None for name in refused):
-            raise ValueError(
-                f"{type(self).__name__} computes its own objective: call `compile` "
-                f"without {', '.join(refused)}. It reports {self.term_names}."
-            )
-        if jit_compile == "auto":
-            jit_compile = bool(tf.config.list_physical_devices("GPU"))
+        check_objective_is_own(self, kwargs)
+        jit_compile = resolve_jit(jit_compile)
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        self.optimizer.build(self.trainable_variables)  # or its slots are not restored
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)  # or its slots are not restored
 
     def train_step(self, data):
         images, labels = self._unpack(data)
@@ -116,19 +110,18 @@ class GenerativeModel(keras.Model):
         return tf.stack([first, -1 - count])  # training counts up from 0
 
     @staticmethod
-    def _replica_normal(batch_size, event_shape, seed):
-        """Standard normal noise `(batch_size, *event_shape)` for this replica's rows.
+    def _replica_draw(draw, batch_size, event_shape, seed):
+        """This replica's rows `(batch_size, *event_shape)` of the global batch's draw.
 
-        Every replica draws the global batch's noise and keeps its part, so that N
-        replicas take the step that one takes.
+        Every replica draws for the global batch and keeps its part, so that N replicas
+        take the step that one takes. `draw` is `standard_normal` or `uniform`.
         """
         context = tf.distribute.get_replica_context()
         if context is None or context.num_replicas_in_sync == 1:
-            return standard_normal((batch_size, *event_shape), seed)
-        replicas = context.num_replicas_in_sync
-        shape = (replicas * batch_size, *event_shape)
+            return draw((batch_size, *event_shape), seed)
+        shape = (context.num_replicas_in_sync * batch_size, *event_shape)
         start = context.replica_id_in_sync_group * batch_size
-        return standard_normal(shape, seed)[start : start + batch_size]
+        return draw(shape, seed)[start : start + batch_size]
 
     @staticmethod
     def _normal_from_seeds(seeds, event_shape):
@@ -138,6 +131,30 @@ class GenerativeModel(keras.Model):
             seeds,
             fn_output_signature=tf.float32,
         )
+
+    def _sample_inputs(self, num_samples, seed, labels):
+        """Returns the latents and labels of `sample`; see there."""
+        if self.num_classes is not None and labels is None:
+            labels = tf.range(num_samples) % self.num_classes
+        seed = self.seed_generator.next() if seed is None else (seed, 0)
+        return standard_normal((num_samples, self.latent_dim), seed), labels
+
+    # ---- Networks -----------------------------------------------------------------
+
+    def _run(self, network, inputs, labels, training):
+        """Returns a network's outputs in float32; labels go in if there are classes."""
+        if self.num_classes is not None:
+            inputs = [tf.convert_to_tensor(inputs), tf.convert_to_tensor(labels)]
+        return tf.cast(network(inputs, training=training), tf.float32)
+
+    def _check_label_inputs(self, *networks):
+        num_inputs = 1 if self.num_classes is None else 2
+        for network in networks:
+            if len(network.inputs) != num_inputs:
+                raise ValueError(
+                    f"`{network.name}` must take {num_inputs} input(s) with "
+                    f"num_classes={self.num_classes}. Received: {len(network.inputs)}"
+                )
 
     # ---- Saving -------------------------------------------------------------------
 
@@ -192,8 +209,25 @@ class GenerativeModel(keras.Model):
         return tf.function(function, input_signature=specs)
 
 
-def standard_normal(shape, seed):
-    """Standard normal noise of `shape`: the same on every device, with XLA or without.
+def check_objective_is_own(model, arguments):
+    """Raises a `ValueError` if `compile` was given a loss that nothing would use."""
+    refused = ("loss", "loss_weights", "metrics", "weighted_metrics")
+    if any(arguments.get(name) is not None for name in refused):
+        raise ValueError(
+            f"{type(model).__name__} computes its own objective: call `compile` "
+            f"without {', '.join(refused)}. It reports {model.term_names}."
+        )
+
+
+def resolve_jit(jit_compile):
+    """Returns whether to use XLA: for `"auto"`, where there is a GPU."""
+    if jit_compile == "auto":
+        return bool(tf.config.list_physical_devices("GPU"))
+    return jit_compile
+
+
+def uniform(shape, seed):
+    """Uniform draws in (0, 1): the same on every device, with XLA or without.
 
     TensorFlow's own draws of floats differ under XLA; its Philox bits do not.
 
@@ -205,8 +239,12 @@ def standard_normal(shape, seed):
         shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
     )
     top = tf.cast(tf.bitwise.right_shift(bits, tf.constant(9, tf.uint32)), tf.int32)
-    uniform = (tf.cast(top, tf.float32) + 0.5) * 2.0**-23  # exact, and never 0 or 1
-    return tf.math.ndtri(uniform)
+    return (tf.cast(top, tf.float32) + 0.5) * 2.0**-23  # exact, and never 0 or 1
+
+
+def standard_normal(shape, seed):
+    """Standard normal draws, by the inverse of their distribution; see `uniform`."""
+    return tf.math.ndtri(uniform(shape, seed))
 
 
 def symbolic_inputs(network):

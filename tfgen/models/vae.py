@@ -130,7 +130,10 @@ class VAE(GenerativeModel):
         """`p(x | z)`: batch shape `(batch,)`, event shape of one image."""
         outputs = self._run(self.decoder, latents, labels, training)
         if self.likelihood == "bernoulli":
-            return tfd.Independent(tfd.Bernoulli(logits=outputs), 3)
+            # A float one: by default TFP takes pixels for integers, and NumPy's lose
+            # their fractions.
+            pixels = tfd.Bernoulli(logits=outputs, dtype=tf.float32)
+            return tfd.Independent(pixels, 3)
         return tfd.Independent(tfd.Normal(outputs, self.pixel_scale), 3)
 
     @property
@@ -202,7 +205,7 @@ class VAE(GenerativeModel):
         """Reparameterised samples `(num_samples, batch, latent_dim)`."""
         batch_size = tf.shape(posterior.mean())[0]
         shape = (num_samples, self.latent_dim)
-        noise = self._replica_normal(batch_size, shape, seed)
+        noise = self._replica_draw(standard_normal, batch_size, shape, seed)
         noise = tf.transpose(noise, (1, 0, 2))
         return posterior.mean() + posterior.stddev() * noise
 
@@ -240,11 +243,7 @@ class VAE(GenerativeModel):
             labels: Integers `(num_samples,)` if the model is conditional; `None` goes
                 through the classes in turn.
         """
-        if self.num_classes is not None and labels is None:
-            labels = tf.range(num_samples) % self.num_classes
-        seed = self.seed_generator.next() if seed is None else (seed, 0)
-        latents = standard_normal((num_samples, self.latent_dim), seed)
-        return self._images(latents, labels)
+        return self._images(*self._sample_inputs(num_samples, seed, labels))
 
     def signatures(self):
         """Returns the endpoints: `reconstruct`, `encode`, `decode` and `sample`."""
@@ -279,11 +278,6 @@ class VAE(GenerativeModel):
         means = self.decode(latents, labels, training).mean()
         return tf.clip_by_value(means, 0.0, 1.0)
 
-    def _run(self, network, inputs, labels, training):
-        if self.num_classes is not None:
-            inputs = [tf.convert_to_tensor(inputs), tf.convert_to_tensor(labels)]
-        return tf.cast(network(inputs, training=training), tf.float32)
-
     def _add_scalar(self, value, name, trainable):
         return self.add_weight(
             shape=(),
@@ -306,13 +300,7 @@ class VAE(GenerativeModel):
                 "`decoder` must return images shaped like those of `encoder`. "
                 f"Received: {self.decoder.output_shape[1:]} and {self.image_shape}"
             )
-        num_inputs = 1 if self.num_classes is None else 2
-        for network in (self.encoder, self.decoder):
-            if len(network.inputs) != num_inputs:
-                raise ValueError(
-                    f"`{network.name}` must take {num_inputs} input(s) with "
-                    f"num_classes={self.num_classes}. Received: {len(network.inputs)}"
-                )
+        self._check_label_inputs(self.encoder, self.decoder)
         if self.beta < 0 or self.free_bits < 0 or self.num_importance_samples < 1:
             raise ValueError(
                 "`beta` and `free_bits` must be at least 0, `num_importance_samples` "
