@@ -64,7 +64,7 @@ def check_fit_evaluate_predict(make_model, images, labels=None):
 
 
 def prediction_data(model, images, labels=None):
-    """What `predict` takes: images, or the latents of a model that starts from noise."""
+    """What `predict` takes: images, or latents for a model that starts from noise."""
     if hasattr(model, "generate"):
         shape = (len(images), model.latent_dim)
         images = np.random.default_rng(0).normal(size=shape).astype("float32")

@@ -67,8 +67,8 @@ def augmentation_names(augment):
     names = [name.strip() for name in (augment or "").split(",") if name.strip()]
     if unknown := set(names) - set(AUGMENTATIONS):
         raise ValueError(
-            f"`augment` must name some of {sorted(AUGMENTATIONS)}, separated by commas. "
-            f"Received: {sorted(unknown)}"
+            f"`augment` must name some of {sorted(AUGMENTATIONS)}, separated by "
+            f"commas. Received: {sorted(unknown)}"
         )
     return names
 

@@ -109,7 +109,7 @@ def estimate_log_likelihood(
 def bits_per_dim(
     log_likelihood: npt.ArrayLike, num_dims: int, num_levels: int | None = None
 ) -> np.ndarray:
-    """Returns `-log_likelihood` in bits for each of an image's numbers: lower is better.
+    """Returns `-log_likelihood` in bits per number of an image: lower is better.
 
     A density on [0, 1] is not a probability: it grows with the unit of a pixel, and its
     bits can be negative. A level of an image of `num_levels` levels is a bin of width

@@ -1,0 +1,157 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tfgen as package
+from tests.cli.conftest import tfgen
+from tfgen.cli.panels import Endpoints
+
+
+def run_python(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from tfgen.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+    assert "quickstart" in done.stdout
+
+
+def test_list_shows_every_preset(capsys):
+    assert tfgen("list") == 0
+    shown = capsys.readouterr().out
+    assert package.list_presets()
+    for name in package.list_presets():
+        assert name in shown
+
+
+def test_flags_are_the_arguments_of_the_preset(capsys):
+    assert tfgen("train", "vae_mnist_5k", "--help") == 0
+    shown = capsys.readouterr().out
+    for flag in ("--latent-dim", "--beta", "--free-bits", "--seed", "--precision"):
+        assert flag in shown
+    assert "weight of the KL term" in shown
+
+
+@pytest.mark.parametrize("name", ["vae_run", "conditional_run"])
+def test_sample(name, request, tmp_path):
+    run, out = request.getfixturevalue(name), tmp_path / "samples.png"
+    assert tfgen("sample", run, "--num", 9, "--seed", 3, "--out", out) == 0
+    first = out.read_bytes()
+    assert tfgen("sample", run, "--num", 9, "--seed", 3, "--out", out) == 0
+    assert out.read_bytes() == first
+    assert tfgen("sample", run, "--num", 9, "--seed", 4, "--out", out) == 0
+    assert out.read_bytes() != first
+    assert np.asarray(Image.open(out)).std() > 0
+
+
+def test_samples_do_not_depend_on_how_many_are_drawn(vae_run):
+    endpoints = Endpoints(package.load(vae_run))
+    many, few = endpoints.sample(300, seed=1), endpoints.sample(3, seed=1)
+    np.testing.assert_allclose(many[:3], few, atol=1e-5)
+
+
+def test_sample_of_a_label(conditional_run, vae_run, tmp_path, capsys):
+    out = tmp_path / "samples.png"
+    assert tfgen("sample", conditional_run, "--label", 2, "--out", out) == 0
+    assert tfgen("sample", conditional_run, "--label", 3, "--out", out) == 2
+    assert "3 classes" in capsys.readouterr().err
+    assert tfgen("sample", vae_run, "--label", 0, "--out", out) == 2
+    assert "no classes" in capsys.readouterr().err
+
+
+def test_an_autoencoder_says_why_it_does_not_sample(autoencoder_run, tmp_path, capsys):
+    assert tfgen("sample", autoencoder_run, "--out", tmp_path / "s.png") == 2
+    assert "train a VAE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["vae_run", "conditional_run", "autoencoder_run"])
+@pytest.mark.parametrize("command", ["reconstruct", "traverse", "interpolate"])
+def test_pictures(name, command, request, tmp_path):
+    run, out = request.getfixturevalue(name), tmp_path / "deep" / "picture.png"
+    assert tfgen(command, run, "--out", out) == 0
+    picture = np.asarray(Image.open(out))
+    assert picture.shape[0] > 100
+    assert picture.shape[1] > 100
+    assert not list(out.parent.glob(".*"))
+
+
+def test_traversal_orders_variables_by_how_much_they_matter(vae_run, tmp_path):
+    from tfgen import pictures
+
+    seen = []
+    original = pictures.compose
+    pictures.compose = lambda panels, *rest: (
+        seen.extend(panels) or original(panels, *rest)
+    )
+    try:
+        assert tfgen("traverse", vae_run, "--out", tmp_path / "t.png") == 0
+    finally:
+        pictures.compose = original
+    nats = [float(title.split()[2]) for title in seen]
+    assert len(nats) == 3
+    assert nats == sorted(nats, reverse=True)
+
+
+def test_evaluate(vae_run, capsys):
+    assert tfgen("evaluate", vae_run, "--num-samples", 20) == 0
+    shown = capsys.readouterr().out
+    metrics = json.loads((vae_run / "metrics.json").read_text())
+    assert metrics["num_images"] == 8
+    total = metrics["reconstruction_loss"] + metrics["kl_loss"]
+    assert metrics["elbo"] == pytest.approx(-total, rel=1e-6)
+    # The bound with 20 samples is tighter than the ELBO, up to the noise of the draws.
+    assert metrics["log_likelihood"] > metrics["elbo"] - 0.5
+    bits = -metrics["log_likelihood"] / (28 * 28 * np.log(2))
+    assert metrics["bits_per_dim"] == pytest.approx(bits, rel=1e-6)
+    assert "log_likelihood" in shown
+    assert tfgen("evaluate", vae_run, "--num-samples", 20) == 0
+    assert json.loads((vae_run / "metrics.json").read_text()) == metrics
+
+
+def test_evaluate_other_models(conditional_run, autoencoder_run):
+    assert tfgen("evaluate", conditional_run, "--num-samples", 5) == 0
+    assert tfgen("evaluate", autoencoder_run) == 0
+    metrics = json.loads((autoencoder_run / "metrics.json").read_text())
+    assert set(metrics) == {"num_images", "loss"}
+
+
+@pytest.mark.parametrize("name", ["vae_run", "conditional_run", "autoencoder_run"])
+def test_export_and_check(name, request, tmp_path, capsys):
+    run, out = request.getfixturevalue(name), tmp_path / "export"
+    assert tfgen("export", run, "--out", out, "--name", "mine", "--version", 2) == 0
+    assert (out / "serving" / "mine" / "2" / "saved_model.pb").is_file()
+    assert (out / "edge" / "mine.tflite").is_file()
+    shown = capsys.readouterr().out
+    assert "reconstruct" in shown
+    assert "decode" in shown
+    assert tfgen("check", out) == 0
+
+
+def test_check_fails_with_1_and_export_refuses_with_2(vae_run, tmp_path, capsys):
+    assert tfgen("check", tmp_path) == 1
+    assert capsys.readouterr().err
+    assert tfgen("export", vae_run, "--out", tmp_path, "--name", "a/b") == 2
+    assert "plain name" in capsys.readouterr().err
+
+
+def test_damaged_runs_are_named(vae_run, tmp_path, capsys):
+    (tmp_path / "model.keras").write_bytes((vae_run / "model.keras").read_bytes()[:999])
+    assert tfgen("sample", tmp_path) == 2
+    assert "model.keras" in capsys.readouterr().err
+    (tmp_path / "config.json").write_text("{")
+    assert tfgen("evaluate", tmp_path) == 2
+    assert "config.json is damaged" in capsys.readouterr().err

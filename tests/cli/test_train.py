@@ -1,0 +1,130 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tfgen as package
+from tests.cli.conftest import SMALL, tfgen
+
+
+def test_run_directory_holds_everything(vae_run):
+    config = json.loads((vae_run / "config.json").read_text())
+    assert config["preset"] == "vae_mnist_5k"
+    assert config["overrides"] == {"filters": 4, "latent_dim": 3}
+    assert {"tfgen", "tensorflow", "keras", "python"} <= set(config["versions"])
+    rows = list(csv.DictReader((vae_run / "history.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert {"loss", "val_loss", "kl_loss", "active_units"} <= set(rows[0])
+    names = sorted(path.name for path in (vae_run / "samples").iterdir())
+    assert names == ["epoch_0001.png", "epoch_0002.png"]
+    assert list((vae_run / "logs").rglob("events.*"))
+    assert not list(vae_run.glob(".*"))  # nothing temporary is left
+
+
+def test_model_of_a_run_loads_with_its_optimizer(vae_run):
+    model = package.load(vae_run)
+    assert int(model.optimizer.iterations) == 2 * 4  # 52 images in batches of 16
+    assert model.latent_dim == 3
+    assert package.load(vae_run / "model.keras").latent_dim == 3
+
+
+def test_same_seed_trains_the_same_model(vae_run, folder, tmp_path):
+    flags = ("--data", folder, *SMALL)
+    again, other = tmp_path / "again", tmp_path / "other"
+    assert tfgen("train", "vae_mnist_5k", "--out", again, *flags) == 0
+    assert tfgen("train", "vae_mnist_5k", "--out", other, "--seed", 1, *flags) == 0
+    runs = (vae_run, again, other)
+    weights = [package.load(run).encoder.get_weights() for run in runs]
+    for one, two in zip(weights[0], weights[1], strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert np.abs(weights[0][0] - weights[2][0]).max() > 1e-3
+
+
+def test_pictures_of_epochs_share_their_latents_and_images(vae_run):
+    pictures = [Image.open(path) for path in sorted((vae_run / "samples").iterdir())]
+    one, two = (np.asarray(picture, "float32") for picture in pictures)
+    assert one.shape == two.shape
+    assert one.std() > 0
+
+
+def test_existing_run_is_never_overwritten_silently(vae_run, folder, capsys):
+    before = (vae_run / "model.keras").read_bytes()
+    flags = ("--data", folder, "--out", vae_run, *SMALL)
+    assert tfgen("train", "vae_mnist_5k", *flags) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (vae_run / "model.keras").read_bytes() == before
+
+
+def test_overwrite_leaves_nothing_of_the_earlier_run(folder, tmp_path):
+    flags = ("--data", folder, "--out", tmp_path / "run", *SMALL)
+    assert tfgen("train", "autoencoder_mnist_5k", *flags) == 0
+    assert tfgen("train", "vae_mnist_5k", "--overwrite", *flags, "--epochs", 1) == 0
+    assert len(list((tmp_path / "run" / "samples").iterdir())) == 1
+    assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 2
+
+
+def test_default_directory_is_the_first_free_one(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flags = ("--data", folder, *SMALL, "--epochs", 1)
+    assert tfgen("train", "autoencoder_mnist_5k", *flags) == 0
+    assert tfgen("train", "autoencoder_mnist_5k", *flags) == 0
+    names = sorted(path.name for path in (tmp_path / "runs").iterdir())
+    assert names == ["autoencoder_mnist_5k", "autoencoder_mnist_5k-2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("train", "vae_mnist"), "did you mean"),
+        (("train", "vae_mnist_5k", "--beta", "-1"), "`beta`"),
+        (("train", "vae_mnist_5k", "--beta", "much"), "--beta"),
+        (("train", "vae_mnist_5k", "--epochs", "0"), "--epochs"),
+        (("train", "vae_mnist_5k", "--likelihood", "poisson"), "likelihood"),
+        (("train", "vae_mnist_5k", "--image-size", "30"), "divisible by 4"),
+        (("train", "vae_mnist_5k", "--data", "no_such_set"), "no_such_set"),
+        (("train", "vae_mnist_5k", "--latent", "3"), "--latent"),
+        (("frobnicate",), "frobnicate"),
+        (("sample", "no_such_run"), "no_such_run"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_2(
+    arguments, said, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert tfgen(*arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert error.startswith("tfgen: error: ")
+    assert "\n" not in error
+
+
+def test_data_with_more_classes_than_the_model_is_refused(folder, tmp_path, capsys):
+    flags = ("--data", folder, "--out", tmp_path / "run", "--num-classes", 2, *SMALL)
+    assert tfgen("train", "conditional_vae_mnist_5k", *flags) == 2
+    assert "--num-classes 3" in capsys.readouterr().err
+
+
+def test_keyboard_interrupt_says_what_is_kept(folder, tmp_path, capsys, monkeypatch):
+    from tfgen import callbacks
+
+    class Stop(callbacks.SampleGrid):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(callbacks, "SampleGrid", Stop)
+    out = tmp_path / "run"
+    flags = ("--data", folder, "--out", out, *SMALL)
+    assert tfgen("train", "autoencoder_mnist_5k", *flags) == 130
+    assert "last finished epoch" in capsys.readouterr().out
+    assert int(package.load(out).optimizer.iterations) == 4
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_precision(precision, folder, tmp_path):
+    flags = ("--data", folder, "--out", tmp_path / "run", *SMALL)
+    assert tfgen("train", "vae_mnist_5k", "--precision", precision, *flags) == 0
+    model = package.load(tmp_path / "run")
+    assert model.encoder.layers[1].compute_dtype == precision.removeprefix("mixed_")

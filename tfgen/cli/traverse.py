@@ -1,0 +1,46 @@
+"""`tfgen traverse RUN`: what each latent variable means."""
+
+import click
+
+from tfgen import pictures
+from tfgen.cli.quiet import import_tensorflow
+
+
+@click.command("traverse", short_help="Perturb the latent variables.")
+@click.argument("run")
+@click.option("--image", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--rows", type=click.IntRange(1), default=16, show_default=True)
+@click.option("--steps", type=click.IntRange(2), default=11, show_default=True)
+@click.option("--span", type=float, default=3.0, show_default=True)
+@click.option("--out", default="traversal.png", show_default=True, help="A PNG file.")
+def command(run: str, image: int, rows: int, steps: int, span: float, out: str) -> None:
+    """Perturb one latent variable a row, from -span to +span standard deviations.
+
+    The other variables stay as they are in test image number IMAGE. Rows are ordered by
+    how much their variable matters: its KL to the prior for a VAE, its spread for an
+    autoencoder.
+    """
+    import numpy as np
+
+    import tfgen
+    from tfgen.cli.encoding import encode_test_images
+    from tfgen.cli.panels import Endpoints
+    from tfgen.latents import traverse
+
+    import_tensorflow()
+    endpoints = Endpoints(tfgen.load(run))
+    found = encode_test_images(endpoints, run, max(512, image + 1))
+    latent = found.latents[min(image, len(found.latents) - 1)]
+    label = None if found.labels is None else found.labels[image]
+
+    def decode(latents: np.ndarray) -> np.ndarray:
+        labels = None if label is None else np.full(len(latents), label)
+        return endpoints.run("decode", latents, labels)["images"]
+
+    panels = {}
+    for dim in np.argsort(-found.importance)[:rows]:
+        offsets = np.linspace(-span, span, steps) * found.spread[dim]
+        images = traverse(decode, latent, [int(dim)], found.centre[dim] + offsets)
+        title = f"latent {dim}: {found.importance[dim]:.2f} {found.unit}"
+        panels[title] = pictures.tile(images[0], columns=steps)
+    click.echo(pictures.save_png(pictures.compose(panels), out))

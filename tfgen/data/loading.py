@@ -1,0 +1,208 @@
+"""The public functions: a name or a folder to batches, to arrays, to a description."""
+
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfgen.data import folders, layout, named, pipeline, sources
+from tfgen.data.images import Fit, read_shape
+from tfgen.errors import UserError
+
+IN_MEMORY_BYTES = 2**30  # images that take no more as uint8 are decoded once
+
+
+class Description(NamedTuple):
+    """What is known of a source without decoding it; None where nothing is.
+
+    Attributes:
+        name: The full TFDS name, or the folder.
+        num_train: Images of "train"; None for a data set that is not prepared yet.
+        num_test: Images of "test"; likewise.
+        image_shape: `(height, width, channels)`, a folder's first image's.
+        num_classes: Integer, or None where there are no labels.
+        attribution: Licence or whom to name where samples are shown.
+    """
+
+    name: str
+    num_train: int | None
+    num_test: int | None
+    image_shape: tuple[int | None, ...]
+    num_classes: int | None
+    attribution: str | None
+
+
+def load_images(
+    source: str | os.PathLike,
+    split: str = "train",
+    image_size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    batch_size: int = 128,
+    shuffle: bool = True,
+    seed: int = 0,
+    data_dir: str | os.PathLike | None = None,
+    labels: bool = False,
+    *,
+    skip_bad_images: bool = False,
+    initial_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Loads batches of images from a TFDS data set or a folder.
+
+    Every example comes once an epoch, the last batch may be smaller, and the number of
+    batches is known. The order depends on `seed` and the epoch alone, and the k-th pass
+    over the dataset is the epoch `initial_epoch + k`, so that training resumes where
+    it stopped. Images that take at most 1 GiB as uint8 are decoded once and kept in
+    memory; larger sets are read anew each epoch.
+
+    Args:
+        source: A TFDS name (`"mnist_5k"`, `"name/config"`; prepared on first use) or a
+            folder of images: with `train/` and `test/`, or without (a tenth is held out
+            for "test" by a hash of the relative path); one class a sub-folder, or none.
+            A name that TFDS knows wins over a folder: write `./name` for the folder.
+        split: "train", "test", or any split of the source; for TFDS also a slice such
+            as "train[:100]". Where there is no "test", "validation" is used, or else
+            the last tenth of "train", which "train" then lacks.
+        image_size: Integer or `(height, width)`: images are cropped at the centre to
+            the aspect and resized with antialiasing. None: as they are, all equal.
+        channels: 1, 3 or 4: images are converted (alpha over white, colour to
+            luminance). None: as they are, all equal.
+        value_range: `(low, high)` that black and white map to.
+        batch_size: Integer, the images of a batch.
+        shuffle: Whether each epoch has its own order; if not, the order is fixed.
+        seed: Integer seed of the orders.
+        data_dir: Where TFDS keeps its data sets; None for TFDS's own default.
+        labels: Whether to return labels as well.
+        skip_bad_images: Whether to leave out files that cannot be read, with one
+            warning, rather than raise. It decodes all images once beforehand. Without
+            it, a damaged file of a set too large for memory is met while training.
+        initial_epoch: Integer, the epoch of the first pass.
+
+    Returns:
+        A `tf.data.Dataset` of images `(batch, height, width, channels)` float32 in
+        `value_range`, or of `(images, labels)` with labels `(batch,)` int32.
+
+    Raises:
+        UserError: A mistake in an argument or in the data, in one line.
+
+    Example:
+        >>> images = tfgen.data.load_images("mnist_5k", batch_size=64)
+        >>> next(iter(images)).shape
+        TensorShape([64, 28, 28, 1])
+    """
+    _check_range(value_range)
+    _check_integer("batch_size", batch_size, 1)
+    _check_integer("seed", seed, 0)
+    _check_integer("initial_epoch", initial_epoch, 0)
+    fit = _make_fit(image_size, channels)
+    data = _open(source, split, fit, labels, data_dir, skip_bad_images)
+    if data.num_bytes <= IN_MEMORY_BYTES:
+        epoch = pipeline.batch_arrays(data.read(), batch_size, shuffle, seed)
+    else:
+        epoch = pipeline.batch_stream(data.stream, batch_size, shuffle, seed)
+    return pipeline.repeat_epochs(
+        epoch, data.num_examples, batch_size, value_range, initial_epoch
+    )
+
+
+def load_array(
+    source: str | os.PathLike,
+    split: str = "test",
+    num_images: int | None = None,
+    **kwargs: Any,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """Loads the first images of a split, in its fixed order, as one array.
+
+    Args:
+        source: As of `load_images`.
+        split: As of `load_images`.
+        num_images: How many images at most; None for all.
+        **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `labels` and
+            `skip_bad_images` of `load_images`.
+
+    Returns:
+        Images `(num_images, height, width, channels)` float32 in `value_range`; with
+        `labels=True` also labels `(num_images,)` int32.
+
+    Raises:
+        UserError: A mistake in an argument or in the data, in one line.
+    """
+    batch_size = 256
+    if num_images is not None:
+        _check_integer("num_images", num_images, 1)
+        batch_size = min(batch_size, num_images)
+    batches = load_images(source, split, batch_size=batch_size, shuffle=False, **kwargs)
+    examples = batches.unbatch().take(-1 if num_images is None else num_images)
+    parts = list(examples.batch(batch_size).as_numpy_iterator())
+    if isinstance(parts[0], tuple):
+        return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+    return np.concatenate(parts)
+
+
+def describe(
+    source: str | os.PathLike, data_dir: str | os.PathLike | None = None
+) -> Description:
+    """Describes a source without downloading or decoding it.
+
+    Raises:
+        UserError: There is no such source, or it has no images.
+    """
+    folder = sources.find_folder(source)
+    if folder is None:
+        return Description(*named.describe_named(os.fspath(source), data_dir))
+    counts = [len(layout.find_files(folder, split)[1]) for split in ("train", "test")]
+    first = layout.find_files(folder, "train")[1][0]
+    num_classes = len(layout.list_classes(folder)) or None
+    return Description(str(folder), *counts, read_shape(first), num_classes, None)
+
+
+def _open(
+    source: str | os.PathLike,
+    split: str,
+    fit: Fit,
+    labels: bool,
+    data_dir: str | os.PathLike | None,
+    skip_bad_images: bool,
+) -> sources.Source:
+    if not isinstance(split, str):
+        raise UserError(f"split must be a name such as 'train'. Received: {split!r}")
+    folder = sources.find_folder(source)
+    if folder is None:
+        return named.open_named(os.fspath(source), split, fit, labels, data_dir)
+    return folders.open_folder(folder, split, fit, labels, skip_bad_images)
+
+
+def _make_fit(image_size: int | tuple[int, int] | None, channels: int | None) -> Fit:
+    if channels not in (None, 1, 3, 4):
+        raise UserError(f"channels must be 1, 3, 4 or None. Received: {channels!r}")
+    if image_size is None:
+        return Fit(None, channels)
+    size = image_size if isinstance(image_size, tuple | list) else [image_size] * 2
+    if len(size) != 2:
+        raise UserError(
+            f"image_size must be one integer or (height, width). Received: {size!r}"
+        )
+    for length in size:
+        _check_integer("image_size", length, 1)
+    return Fit(tuple(size), channels)
+
+
+def _check_integer(name: str, value: Any, least: int) -> None:
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_integer or value < least:
+        raise UserError(
+            f"{name} must be an integer of at least {least}. Received: {value!r}"
+        )
+
+
+def _check_range(value_range: tuple[float, float]) -> None:
+    try:
+        low, high = (float(value) for value in value_range)
+    except (TypeError, ValueError):
+        low = high = 0.0
+    if not low < high or not np.isfinite([low, high]).all():
+        raise UserError(
+            "value_range must be two numbers, the lower first, such as (0.0, 1.0) or "
+            f"(-1.0, 1.0). Received: {value_range!r}"
+        )

@@ -1,0 +1,112 @@
+"""TFDS builders by name: found, prepared on first use, their splits resolved."""
+
+import os
+import socket
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import tensorflow_datasets as tfds
+
+from tfgen.data.sources import base_name, known_names, unknown_name
+from tfgen.errors import UserError
+
+
+def make_builder(
+    name: str, data_dir: str | os.PathLike | None
+) -> tfds.core.DatasetBuilder:
+    """Returns the builder of a data set that TFDS knows or `data_dir` holds."""
+    try:
+        return tfds.builder(name, data_dir=data_dir and os.path.expanduser(data_dir))
+    except tfds.core.DatasetNotFoundError:
+        raise unknown_name(name) from None
+    except ImportError as error:
+        raise _missing_package(name, error) from error
+    except ValueError as error:
+        base = base_name(name)
+        if base not in known_names():
+            raise unknown_name(name) from error
+        configs = ", ".join(tfds.builder_cls(base).builder_configs) or "none"
+        raise UserError(
+            f"{name!r} names no configuration or version of {base}. Configurations: "
+            f"{configs}; without one, {base} is its default"
+        ) from error
+
+
+def prepare(builder: tfds.core.DatasetBuilder) -> None:
+    """Downloads and writes the data set, unless that was done before."""
+    if builder.is_prepared():
+        return
+    name, folder = builder.info.full_name, builder.data_dir_root
+    advice = (
+        f"Prepare it on a machine with a network (tfds build {name}), copy the folder "
+        "here and pass it as data_dir"
+    )
+    _check_network(builder, advice)
+    try:
+        builder.download_and_prepare()
+    except UserError:
+        raise
+    except ImportError as error:
+        raise _missing_package(name, error) from error
+    except AssertionError as error:  # so TFDS reports files that it may not fetch
+        raise UserError(
+            f"{name} must be downloaded by hand: {_brief(error)}"
+        ) from error
+    except (OSError, ValueError, tfds.download.DownloadError) as error:
+        raise UserError(
+            f"{name} could not be prepared in {folder}: {_brief(error)}. {advice}"
+        ) from error
+
+
+def resolve_split(builder: tfds.core.DatasetBuilder, split: str) -> str:
+    """Returns the split in TFDS's own words.
+
+    Where there is no "test" split, "validation" takes its place; where there is none
+    either, the last tenth of "train" does, and "train" is the rest.
+    """
+    splits = builder.info.splits
+    if "test" not in splits and "validation" in splits:
+        name, bracket, rest = split.partition("[")
+        split = ("validation" if name == "test" else name) + bracket + rest
+    elif "test" not in splits and "train" in splits:
+        split = {"train": "train[:90%]", "test": "train[90%:]"}.get(split, split)
+    try:
+        splits[split]
+    except (KeyError, ValueError, AssertionError) as error:
+        known = ", ".join(sorted({"test", *splits} if "train" in splits else splits))
+        raise UserError(
+            f"{builder.info.full_name} has no split {split!r}: choose one of {known}, "
+            "or a slice such as train[:100]"
+        ) from error
+    return split
+
+
+def _check_network(builder: tfds.core.DatasetBuilder, advice: str) -> None:
+    # TFDS retries for over three minutes before it says that there is no network.
+    urls = builder.url_infos or {}
+    records = Path(builder.data_dir_root, "downloads").rglob("*.INFO")
+    fetched = "".join(record.read_text("utf-8") for record in records)
+    if urllib.request.getproxies() or any(url in fetched for url in urls):
+        return  # names may resolve elsewhere, or nothing is left to fetch
+    hosts = {urllib.parse.urlparse(url).hostname for url in urls}
+    for host in sorted(hosts - {None})[:1]:
+        try:
+            socket.getaddrinfo(host, 443)
+        except OSError as error:
+            raise UserError(
+                f"{builder.info.full_name} must be downloaded, and {host} cannot be "
+                f"reached ({_brief(error)}). {advice}"
+            ) from error
+
+
+def _missing_package(name: str, error: ImportError) -> UserError:
+    package = getattr(error, "name", None) or "the package it names"
+    return UserError(
+        f"The data set {name} needs a package that is not installed "
+        f"({_brief(error)}): run pip install {package}"
+    )
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__

@@ -1,0 +1,141 @@
+"""Walks through a latent space, decoded: functions of a decoder.
+
+`decode` is any function from float32 latents `(n, latent_dim)` to images
+`(n, height, width, channels)`: `lambda latents: model.decode(latents).mean()` of a VAE,
+`model.decode` of an autoencoder, a GAN's generator, an exported endpoint.
+
+References:
+- [Higgins et al., 2017](https://openreview.net/forum?id=Sy2fzU9gl), fig. 1: traversals.
+- [White, 2016](https://arxiv.org/abs/1609.04468), sec. 2: spherical interpolation.
+- [Shoemake, 1985](https://doi.org/10.1145/325334.325242): `slerp` itself.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Decode = Callable[[np.ndarray], Any]
+
+_MIN_SIN = 1e-7  # below it the arc is a point, or (opposite vectors) any of many arcs
+
+
+def traverse(
+    decode: Decode, latent: npt.ArrayLike, dims: Sequence[int], values: npt.ArrayLike
+) -> np.ndarray:
+    """Decodes `latent` with one dimension at a time set to each of `values`.
+
+    Args:
+        decode: Function from latents `(n, latent_dim)` to images.
+        latent: `(latent_dim,)`, where the other dimensions stay: of an image, or 0.
+        dims: Integers, the dimensions to move.
+        values: `(num_values,)`, such as `np.linspace(-3, 3, 7)` for a standard normal
+            prior.
+
+    Returns:
+        Images `(len(dims), num_values, height, width, channels)`.
+    """
+    latent, values = np.asarray(latent, np.float32), np.asarray(values, np.float32)
+    if latent.ndim != 1:
+        raise ValueError(f"`latent` must be (latent_dim,). Received: {latent.shape}")
+    latents = np.tile(latent, (len(dims), len(values), 1))
+    for row, dim in enumerate(dims):
+        latents[row, :, dim] = values
+    return _decode_grid(decode, latents)
+
+
+def interpolate(
+    decode: Decode,
+    starts: npt.ArrayLike,
+    ends: npt.ArrayLike,
+    num_steps: int,
+    spherical: bool = False,
+) -> np.ndarray:
+    """Decodes `num_steps` latents from each start to its end, both included exactly.
+
+    Args:
+        decode: Function from latents `(n, latent_dim)` to images.
+        starts: `(num_pairs, latent_dim)`.
+        ends: `(num_pairs, latent_dim)`.
+        num_steps: Integer, at least 2.
+        spherical: Whether to go along an arc: a straight line between draws of a normal
+            prior of many dimensions passes nearer to 0 than any draw of it lies.
+
+    Returns:
+        Images `(num_pairs, num_steps, height, width, channels)`.
+    """
+    if num_steps < 2:
+        raise ValueError(f"`num_steps` must be at least 2. Received: {num_steps}")
+    path = slerp if spherical else lerp
+    return _decode_grid(decode, path(starts, ends, np.linspace(0.0, 1.0, num_steps)))
+
+
+def lerp(
+    starts: npt.ArrayLike, ends: npt.ArrayLike, fractions: npt.ArrayLike
+) -> np.ndarray:
+    """Linear interpolation: float32 `(num_pairs, num_steps, latent_dim)`.
+
+    Args:
+        starts: `(num_pairs, latent_dim)`, where fraction 0 is.
+        ends: `(num_pairs, latent_dim)`, where fraction 1 is.
+        fractions: `(num_steps,)` in [0, 1].
+    """
+    starts, ends, fractions = _paths(starts, ends, fractions)
+    return ((1.0 - fractions) * starts + fractions * ends).astype(np.float32)
+
+
+def slerp(
+    starts: npt.ArrayLike, ends: npt.ArrayLike, fractions: npt.ArrayLike
+) -> np.ndarray:
+    """Spherical linear interpolation: float32 `(num_pairs, num_steps, latent_dim)`.
+
+    Latents of equal length keep it on the way, at a constant angular speed. Where no
+    one arc exists (a zero, parallel or exactly opposite vectors) the path is `lerp`'s.
+
+    Args:
+        starts: `(num_pairs, latent_dim)`, where fraction 0 is.
+        ends: `(num_pairs, latent_dim)`, where fraction 1 is.
+        fractions: `(num_steps,)` in [0, 1].
+    """
+    straight = lerp(starts, ends, fractions)
+    starts, ends, fractions = _paths(starts, ends, fractions)
+    unit_starts, unit_ends = _unit(starts), _unit(ends)
+    # Exact for small angles, where the arc cosine of a dot product loses all digits.
+    angle = 2.0 * np.arctan2(
+        np.linalg.norm(unit_starts - unit_ends, axis=-1, keepdims=True),
+        np.linalg.norm(unit_starts + unit_ends, axis=-1, keepdims=True),
+    )
+    is_arc = np.sin(angle) > _MIN_SIN
+    is_arc &= np.any(starts, axis=-1, keepdims=True)
+    is_arc &= np.any(ends, axis=-1, keepdims=True)
+    sin = np.where(is_arc, np.sin(angle), 1.0)
+    arc = np.sin((1.0 - fractions) * angle) / sin * starts
+    arc += np.sin(fractions * angle) / sin * ends
+    return np.where(is_arc, arc.astype(np.float32), straight)
+
+
+def _paths(
+    starts: npt.ArrayLike, ends: npt.ArrayLike, fractions: npt.ArrayLike
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns float64 `(pairs, 1, dim)` twice and fractions `(steps, 1)`."""
+    starts, ends = np.asarray(starts, np.float64), np.asarray(ends, np.float64)
+    if starts.ndim != 2 or starts.shape != ends.shape:
+        raise ValueError(
+            "`starts` and `ends` must both be (num_pairs, latent_dim). Received: "
+            f"{starts.shape} and {ends.shape}"
+        )
+    fractions = np.asarray(fractions, np.float64)
+    return starts[:, np.newaxis], ends[:, np.newaxis], fractions[:, np.newaxis]
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.where(norms > 0.0, norms, 1.0)
+
+
+def _decode_grid(decode: Decode, latents: np.ndarray) -> np.ndarray:
+    """Decodes latents `(rows, columns, latent_dim)` in one batch, keeping the grid."""
+    rows, columns, latent_dim = latents.shape
+    images = np.asarray(decode(latents.reshape(-1, latent_dim)))
+    return images.reshape(rows, columns, *images.shape[1:])
