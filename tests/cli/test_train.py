@@ -7,6 +7,7 @@ from PIL import Image
 
 import tfgen as package
 from tests.cli.conftest import SMALL, tfgen
+from tfgen.loading import to_float32
 
 
 def test_run_directory_holds_everything(vae_run):
@@ -128,3 +129,9 @@ def test_precision(precision, folder, tmp_path):
     assert tfgen("train", "vae_mnist_5k", "--precision", precision, *flags) == 0
     model = package.load(tmp_path / "run")
     assert model.encoder.layers[1].compute_dtype == precision.removeprefix("mixed_")
+    # What is exported computes in float32, with the trained weights.
+    shipped = to_float32(model)
+    assert shipped.encoder.layers[1].compute_dtype == "float32"
+    images = shipped.sample(4, seed=0)
+    np.testing.assert_allclose(images, model.sample(4, seed=0), atol=0.02)
+    assert tfgen("export", tmp_path / "run", "--out", tmp_path / "shipped") == 0

@@ -24,9 +24,9 @@ def command(run: str, out: str, name: str | None, version: int) -> None:
 def export_run(run: str, out: str, name: str | None = None, version: int = 1) -> list:
     """Exports a run and checks what it wrote; returns the check's rows."""
     import export
-    import tfgen
+    from tfgen.loading import load, to_float32
 
-    model = tfgen.load(run)
+    model = to_float32(load(run))
     name = name or Config.read(run).preset
     if pathlib.Path(name).name != name or name.startswith("."):
         raise UserError(f"--name {name!r} must be a plain name, without slashes")

@@ -1,0 +1,130 @@
+"""Pixels: channels, sizes, ranges, orientation, depth."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.data.conftest import save_image
+from tfgen.data import load_array, load_images
+
+
+def _save(folder, pixels, name="0.png", **kwargs):
+    Image.fromarray(np.asarray(pixels)).save(folder / name, **kwargs)
+
+
+def _only(folder, **kwargs):
+    """Returns the one image of a folder, on the scale of bytes."""
+    kwargs = {"value_range": (0, 255), **kwargs}
+    images = load_array(folder, **kwargs)
+    assert len(images) == 1
+    assert images.dtype == np.float32
+    return images[0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "channels", "expected"),
+    [
+        ("L", None, [200]),
+        ("L", 3, [200, 200, 200]),
+        ("L", 4, [200, 200, 200, 255]),
+        ("RGB", None, [200, 0, 0]),
+        ("RGB", 1, [60]),  # 0.299 * 200
+        ("RGB", 4, [200, 0, 0, 255]),
+        ("RGBA", None, [200, 0, 0, 0]),
+        ("RGBA", 3, [255, 255, 255]),  # clear, so white shows
+        ("RGBA", 1, [255]),
+    ],
+)
+def test_channels(tmp_path, mode, channels, expected):
+    save_image(tmp_path / "0.png", 200, mode=mode)
+    image = _only(tmp_path, channels=channels)
+    assert image.shape == (8, 6, len(expected))
+    np.testing.assert_allclose(image, np.broadcast_to(expected, image.shape), atol=0.6)
+
+
+def test_half_clear_pixels_mix_with_white(tmp_path):
+    _save(tmp_path, np.full((4, 4, 4), [200, 0, 100, 128], np.uint8))
+    np.testing.assert_allclose(_only(tmp_path, channels=3)[0, 0], [227, 127, 177], 0.01)
+
+
+def test_palettes_are_resolved(tmp_path):
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    pixels[:2] = [10, 20, 30]
+    Image.fromarray(pixels).quantize(4).save(tmp_path / "0.png")
+    np.testing.assert_array_equal(_only(tmp_path), pixels)
+
+
+def test_a_palette_with_a_clear_colour_has_alpha(tmp_path):
+    image = Image.new("P", (4, 4), 0)
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.save(tmp_path / "0.png", transparency=0)
+    assert _only(tmp_path)[0, 0].tolist() == [10, 20, 30, 0]
+    assert _only(tmp_path, channels=3)[0, 0].tolist() == [255] * 3
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+def test_sixteen_bits_become_eight(tmp_path, ending):
+    pixels = np.array([[0, 257, 128 * 257], [65535, 1000, 30000]], np.uint16)
+    _save(tmp_path, pixels, "0" + ending)
+    np.testing.assert_array_equal(_only(tmp_path)[..., 0], np.round(pixels / 257.0))
+
+
+def test_orientation_tag_is_applied(tmp_path):
+    pixels = np.zeros((16, 32, 3), np.uint8)
+    pixels[:, 16:] = 255  # white on the right; turned clockwise, at the bottom
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    _save(tmp_path, pixels, "0.jpg", exif=tags, quality=95)
+    image = _only(tmp_path)
+    assert image.shape == (32, 16, 3)
+    assert image[:12].max() < 20
+    assert image[20:].min() > 235
+
+
+def test_resizing_crops_the_centre_first(tmp_path):
+    pixels = np.zeros((8, 24), np.uint8)
+    pixels[:, 8:16] = 255
+    _save(tmp_path, pixels)
+    np.testing.assert_array_equal(
+        _only(tmp_path, image_size=8), np.full((8, 8, 1), 255)
+    )
+    assert _only(tmp_path, image_size=(4, 12)).shape == (4, 12, 1)
+
+
+def test_resizing_does_not_alias(tmp_path):
+    pixels = np.zeros((64, 64), np.uint8)
+    pixels[:, ::2] = 255  # without antialiasing: all black or all white
+    _save(tmp_path, pixels)
+    image = _only(tmp_path, image_size=16)
+    assert np.abs(image[:, 2:-2] - 127.5).max() < 6
+
+
+def test_named_images_are_fitted_too(data_dir):
+    kwargs = {"data_dir": data_dir, "num_images": 5}
+    plain = load_array("mnist_5k", **kwargs)
+    fitted = load_array("mnist_5k", image_size=(14, 14), channels=3, **kwargs)
+    assert fitted.shape == (5, 14, 14, 3)
+    np.testing.assert_array_equal(fitted[..., 0], fitted[..., 2])
+    np.testing.assert_allclose(fitted.mean((1, 2, 3)), plain.mean((1, 2, 3)), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "value_range", [(0.0, 1.0), (-1.0, 1.0), (0, 255), (-0.3, 0.7)]
+)
+def test_value_range_is_met_exactly_or_nearly(tmp_path, value_range):
+    _save(tmp_path, np.array([[0, 255, 51]], np.uint8))
+    low, high = value_range
+    image = _only(tmp_path, value_range=value_range)[0, :, 0]
+    expected = [low, high, low + (high - low) / 5]
+    np.testing.assert_allclose(image, expected, rtol=0, atol=1e-6 * (high - low))
+    if value_range in ((0.0, 1.0), (-1.0, 1.0)):
+        assert image[:2].tolist() == [low, high]
+
+
+def test_load_array_is_the_fixed_order(folder):
+    images, labels = load_array(folder, "train", labels=True)
+    batches = load_images(folder, shuffle=False, batch_size=7)
+    np.testing.assert_array_equal(images, np.concatenate(list(batches)))
+    assert labels.tolist() == [0] * 12 + [1] * 12
+    few, _ = load_array(folder, "train", num_images=5, labels=True)
+    np.testing.assert_array_equal(few, images[:5])
