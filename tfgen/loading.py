@@ -29,7 +29,7 @@ def load(run_or_file: str | os.PathLike) -> Any:
 
     import keras
 
-    from tfgen.models import autoencoder, vae  # noqa: F401 - registers the classes
+    from tfgen.models import autoencoder, gan, vae  # noqa: F401 - registers the classes
 
     try:
         return keras.saving.load_model(file, safe_mode=True)

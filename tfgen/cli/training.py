@@ -43,8 +43,8 @@ def train(config: Config, out: pathlib.Path) -> Any:
     keras.config.set_dtype_policy(config.precision)
     model = create_model(config.preset, **{**config.overrides, "seed": config.seed})
     labels = getattr(model, "num_classes", None) is not None
+    _check_labels(model, config)
     train_set, test_set = _load(config, "train", labels), _load(config, "test", labels)
-    _check_labels(model, train_set)
     _clear(out)
     config.write(out)
     click.echo(
@@ -81,15 +81,18 @@ def _load(config: Config, split: str, labels: bool) -> Any:
     )
 
 
-def _check_labels(model: Any, dataset: Any) -> None:
+def _check_labels(model: Any, config: Config) -> None:
     """One-hot codes of labels that are out of range would be zeros, silently."""
-    if getattr(model, "num_classes", None) is None:
+    from tfgen import data
+
+    num_classes = getattr(model, "num_classes", None)
+    if num_classes is None:
         return
-    largest = max(int(labels.numpy().max()) for _, labels in dataset)
-    if largest >= model.num_classes:
+    found = data.describe(config.data, config.data_dir).num_classes or 0
+    if found > num_classes:
         raise UserError(
-            f"the data has {largest + 1} classes, the model {model.num_classes}: pass "
-            f"--num-classes {largest + 1}"
+            f"the data has {found} classes, the model {num_classes}: pass "
+            f"--num-classes {found}"
         )
 
 

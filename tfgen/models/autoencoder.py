@@ -7,11 +7,12 @@ where `d` is the squared error, or the binary cross-entropy with pixels as
 probabilities. With noise it is a denoising autoencoder: it must undo the corruption, so
 it learns where images lie rather than to copy them.
 
-Nothing in this loss says where the latents may lie. They spread as far apart as they
-like, with holes between them that no image has ever been decoded from: a point drawn at
-random falls into a hole and decodes to no image. Hence there is no `sample` here. The
-KL term of the VAE (vae.py) draws the latents to a prior that can be sampled: that is
-the reason the VAE exists (tests/models/test_autoencoder.py measures it).
+Nothing in this loss says where the latents may lie: they spread as far, and around
+whatever point, as suits the decoder, and no prior describes them. A latent drawn from
+Normal(0, I) lies where few images were encoded and decodes to something else; hence
+there is no `sample` here. The KL term of the VAE (vae.py) draws the latents to a prior
+that can be sampled: that is the reason the VAE exists. tests/models/test_autoencoder.py
+measures it on digits.
 
 References:
 - [Hinton & Salakhutdinov, 2006](https://doi.org/10.1126/science.1127647).

@@ -3,6 +3,7 @@
 import inspect
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -136,8 +137,19 @@ class GenerativeModel(keras.Model):
         """Returns the latents and labels of `sample`; see there."""
         if self.num_classes is not None and labels is None:
             labels = tf.range(num_samples) % self.num_classes
+        if labels is not None:
+            self._check_labels(np.asarray(labels))
         seed = self.seed_generator.next() if seed is None else (seed, 0)
         return standard_normal((num_samples, self.latent_dim), seed), labels
+
+    def _check_labels(self, labels):
+        # A one-hot code of a label that is out of range would be zeros, silently.
+        num_classes = self.num_classes or 0
+        if labels.min() < 0 or labels.max() >= num_classes:
+            raise ValueError(
+                f"`labels` must be in [0, num_classes={self.num_classes}). Received: "
+                f"{labels.min()} to {labels.max()}"
+            )
 
     # ---- Networks -----------------------------------------------------------------
 

@@ -5,11 +5,20 @@ A conditional network (`num_classes`) takes `[inputs, labels]`, with int32 label
 """
 
 from tfgen.networks.conv import build_conv_decoder, build_conv_encoder
+from tfgen.networks.dcgan import build_dcgan_discriminator, build_dcgan_generator
 from tfgen.networks.mlp import build_mlp_decoder, build_mlp_encoder
+from tfgen.networks.resnet_gan import (
+    build_resnet_gan_discriminator,
+    build_resnet_gan_generator,
+)
 
 __all__ = [
     "build_conv_decoder",
     "build_conv_encoder",
+    "build_dcgan_discriminator",
+    "build_dcgan_generator",
     "build_mlp_decoder",
     "build_mlp_encoder",
+    "build_resnet_gan_discriminator",
+    "build_resnet_gan_generator",
 ]

@@ -69,9 +69,9 @@ class Preset:
 
 def presets() -> dict[str, Preset]:
     """Returns all presets by name."""
-    from tfgen.presets import autoencoder, vae
+    from tfgen.presets import autoencoder, gan, vae
 
-    rows = [*autoencoder.PRESETS, *vae.PRESETS]
+    rows = [*autoencoder.PRESETS, *vae.PRESETS, *gan.PRESETS]
     return {preset.name: preset for preset in rows}
 
 

@@ -1,0 +1,123 @@
+"""Generative adversarial networks."""
+
+from typing import Annotated, Any
+
+from tfgen.presets.registry import Preset
+
+
+def build(
+    image_size: Annotated[int, "height and width: 28, 32, 64, 128"] = 28,
+    channels: Annotated[int, "1 for grey images, 3 for colour"] = 1,
+    latent_dim: Annotated[int, "size of a latent"] = 64,
+    filters: Annotated[int, "channels next to the image"] = 32,
+    loss: Annotated[
+        str, "minimax, non_saturating, least_squares, hinge, wasserstein"
+    ] = "non_saturating",
+    normalization: Annotated[str, "of D: batch, layer, spectral or none"] = "batch",
+    gradient_penalty: Annotated[str, "wgan_gp, r1, dragan or none"] = "none",
+    penalty_weight: Annotated[float, "of the gradient penalty"] = 10.0,
+    discriminator_steps: Annotated[int, "for each of the generator"] = 1,
+    ema_decay: Annotated[float, "of the generator's average; 0: none"] = 0.99,
+    augment: Annotated[str, "of color,translation,cutout, or none"] = "none",
+    num_classes: Annotated[int, "classes of a conditional model; 0: no labels"] = 0,
+    learning_rate: Annotated[float, "of both Adams"] = 2e-4,
+    beta_1: Annotated[float, "of both Adams"] = 0.5,
+    beta_2: Annotated[float, "of both Adams"] = 0.999,
+    seed: Annotated[int | None, "of weights and draws"] = None,
+) -> Any:
+    """Builds a GAN of the DCGAN architecture."""
+    import keras
+
+    from tfgen.models.gan import GAN
+    from tfgen.networks import build_dcgan_discriminator, build_dcgan_generator
+
+    def named(value: str) -> str | None:
+        return None if value == "none" else value
+
+    image_shape = (image_size, image_size, channels)
+    classes = num_classes or None
+    model = GAN(
+        build_dcgan_generator(latent_dim, image_shape, filters, classes),
+        build_dcgan_discriminator(image_shape, filters, named(normalization), classes),
+        loss=loss,
+        gradient_penalty=named(gradient_penalty),
+        penalty_weight=penalty_weight,
+        discriminator_steps=discriminator_steps,
+        ema_decay=ema_decay or None,
+        augment=named(augment),
+        num_classes=classes,
+        seed=seed,
+    )
+    optimizers = (
+        keras.optimizers.Adam(learning_rate, beta_1, beta_2) for _ in range(2)
+    )
+    model.compile(*optimizers, steps_per_execution=4)
+    return model
+
+
+PRESETS = (
+    Preset(
+        name="dcgan_mnist_5k",
+        summary="DCGAN on 5,000 MNIST digits",
+        build=build,
+        data="mnist_5k",
+        epochs=100,
+        batch_size=64,
+        paper="Radford et al., 2016",
+    ),
+    Preset(
+        name="wgan_gp_mnist_5k",
+        summary="Wasserstein GAN with gradient penalty",
+        build=build,
+        data="mnist_5k",
+        epochs=150,
+        batch_size=160,  # five discriminator steps of 32
+        paper="Gulrajani et al., 2017",
+        defaults={
+            "loss": "wasserstein",
+            "normalization": "layer",
+            "gradient_penalty": "wgan_gp",
+            "discriminator_steps": 5,
+            "beta_2": 0.9,
+        },
+    ),
+    Preset(
+        name="sngan_fashion_mnist",
+        summary="GAN with spectral normalisation and hinge loss",
+        build=build,
+        data="fashion_mnist",
+        epochs=8,
+        batch_size=64,
+        paper="Miyato et al., 2018",
+        defaults={"loss": "hinge", "normalization": "spectral", "ema_decay": 0.999},
+    ),
+    Preset(
+        name="conditional_gan_fashion_mnist",
+        summary="GAN that makes the garment it is asked for",
+        build=build,
+        data="fashion_mnist",
+        epochs=8,
+        batch_size=64,
+        paper="Miyato & Koyama, 2018",
+        defaults={
+            "loss": "hinge",
+            "normalization": "spectral",
+            "num_classes": 10,
+            "ema_decay": 0.999,
+        },
+    ),
+    Preset(
+        name="dcgan_openmoji_64",
+        summary="DCGAN on colour emoji, with augmentation",
+        build=build,
+        data="openmoji",
+        epochs=60,
+        batch_size=64,
+        paper="Radford et al., 2016",
+        defaults={
+            "image_size": 64,
+            "channels": 3,
+            "augment": "color,translation,cutout",
+        },
+    ),
+)
