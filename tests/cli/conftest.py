@@ -53,3 +53,12 @@ def autoencoder_run(tmp_path_factory, folder):
     flags = ("--data", folder, "--out", out, *SMALL)
     assert tfgen("train", "autoencoder_mnist_5k", *flags) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def gan_run(tmp_path_factory, folder):
+    out = tmp_path_factory.mktemp("runs") / "gan"
+    flags = ("--data", folder, "--out", out, "--latent-dim", "5", "--num-classes", "3")
+    small_gan = ("--filters", "4", "--epochs", "2", "--batch-size", "16")
+    assert tfgen("train", "dcgan_mnist_5k", *flags, *small_gan) == 0
+    return out

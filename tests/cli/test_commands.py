@@ -46,7 +46,7 @@ def test_flags_are_the_arguments_of_the_preset(capsys):
     assert "weight of the KL term" in shown
 
 
-@pytest.mark.parametrize("name", ["vae_run", "conditional_run"])
+@pytest.mark.parametrize("name", ["vae_run", "conditional_run", "gan_run"])
 def test_sample(name, request, tmp_path):
     run, out = request.getfixturevalue(name), tmp_path / "samples.png"
     assert tfgen("sample", run, "--num", 9, "--seed", 3, "--out", out) == 0
@@ -89,6 +89,21 @@ def test_pictures(name, command, request, tmp_path):
     assert not list(out.parent.glob(".*"))
 
 
+def test_a_gan_is_interpolated_between_draws_and_evaluated(gan_run, tmp_path, capsys):
+    out = tmp_path / "picture.png"
+    assert tfgen("interpolate", gan_run, "--seed", 1, "--out", out) == 0
+    first = out.read_bytes()
+    assert tfgen("interpolate", gan_run, "--seed", 2, "--out", out) == 0
+    assert out.read_bytes() != first
+    assert tfgen("evaluate", gan_run) == 0
+    metrics = json.loads((gan_run / "metrics.json").read_text())
+    assert {"generator_loss", "discriminator_accuracy"} <= set(metrics)
+    capsys.readouterr()
+    for command in ("reconstruct", "traverse"):
+        assert tfgen(command, gan_run, "--out", out) == 2
+        assert "GAN has no" in capsys.readouterr().err
+
+
 def test_traversal_orders_variables_by_how_much_they_matter(vae_run, tmp_path):
     from tfgen import pictures
 
@@ -129,15 +144,17 @@ def test_evaluate_other_models(conditional_run, autoencoder_run):
     assert set(metrics) == {"num_images", "loss"}
 
 
-@pytest.mark.parametrize("name", ["vae_run", "conditional_run", "autoencoder_run"])
+@pytest.mark.parametrize(
+    "name", ["vae_run", "conditional_run", "autoencoder_run", "gan_run"]
+)
 def test_export_and_check(name, request, tmp_path, capsys):
     run, out = request.getfixturevalue(name), tmp_path / "export"
     assert tfgen("export", run, "--out", out, "--name", "mine", "--version", 2) == 0
     assert (out / "serving" / "mine" / "2" / "saved_model.pb").is_file()
     assert (out / "edge" / "mine.tflite").is_file()
     shown = capsys.readouterr().out
-    assert "reconstruct" in shown
-    assert "decode" in shown
+    for endpoint in package.load(run).signatures():
+        assert endpoint in shown
     assert tfgen("check", out) == 0
 
 
