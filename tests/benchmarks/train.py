@@ -5,10 +5,16 @@
 The same networks, optimizer and batch size, on the 4,000 digits of mnist_5k:
 
 - `tfgen`: `model.fit` on the pipeline of `load_images`, as the presets compile it;
-- `tutorial fit`: the VAE of the Keras examples (its own Sampling layer and losses),
-  `fit` on a NumPy array, `compile(optimizer)` with Keras's defaults;
+- `tutorial fit`: the step of the Keras examples (the VAE's own Sampling layer and
+  losses; the GAN's generator run once for each network), `fit` on a NumPy array,
+  `compile` with Keras's defaults;
 - `tutorial fit, no XLA`: the same with `jit_compile=False`;
 - `tutorial loop`: the same step in a `tf.function`, called over a tf.data pipeline.
+
+For GANs also what each saving of tfgen's step is worth, by undoing it:
+
+- `two generator passes`: new images for the generator's step;
+- `two discriminator calls`: real and fake images apart.
 
 Each measurement is a process of its own; rounds are interleaved in random order. The
 table gives the median images per second, and the median and range of the ratio of
@@ -25,14 +31,21 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-MODELS = ("mlp_vae", "conv_vae")
-VARIANTS = ("tfgen", "tutorial fit", "tutorial fit, no XLA", "tutorial loop")
+MODELS = ("mlp_vae", "conv_vae", "gan", "wgan_gp")
+TUTORIALS = ("tutorial fit", "tutorial fit, no XLA", "tutorial loop")
+SAVINGS = ("two generator passes", "two discriminator calls")
+VARIANTS = {
+    "mlp_vae": ("tfgen", *TUTORIALS),
+    "conv_vae": ("tfgen", *TUTORIALS),
+    "gan": ("tfgen", *TUTORIALS, *SAVINGS),
+    "wgan_gp": ("tfgen", *SAVINGS),
+}
 BATCH_SIZE = 128
 NUM_IMAGES = 4000
 LATENT_DIM = 16
 
 
-def build_networks(name):
+def build_vae_networks(name):
     from tfgen import networks
 
     kind = name.removesuffix("_vae")
@@ -42,8 +55,18 @@ def build_networks(name):
     return encoder(shape, 2 * LATENT_DIM), decoder(LATENT_DIM, shape)
 
 
-def tutorial_model(encoder, decoder):
+def build_gan_networks():
+    """Without batch normalisation in the discriminator, as in the Keras example."""
+    from tfgen import networks
+
+    shape = (28, 28, 1)
+    generator = networks.build_dcgan_generator(LATENT_DIM, shape, 32)
+    return generator, networks.build_dcgan_discriminator(shape, 32, normalization=None)
+
+
+def tutorial_vae(encoder, decoder):
     import keras
+    import tensorflow as tf
     from keras import ops
 
     class Tutorial(keras.Model):
@@ -59,8 +82,6 @@ def tutorial_model(encoder, decoder):
             return self.means
 
         def train_step(self, data):
-            import tensorflow as tf
-
             with tf.GradientTape() as tape:
                 mean, log_var = ops.split(self.encoder(data), 2, axis=-1)
                 noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
@@ -71,16 +92,108 @@ def tutorial_model(encoder, decoder):
                 kl = ops.mean(ops.sum(kl, axis=1))
                 total = reconstruction + kl
             gradients = tape.gradient(total, self.trainable_weights)
-            self.optimizer.apply_gradients(
-                zip(gradients, self.trainable_weights, strict=True)
-            )
-            for tracker, value in zip(
-                self.means, (total, reconstruction, kl), strict=True
-            ):
+            pairs = zip(gradients, self.trainable_weights, strict=True)
+            self.optimizer.apply_gradients(pairs)
+            values = (total, reconstruction, kl)
+            for tracker, value in zip(self.means, values, strict=True):
                 tracker.update_state(value)
             return {tracker.name: tracker.result() for tracker in self.means}
 
+        def prepare(self, jit_compile):
+            self.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
+            self.optimizer.build(self.trainable_weights)
+
     return Tutorial()
+
+
+def tutorial_gan(generator, discriminator):
+    import keras
+    import tensorflow as tf
+    from keras import ops
+
+    class Tutorial(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.generator, self.discriminator = generator, discriminator
+            self.seed_generator = keras.random.SeedGenerator(0)
+            self.entropy = keras.losses.BinaryCrossentropy(from_logits=True)
+            self.means = [keras.metrics.Mean(name=name) for name in ("d", "g")]
+
+        @property
+        def metrics(self):
+            return self.means
+
+        def train_step(self, real):
+            real = 2.0 * real - 1.0
+            size = ops.shape(real)[0]
+            shape = (size, LATENT_DIM)
+            latents = keras.random.normal(shape, seed=self.seed_generator)
+            both = ops.concatenate([self.generator(latents, training=True), real])
+            targets = ops.concatenate([ops.zeros((size, 1)), ops.ones((size, 1))])
+            with tf.GradientTape() as tape:
+                d_loss = self.entropy(targets, self.discriminator(both, training=True))
+            weights = self.discriminator.trainable_weights
+            self.d_optimizer.apply(tape.gradient(d_loss, weights), weights)
+            latents = keras.random.normal(shape, seed=self.seed_generator)
+            with tf.GradientTape() as tape:
+                fake = self.generator(latents, training=True)
+                logits = self.discriminator(fake, training=True)
+                g_loss = self.entropy(ops.ones((size, 1)), logits)
+            weights = self.generator.trainable_weights
+            self.g_optimizer.apply(tape.gradient(g_loss, weights), weights)
+            for tracker, value in zip(self.means, (d_loss, g_loss), strict=True):
+                tracker.update_state(value)
+            return {tracker.name: tracker.result() for tracker in self.means}
+
+        def prepare(self, jit_compile):
+            self.compile(jit_compile=jit_compile)
+            self.d_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
+            self.g_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
+            self.d_optimizer.build(self.discriminator.trainable_weights)
+            self.g_optimizer.build(self.generator.trainable_weights)
+
+    return Tutorial()
+
+
+def plainer_gan(variant):
+    """Returns the GAN class with one saving undone."""
+    import tfgen
+
+    class TwoGeneratorPasses(tfgen.GAN):
+        def generator_terms(self, batch, fake, training):
+            # The same objective; nothing of `fake`'s forward pass is used.
+            fake = self._fake(batch, training)
+            return super().generator_terms(batch, fake, training)
+
+    class TwoDiscriminatorCalls(tfgen.GAN):
+        _mixes_images = True
+
+        def _check_arguments(self):
+            pass  # it would refuse a penalty with a discriminator that mixes images
+
+    classes = {
+        "two generator passes": TwoGeneratorPasses,
+        "two discriminator calls": TwoDiscriminatorCalls,
+    }
+    return classes.get(variant, tfgen.GAN)
+
+
+def tfgen_model(model_name, variant):
+    import keras
+
+    import tfgen
+
+    if model_name.endswith("vae"):
+        model = tfgen.VAE(*build_vae_networks(model_name), seed=0)
+        model.compile(keras.optimizers.Adam(1e-3), steps_per_execution=8)
+        return model
+    kwargs = {}
+    if model_name == "wgan_gp":
+        kwargs = {"loss": "wasserstein", "gradient_penalty": "wgan_gp"}
+    model = plainer_gan(variant)(*build_gan_networks(), seed=0, **kwargs)
+    adams = (keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2))
+    model.compile(*adams, steps_per_execution=4)
+    return model
 
 
 def images():
@@ -91,34 +204,31 @@ def images():
 
 def epoch_function(model_name, variant):
     """Returns a function that trains one epoch of NUM_IMAGES images."""
-    import keras
     import tensorflow as tf
 
-    encoder, decoder = build_networks(model_name)
-    if variant == "tfgen":
-        import tfgen
+    import tfgen
 
-        model = tfgen.VAE(encoder, decoder, seed=0)
-        model.compile(keras.optimizers.Adam(1e-3), steps_per_execution=8)
+    if variant not in TUTORIALS:
+        model = tfgen_model(model_name, variant)
         data = tfgen.data.load_images("mnist_5k", batch_size=BATCH_SIZE)
         return lambda: model.fit(data, verbose=0, shuffle=False)
-    model = tutorial_model(encoder, decoder)
-    if variant == "tutorial loop":
-        model.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=False)
-        model.optimizer.build(model.trainable_weights)
-        step = tf.function(model.train_step)
-        data = tf.data.Dataset.from_tensor_slices(images())
-        data = data.shuffle(NUM_IMAGES).batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
-
-        def epoch():
-            for batch in data:
-                step(batch)
-
-        return epoch
-    jit = "auto" if variant == "tutorial fit" else False
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=jit)
+    if model_name == "gan":
+        model = tutorial_gan(*build_gan_networks())
+    else:
+        model = tutorial_vae(*build_vae_networks(model_name))
+    model.prepare(jit_compile="auto" if variant == "tutorial fit" else False)
     array = images()
-    return lambda: model.fit(array, batch_size=BATCH_SIZE, verbose=0)
+    if variant != "tutorial loop":
+        return lambda: model.fit(array, batch_size=BATCH_SIZE, verbose=0)
+    step = tf.function(model.train_step)
+    data = tf.data.Dataset.from_tensor_slices(array)
+    data = data.shuffle(NUM_IMAGES).batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
+
+    def epoch():
+        for batch in data:
+            step(batch)
+
+    return epoch
 
 
 def measure(model_name, variant, seconds):
@@ -135,7 +245,8 @@ def measure(model_name, variant, seconds):
 def run_round(model_name, seconds):
     """Measures every variant once, in random order, each in its own process."""
     rates = {}
-    for variant in random.sample(VARIANTS, len(VARIANTS)):
+    variants = VARIANTS[model_name]
+    for variant in random.sample(variants, len(variants)):
         command = [sys.executable, __file__, model_name, "--worker", variant]
         command += ["--seconds", str(seconds)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -158,11 +269,11 @@ def main():
     for model_name in options.models:
         rounds = [run_round(model_name, options.seconds) for _ in range(options.rounds)]
         print(f"{model_name}: {options.rounds} rounds of {options.seconds:g} s")
-        for variant in VARIANTS:
+        for variant in VARIANTS[model_name]:
             rate = statistics.median(rates[variant] for rates in rounds)
             ratios = [rates["tfgen"] / rates[variant] for rates in rounds]
             print(
-                f"  {variant:22} {rate:9.0f} images/s   tfgen is "
+                f"  {variant:23} {rate:9.0f} images/s   tfgen is "
                 f"{statistics.median(ratios):.2f} times as fast "
                 f"({min(ratios):.2f} to {max(ratios):.2f})"
             )

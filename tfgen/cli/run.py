@@ -86,7 +86,9 @@ def new_directory(out: str | None, default: str, overwrite: bool) -> pathlib.Pat
     return path
 
 
-def load_test_images(run: str, num_images: int | None, labels: bool = False) -> Any:
+def load_test_images(
+    run: str | os.PathLike, num_images: int | None, labels: bool = False
+) -> Any:
     """Returns test images of the data that a run was trained on, in a fixed order."""
     from tfgen import data
 
