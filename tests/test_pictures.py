@@ -43,3 +43,12 @@ def test_save_png_writes_whole_files_or_nothing(tmp_path):
         pictures.save_png(object(), path)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["b.png"]
+
+
+def test_curves_have_a_plot_for_every_figure():
+    one = pictures.plot_curves({"loss": [3.0, 2.0], "val_loss": [3.0, 2.5]})
+    four = pictures.plot_curves({name: [1.0, 2.0] for name in "abcd"})
+    assert four.width == 3 * one.width
+    assert four.height == 2 * one.height
+    flat = pictures.plot_curves({"loss": [3.0, 3.0], "val_loss": [3.0, 3.0]})
+    assert np.asarray(one).tolist() != np.asarray(flat).tolist()

@@ -1,10 +1,10 @@
-"""Pictures of images: grids with titles, written as PNG."""
+"""Pictures: grids of images with titles, and curves, written as PNG."""
 
 import math
 import os
 import pathlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -78,3 +78,28 @@ def save_png(picture: Image.Image, path: str | os.PathLike) -> pathlib.Path:
     finally:
         pathlib.Path(name).unlink(missing_ok=True)
     return path
+
+
+def plot_curves(history: Mapping[str, Sequence[float]]) -> Image.Image:
+    """Draws one small plot a figure of `fit`'s history, with `val_` beside it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = [name for name in history if not name.startswith("val_")]
+    columns = min(3, len(names))
+    rows = math.ceil(len(names) / columns)
+    figure = Figure(figsize=(3.2 * columns, 2.2 * rows), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    for index, name in enumerate(names):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        for key, label in ((name, "train"), (f"val_{name}", "test")):
+            if key in history:
+                values = history[key]
+                axes.plot(range(1, len(values) + 1), values, label=label)
+        axes.set_title(name, fontsize=9)
+        axes.tick_params(labelsize=7)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7)
+    figure.supxlabel("epoch", fontsize=8)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])

@@ -20,6 +20,7 @@ def test_run_directory_holds_everything(vae_run):
     assert {"loss", "val_loss", "kl_loss", "active_units"} <= set(rows[0])
     names = sorted(path.name for path in (vae_run / "samples").iterdir())
     assert names == ["epoch_0001.png", "epoch_0002.png"]
+    assert np.asarray(Image.open(vae_run / "curves.png")).std() > 1
     assert list((vae_run / "logs").rglob("events.*"))
     assert not list(vae_run.glob(".*"))  # nothing temporary is left
 

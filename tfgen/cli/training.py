@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tfgen import pictures
 from tfgen.cli.panels import make_panels
 from tfgen.cli.run import Config
 from tfgen.errors import UserError
@@ -53,7 +54,7 @@ def train(config: Config, out: pathlib.Path) -> Any:
         f"epochs of {int(train_set.cardinality())} steps of {config.batch_size}; "
         f"writing {out}"
     )
-    model.fit(
+    history = model.fit(
         train_set,
         validation_data=test_set,
         epochs=config.epochs,
@@ -61,6 +62,8 @@ def train(config: Config, out: pathlib.Path) -> Any:
         verbose=1 if sys.stdout.isatty() else 2,
         callbacks=_callbacks(model, config, out, labels),
     )
+    curves = pictures.plot_curves(history.history)
+    pictures.save_png(curves, out / "curves.png")
     return model
 
 
@@ -98,7 +101,13 @@ def _check_labels(model: Any, config: Config) -> None:
 
 def _clear(out: pathlib.Path) -> None:
     """Removes what an earlier run left, so that two runs are never mixed."""
-    for name in ("config.json", "history.csv", "model.keras", "metrics.json"):
+    for name in (
+        "config.json",
+        "history.csv",
+        "curves.png",
+        "model.keras",
+        "metrics.json",
+    ):
         (out / name).unlink(missing_ok=True)
     for name in ("samples", "logs"):
         shutil.rmtree(out / name, ignore_errors=True)
