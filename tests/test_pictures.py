@@ -31,6 +31,8 @@ def test_compose_stacks_panels_with_room_for_titles():
     picture = pictures.compose(panels, caption="from somewhere")
     assert picture.width == 90 + 16
     assert picture.height > 60 + 2 * 20
+    longer = pictures.compose(panels, caption="a long attribution " * 5)
+    assert longer.height > picture.height
     assert (np.asarray(picture) < 255).any()
 
 

@@ -4,6 +4,7 @@ import math
 import os
 import pathlib
 import tempfile
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 _MIN_CELL = 48  # pixels: smaller images are enlarged by a whole factor, to be seen
 _GAP = 2
 _MARGIN = 8
+_LINE = 22  # pixels, of text
 
 
 def tile(images: np.ndarray, columns: int | None = None) -> np.ndarray:
@@ -49,19 +51,20 @@ def compose(
 ) -> Image.Image:
     """Stacks titled panels (uint8 images, as of `tile`), with a caption below."""
     font = ImageFont.load_default(size=14)
-    line = 22
     width = max(panel.shape[1] for panel in panels.values()) + 2 * _MARGIN
-    height = sum(panel.shape[0] + line + _MARGIN for panel in panels.values())
-    height += line if caption else _MARGIN
-    picture = Image.new("RGB", (width, height), "white")
+    characters = int((width - 2 * _MARGIN) / font.getlength("x"))
+    lines = textwrap.wrap(caption or "", characters)
+    height = sum(panel.shape[0] + _LINE + _MARGIN for panel in panels.values())
+    picture = Image.new("RGB", (width, height + _LINE * len(lines)), "white")
     draw = ImageDraw.Draw(picture)
     top = 0
     for title, panel in panels.items():
         draw.text((_MARGIN, top + 4), title, fill="black", font=font)
-        picture.paste(Image.fromarray(panel), (_MARGIN, top + line))
-        top += line + panel.shape[0] + _MARGIN
-    if caption:
-        draw.text((_MARGIN, top), caption, fill="gray", font=font)
+        picture.paste(Image.fromarray(panel), (_MARGIN, top + _LINE))
+        top += _LINE + panel.shape[0] + _MARGIN
+    for line in lines:
+        draw.text((_MARGIN, top), line, fill="gray", font=font)
+        top += _LINE
     return picture
 
 
