@@ -62,11 +62,14 @@ def load_images(
             folder of images: with `train/` and `test/`, or without (a tenth is held out
             for "test" by a hash of the relative path); one class a sub-folder, or none.
             A name that TFDS knows wins over a folder: write `./name` for the folder.
+            Of several images an example has, `image` is taken, or else the first by
+            name (`color` of `openmoji`).
         split: "train", "test", or any split of the source; for TFDS also a slice such
             as "train[:100]". Where there is no "test", "validation" is used, or else
             the last tenth of "train", which "train" then lacks.
         image_size: Integer or `(height, width)`: images are cropped at the centre to
             the aspect and resized with antialiasing. None: as they are, all equal.
+            `openmoji` at 32 or 128 is the configuration of that size.
         channels: 1, 3 or 4: images are converted (alpha over white, colour to
             luminance). None: as they are, all equal.
         value_range: `(low, high)` that black and white map to.

@@ -30,7 +30,7 @@ def open_named(
             has no images or no labels; or its images differ in size or channels where
             `fit` does not settle it.
     """
-    builder = make_builder(name, data_dir)
+    builder = make_builder(name, data_dir, fit.size)
     image_key, label_key = _find_image(builder), _find_label(builder)
     if labels and label_key is None:
         raise UserError(f"{name} has no labels: leave out labels=True")
@@ -146,7 +146,7 @@ def _find_image(builder: tfds.core.DatasetBuilder) -> str:
     found = [k for k, v in entries.items() if isinstance(v, tfds.features.Image)]
     if not found:
         raise UserError(f"{name} has no images: choose a data set of images")
-    key = "image" if "image" in found else found[0]
+    key = "image" if "image" in found else min(found)
     if entries[key].np_dtype != np.uint8:
         raise UserError(
             f"The images of {name} are {entries[key].np_dtype}, not uint8: choose "

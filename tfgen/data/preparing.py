@@ -13,11 +13,23 @@ from tfgen.errors import UserError
 
 
 def make_builder(
-    name: str, data_dir: str | os.PathLike | None
+    name: str,
+    data_dir: str | os.PathLike | None,
+    size: tuple[int, int] | None = None,
 ) -> tfds.core.DatasetBuilder:
-    """Returns the builder of a data set that TFDS knows or `data_dir` holds."""
+    """Returns the builder of a data set that TFDS knows or `data_dir` holds.
+
+    A name without a configuration, such as `openmoji`, is the configuration made for
+    images of `size` (`openmoji/32` for 32 x 32 pixels) where there is one.
+    """
+    data_dir = data_dir and os.path.expanduser(data_dir)
     try:
-        return tfds.builder(name, data_dir=data_dir and os.path.expanduser(data_dir))
+        builder = tfds.builder(name, data_dir=data_dir)
+        if size and name == builder.name and size[0] == size[1]:
+            config = str(size[0])
+            if config in builder.builder_configs:
+                return tfds.builder(f"{name}/{config}", data_dir=data_dir)
+        return builder
     except tfds.core.DatasetNotFoundError:
         raise unknown_name(name) from None
     except ImportError as error:

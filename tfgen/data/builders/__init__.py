@@ -1,5 +1,6 @@
 """TFDS builders that need no network, a folder each. Importing this registers them."""
 
 from tfgen.data.builders.mnist_5k import Mnist5k
+from tfgen.data.builders.openmoji import Openmoji
 
-__all__ = ["Mnist5k"]
+__all__ = ["Mnist5k", "Openmoji"]
