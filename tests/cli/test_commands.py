@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -36,6 +37,7 @@ def test_list_shows_every_preset(capsys):
     assert package.list_presets()
     for name in package.list_presets():
         assert name in shown
+    assert "OpenMoji, CC BY-SA 4.0" in shown
 
 
 def test_flags_are_the_arguments_of_the_preset(capsys):
@@ -102,6 +104,20 @@ def test_a_gan_is_interpolated_between_draws_and_evaluated(gan_run, tmp_path, ca
     for command in ("reconstruct", "traverse"):
         assert tfgen(command, gan_run, "--out", out) == 2
         assert "GAN has no" in capsys.readouterr().err
+
+
+def test_pictures_name_whom_the_data_is_from(vae_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(vae_run, run)
+    config = json.loads((run / "config.json").read_text())
+    config["attribution"] = "made by somebody " * 9
+    sizes = []
+    for _ in range(2):
+        assert tfgen("sample", run, "--out", tmp_path / "s.png") == 0
+        with Image.open(tmp_path / "s.png") as picture:
+            sizes.append(picture.size)
+        (run / "config.json").write_text(json.dumps(config))
+    assert sizes[1][1] > sizes[0][1]
 
 
 def test_traversal_orders_variables_by_how_much_they_matter(vae_run, tmp_path):

@@ -6,6 +6,7 @@ import click
 
 from tfgen import pictures
 from tfgen.cli.quiet import import_tensorflow
+from tfgen.cli.run import attribution
 from tfgen.errors import UserError
 
 
@@ -34,7 +35,9 @@ def command(run: str, rows: int, steps: int, seed: int, out: str) -> None:
     else:
         title, images = _between_test_images(endpoints, run, rows, steps)
     tiled = pictures.tile(images.reshape((-1, *images.shape[2:])), columns=steps)
-    click.echo(pictures.save_png(pictures.compose({title: tiled}), out))
+    click.echo(
+        pictures.save_png(pictures.compose({title: tiled}, attribution(run)), out)
+    )
 
 
 def _between_draws(endpoints: Any, rows: int, steps: int, seed: int) -> tuple:

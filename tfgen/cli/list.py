@@ -1,7 +1,8 @@
-"""`tfgen list`: the presets."""
+"""`tfgen list`: the presets, and whom their data are from."""
 
 import click
 
+from tfgen.attributions import ATTRIBUTIONS
 from tfgen.presets.registry import presets
 
 
@@ -11,9 +12,13 @@ def command() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("preset", "what", "data", "epochs", "paper")
-    table.columns[0].no_wrap = True
+    table = Table("preset", "what", "data", "epochs", box=None, padding=(0, 2, 0, 0))
+    table.columns[0].no_wrap = table.columns[2].no_wrap = True
     for preset in presets().values():
-        row = (preset.name, preset.summary, preset.data, str(preset.epochs))
-        table.add_row(*row, preset.paper)
-    Console().print(table)
+        what = f"{preset.summary} ({preset.paper})"
+        table.add_row(preset.name, what, preset.data, str(preset.epochs))
+    console = Console()
+    console.print(table, highlight=False)
+    console.print("\nData that come with tfgen:")
+    for name, attribution in ATTRIBUTIONS.items():
+        console.print(f"{name}: {attribution}", highlight=False)

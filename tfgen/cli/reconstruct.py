@@ -4,7 +4,7 @@ import click
 
 from tfgen import pictures
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import load_test_images
+from tfgen.cli.run import attribution, load_test_images
 
 
 @click.command("reconstruct", short_help="Encode test images and decode them.")
@@ -24,5 +24,7 @@ def command(run: str, num: int, out: str) -> None:
     labelled = endpoints.labels(1) is not None
     test = load_test_images(run, num, labelled)
     images, labels = test if labelled else (test, None)
-    picture = pictures.compose(reconstruction_panels(endpoints, images, labels))
+    picture = pictures.compose(
+        reconstruction_panels(endpoints, images, labels), attribution(run)
+    )
     click.echo(pictures.save_png(picture, out))

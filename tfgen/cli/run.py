@@ -37,6 +37,7 @@ class Config:
     image_size: int
     channels: int
     skip_bad_images: bool = False
+    attribution: str | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -84,6 +85,12 @@ def new_directory(out: str | None, default: str, overwrite: bool) -> pathlib.Pat
         raise UserError(f"{path} is not empty: choose another --out, or --overwrite")
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def attribution(run: str | os.PathLike) -> str | None:
+    """Returns whom to name below pictures of a run; nobody for a bare model file."""
+    has_config = (pathlib.Path(run) / "config.json").is_file()
+    return Config.read(run).attribution if has_config else None
 
 
 def load_test_images(

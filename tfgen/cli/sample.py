@@ -4,6 +4,7 @@ import click
 
 from tfgen import pictures
 from tfgen.cli.quiet import import_tensorflow
+from tfgen.cli.run import attribution
 
 
 @click.command("sample", short_help="Draw images from the model.")
@@ -33,5 +34,7 @@ def command(run: str, num: int, seed: int, label: int | None, out: str) -> None:
     images = endpoints.sample(num, seed, labels)
     columns = None if label is not None else num_classes
     title = f"{num} samples, seed {seed}"
-    picture = pictures.compose({title: pictures.tile(images, columns)})
+    picture = pictures.compose(
+        {title: pictures.tile(images, columns)}, attribution(run)
+    )
     click.echo(pictures.save_png(picture, out))

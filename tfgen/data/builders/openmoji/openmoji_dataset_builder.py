@@ -28,6 +28,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow_datasets.core.utils import tqdm_utils
 
+from tfgen.attributions import ATTRIBUTIONS
 from tfgen.data.builders.openmoji.splitting import choose_test, group_drawings
 from tfgen.errors import UserError
 
@@ -49,7 +50,6 @@ _CITATION = """
   note={Version 17.0, CC BY-SA 4.0}
 }
 """
-_ATTRIBUTION = "OpenMoji, CC BY-SA 4.0"
 
 
 class Openmoji(tfds.core.GeneratorBasedBuilder):
@@ -90,7 +90,7 @@ class Openmoji(tfds.core.GeneratorBasedBuilder):
             supervised_keys=("line", "color"),
             homepage="https://openmoji.org",
             citation=_CITATION,
-            license=_ATTRIBUTION,
+            license=ATTRIBUTIONS["openmoji"],
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
