@@ -5,11 +5,10 @@
     discriminator:  image -> [residual block, half the size]* down to 8x8 (or 7x7)
                     -> 2 residual blocks -> ReLU, sum over the grid -> logit
 
-Two things differ from the paper's network, whose sizes and order of layers these are
-(table 3: 32x32 with 256 and 128 filters). Images grow by bilinear interpolation, since
-nearest neighbours become 5-D copies in a .tflite file. A shortcut's 1x1 convolution runs
-on the smaller of its two grids: it commutes with both ways of resizing, and so costs a
-quarter for the same result.
+The defaults are the paper's table 3 (32x32), but for two things. Images grow by
+bilinear interpolation, since nearest neighbours become 5-D copies in a .tflite file.
+And a shortcut's 1x1 convolution runs on the smaller of its two grids: it commutes with
+both ways of resizing, and so costs a quarter for the same result.
 
 Reference: [Miyato et al., 2018](https://arxiv.org/abs/1802.05957), app. B.4.
 """
@@ -78,9 +77,9 @@ def build_resnet_gan_discriminator(
     features = keras.layers.ReLU()(normalize(features, normalization))
     features = keras.ops.sum(features, axis=(1, 2))
     logits = spectral(keras.layers.Dense(1), normalization)(features)
-    logits, inputs = project_labels(
-        logits, features, images, num_classes, normalization
-    )
+    # Without normalisation: Keras casts a spectral layer's outputs to the dtype of its
+    # inputs, and would cut an embedding of integer labels to integers, mostly 0.
+    logits, inputs = project_labels(logits, features, images, num_classes)
     return keras.Model(inputs, logits, name="resnet_gan_discriminator")
 
 
@@ -135,7 +134,7 @@ def _grow(features: keras.KerasTensor) -> Any:
 
 
 def _shrink(features: keras.KerasTensor) -> Any:
-    return keras.layers.AveragePooling2D()(features)
+    return keras.layers.AveragePooling2D(2)(features)
 
 
 def _grid(image_shape: Sequence[int]) -> tuple[int, int]:

@@ -1,0 +1,296 @@
+"""SNGAN's residual networks: sizes, spectral norms, training, replicas, export."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+import export
+import tfgen
+from tests.contracts import dataset, two_replicas
+from tests.export.small import read_tflite
+from tests.models import small
+from tfgen.networks import (
+    build_dcgan_discriminator,
+    build_dcgan_generator,
+    build_resnet_gan_discriminator,
+    build_resnet_gan_generator,
+)
+
+RNG = np.random.default_rng(0)
+LATENT_DIM = 5
+SHAPE = (16, 16, 1)
+
+
+def latents_of(count=3, scale=1.0):
+    return scale * RNG.normal(size=(count, LATENT_DIM)).astype("float32")
+
+
+def images_of(shape=SHAPE, count=3):
+    return RNG.uniform(-1, 1, size=(count, *shape)).astype("float32")
+
+
+def layers_of(network, kind):
+    return [layer for layer in network.layers if type(layer) is kind]
+
+
+def make_gan(resnet=True, num_classes=None, **kwargs):
+    keras.utils.set_random_seed(0)
+    classes = {"num_classes": num_classes}
+    if resnet:
+        generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, 4, **classes)
+        discriminator = build_resnet_gan_discriminator(SHAPE, 4, **classes)
+    else:
+        generator = build_dcgan_generator(LATENT_DIM, SHAPE, 4, **classes)
+        discriminator = build_dcgan_discriminator(SHAPE, 4, "spectral", **classes)
+    model = tfgen.GAN(generator, discriminator, loss="hinge", seed=0, **classes)
+    model.compile(
+        generator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.0),
+        discriminator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.0),
+        **kwargs,
+    )
+    return model
+
+
+def train(model, epochs=1):
+    images = small.images(16, SHAPE)
+    labels = None if model.num_classes is None else small.labels(16)
+    return model.fit(dataset(images, labels), epochs=epochs, verbose=0).history
+
+
+# ---- Architecture --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "grids", "end"),
+    [
+        ((16, 16, 1), [4, 8, 16], 8),
+        ((28, 28, 1), [7, 14, 28], 7),
+        ((32, 32, 3), [4, 8, 16, 32], 8),
+        ((64, 64, 3), [4, 8, 16, 32, 64], 8),
+    ],
+)
+def test_sizes(shape, grids, end):
+    generator = build_resnet_gan_generator(LATENT_DIM, shape, filters=4)
+    discriminator = build_resnet_gan_discriminator(shape, filters=4)
+    images = generator(latents_of())
+    assert images.shape == (3, *shape)
+    assert discriminator(images).shape == (3, 1)
+    sums = layers_of(generator, keras.layers.Add)
+    assert [layer.output.shape[1] for layer in sums] == grids[1:]
+    assert sums[0].output.shape[-1] == 4
+    sums = layers_of(discriminator, keras.layers.Add)
+    halves = [size for size in reversed(grids) if end <= size < shape[0]]
+    assert [layer.output.shape[1] for layer in sums] == [*halves, end, end]
+
+
+def test_weights_are_as_many_as_in_the_paper():
+    """Table 3, 32x32: counted by hand, with biases and batch statistics."""
+    f, conv = 256, lambda i, o, k: k * k * i * o + o
+    norm = 4 * f
+    block = 2 * norm + conv(f, f, 3) - f + conv(f, f, 3) + conv(f, f, 1)
+    generator = 129 * 16 * f + 3 * block + norm + conv(f, 3, 3)
+    assert build_resnet_gan_generator(128, (32, 32, 3)).count_params() == generator
+    f = 128
+    first = conv(3, f, 3) + conv(f, f, 3) + conv(3, f, 1)
+    half, same = 2 * conv(f, f, 3) + conv(f, f, 1), 2 * conv(f, f, 3)
+    network = build_resnet_gan_discriminator((32, 32, 3), normalization=None)
+    assert network.count_params() == first + half + 2 * same + f + 1
+    spectral = build_resnet_gan_discriminator((32, 32, 3))
+    vectors = (3 + 3 + 2 + 2) * f + 1
+    assert spectral.count_params() == network.count_params() + vectors
+
+
+def test_every_pixel_counts():
+    """No pixel is out of sight of the logit, and each latent moves the whole image."""
+    discriminator = build_resnet_gan_discriminator(SHAPE, 4)
+    images = tf.constant(images_of(count=8))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        logits = discriminator(images)
+    seen = np.abs(tape.gradient(logits, images)).max(axis=0)
+    assert seen.min() > 0
+    generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, 4)
+    latents = latents_of(1)
+    base = generator(latents).numpy()
+    for axis in range(LATENT_DIM):
+        moved = latents.copy()
+        moved[:, axis] += 1.0
+        assert np.mean(generator(moved).numpy() != base) > 0.9
+
+
+@pytest.mark.parametrize("kind", ["growing", "shrinking"])
+def test_shortcut_s_convolution_commutes_with_resizing(kind):
+    """Why it may run on the smaller grid: the result is the same."""
+    convolution = keras.layers.Conv2D(3, 1, bias_initializer="normal")
+    resize = keras.layers.UpSampling2D(interpolation="bilinear")
+    if kind == "shrinking":
+        resize = keras.layers.AveragePooling2D(2)
+    features = RNG.normal(size=(2, 8, 8, 5)).astype("float32")
+    np.testing.assert_allclose(
+        convolution(resize(features)), resize(convolution(features)), atol=1e-5
+    )
+
+
+def test_images_fill_the_range_and_never_leave_it():
+    generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, 4)
+    images = generator(latents_of(16, scale=1000.0)).numpy()
+    assert -1.0 <= images.min() < -0.9
+    assert 0.9 < images.max() <= 1.0
+
+
+@pytest.mark.parametrize("shape", [(28, 32, 1), (30, 30, 1), (8, 8, 1), (14, 14, 1)])
+def test_other_sizes_are_refused(shape):
+    message = rf"square.*at least 16.*\({shape[0]}, {shape[1]}, 1\)"
+    with pytest.raises(ValueError, match=message):
+        build_resnet_gan_generator(LATENT_DIM, shape)
+    with pytest.raises(ValueError, match=message):
+        build_resnet_gan_discriminator(shape)
+
+
+@pytest.mark.parametrize(
+    ("normalization", "kind", "count"),
+    [
+        ("batch", keras.layers.BatchNormalization, 6),
+        ("layer", keras.layers.LayerNormalization, 6),
+        ("spectral", keras.layers.SpectralNormalization, 8),
+        (None, keras.layers.BatchNormalization, 0),
+    ],
+)
+def test_normalization(normalization, kind, count):
+    network = build_resnet_gan_discriminator(SHAPE, 4, normalization=normalization)
+    kinds = (
+        keras.layers.BatchNormalization,
+        keras.layers.LayerNormalization,
+        keras.layers.SpectralNormalization,
+    )
+    found = [layer for layer in network.layers if isinstance(layer, kinds)]
+    assert all(type(layer) is kind for layer in found)
+    assert len(found) == count
+
+
+def test_labels_change_images_and_logits():
+    generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, 4, num_classes=3)
+    discriminator = build_resnet_gan_discriminator(SHAPE, 4, num_classes=3)
+    labels = np.array([0, 1, 2], "int32")
+    images = generator([np.repeat(latents_of(1), 3, 0), labels]).numpy()
+    logits = discriminator([np.repeat(images_of(count=1), 3, 0), labels]).numpy()
+    for one, other in ((0, 1), (1, 2), (0, 2)):
+        assert abs(images[one] - images[other]).max() > 1e-4
+        assert abs(logits[one] - logits[other]) > 1e-4
+
+
+# ---- Spectral normalisation ----------------------------------------------------------
+
+
+def spectral_norms(network):
+    """Largest singular value of each spectral layer's kernel, as a matrix."""
+    norms = []
+    for layer in layers_of(network, keras.layers.SpectralNormalization):
+        kernel = layer.layer.kernel.numpy()
+        matrix = kernel.reshape(-1, kernel.shape[-1])
+        norms.append(np.linalg.svd(matrix, compute_uv=False)[0])
+    return np.array(norms)
+
+
+@pytest.mark.parametrize("resnet", [True, False])
+def test_spectral_norms_are_held_at_one(resnet):
+    """One power iteration a call: a few per cent after steps that move the kernels."""
+    model = make_gan(resnet)
+    spectral = layers_of(model.discriminator, keras.layers.SpectralNormalization)
+    kernels = [v for v in model.discriminator.weights if v.path.endswith("kernel")]
+    assert len(spectral) == len(kernels)  # all of them
+    for layer in spectral:
+        layer.layer.kernel.assign(5.0 * layer.layer.kernel)
+    assert spectral_norms(model.discriminator).min() > 2.0
+    train(model, epochs=20)
+    images = tf.constant(images_of())
+    np.testing.assert_allclose(spectral_norms(model.discriminator), 1.0, atol=0.1)
+    for _ in range(100):  # without steps between, the iterations converge
+        logits = model.discriminator(images, training=True)
+    np.testing.assert_allclose(spectral_norms(model.discriminator), 1.0, atol=1e-3)
+    # What is used in training is what inference uses.
+    np.testing.assert_allclose(model.discriminator(images), logits, rtol=1e-4)
+
+
+# ---- Training, replicas, saving ------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_classes", [None, 3])
+def test_round_trip_with_spectral_vectors(num_classes, tmp_path):
+    """Save, load, one more epoch: to the bit as without stopping."""
+    model = make_gan(num_classes=num_classes)
+    start = [w.numpy() for w in model.weights]
+    train(model)
+    model.save(tmp_path / "model.keras")
+    loaded = tfgen.load(tmp_path / "model.keras")
+    vectors = [w for w in loaded.discriminator.weights if "vector_u" in w.path]
+    assert len(vectors) == 8
+    train(model)
+    train(loaded)
+    moved = 0
+    for one, other, old in zip(model.weights, loaded.weights, start, strict=True):
+        np.testing.assert_array_equal(one, other)
+        moved += not np.array_equal(one, old)
+    if num_classes is None:
+        assert moved == len(start)
+    else:
+        embedding = [w for w in model.weights if w.path.endswith("embeddings")]
+        assert len(embedding) == 1
+        index = [w is embedding[0] for w in model.weights].index(True)
+        assert not np.array_equal(embedding[0], start[index])
+
+
+def test_two_replicas_hold_one_discriminator():
+    """Batch statistics are each replica's own, so the figures differ a little."""
+    single = make_gan()
+    with two_replicas().scope():
+        model = make_gan()
+    expected, found = train(single, epochs=2), train(model, epochs=2)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=0.3, err_msg=name)
+    np.testing.assert_allclose(spectral_norms(model.discriminator), 1.0, atol=0.1)
+    for weight in model.discriminator.weights:
+        one, other = (v.numpy() for v in weight.value.values)
+        np.testing.assert_array_equal(one, other)
+
+
+def test_jit_compile_takes_the_same_steps():
+    model, other = make_gan(), make_gan(jit_compile=True)
+    expected, found = train(model), train(other)
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-3)
+    for one, two in zip(model.weights, other.weights, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-2, atol=2e-3)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains(policy):
+    keras.config.set_dtype_policy(policy)
+    history = train(make_gan())
+    assert np.isfinite([values[0] for values in history.values()]).all()
+
+
+# ---- Export --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_classes", [None, 3])
+@pytest.mark.parametrize("resnet", [True, False])
+def test_generator_runs_on_the_edge(resnet, num_classes, tmp_path):
+    """Exported, run by LiteRT, and of operations that its fast path takes."""
+    model = make_gan(resnet, num_classes)
+    train(model)
+    export.export_saved_model(model, tmp_path / "saved")
+    path = tmp_path / "model.tflite"
+    export.export_tflite(tmp_path / "saved", path, signatures=["generate"])
+    _, operations, _ = read_tflite(path)
+    names = {name for graph in operations for name in graph}
+    assert ("RESIZE_BILINEAR" if resnet else "TRANSPOSE_CONV") in names
+    assert not names & {"TILE", "SHAPE", "PACK", "STRIDED_SLICE", "BROADCAST_TO"}
+    runner = Interpreter(str(path)).get_signature_runner("generate")
+    inputs = {"latents": latents_of(1)}
+    if num_classes is not None:
+        inputs["labels"] = np.array([2], "int32")
+    expected = model.generate(**{k: tf.constant(v) for k, v in inputs.items()})
+    np.testing.assert_allclose(runner(**inputs)["images"], expected, atol=1e-5)
