@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tfgen.layers import SpectralNormalization
 from tfgen.networks import build_dcgan_discriminator, build_dcgan_generator
 
 RNG = np.random.default_rng(0)
@@ -70,7 +71,7 @@ def test_logits_are_not_squashed():
     [
         ("batch", keras.layers.BatchNormalization, 2),
         ("layer", keras.layers.LayerNormalization, 2),
-        ("spectral", keras.layers.SpectralNormalization, 4),
+        ("spectral", SpectralNormalization, 4),
         (None, keras.layers.BatchNormalization, 0),
     ],
 )
@@ -79,7 +80,7 @@ def test_normalization(normalization, kind, count):
     kinds = (
         keras.layers.BatchNormalization,
         keras.layers.LayerNormalization,
-        keras.layers.SpectralNormalization,
+        SpectralNormalization,
     )
     found = [layer for layer in network.layers if isinstance(layer, kinds)]
     assert all(type(layer) is kind for layer in found)
@@ -137,8 +138,8 @@ def test_projection_is_the_inner_product_with_the_class_s_vector():
     """Miyato & Koyama, eq. 3: `psi(features) + <v_y, features>`."""
     network = build_dcgan_discriminator((8, 8, 1), 4, None, num_classes=3)
     (flat,) = layers_of(network, keras.layers.Flatten)
-    (dense,) = layers_of(network, keras.layers.Dense)
-    (embedding,) = layers_of(network, keras.layers.Embedding)
+    both = layers_of(network, keras.layers.Dense)
+    dense, embedding = sorted(both, key=lambda layer: layer.units)  # 1 and many
     images, labels = images_of((8, 8, 1)), np.array([2, 0, 1], "int32")
     features = keras.Model(network.inputs[0], flat.output)(images).numpy()
     kernel, bias = dense.get_weights()

@@ -11,6 +11,7 @@ import tfgen
 from tests.contracts import dataset, two_replicas
 from tests.export.small import read_tflite
 from tests.models import small
+from tfgen.layers import SpectralNormalization
 from tfgen.networks import (
     build_dcgan_discriminator,
     build_dcgan_generator,
@@ -154,7 +155,7 @@ def test_other_sizes_are_refused(shape):
     [
         ("batch", keras.layers.BatchNormalization, 6),
         ("layer", keras.layers.LayerNormalization, 6),
-        ("spectral", keras.layers.SpectralNormalization, 8),
+        ("spectral", SpectralNormalization, 8),
         (None, keras.layers.BatchNormalization, 0),
     ],
 )
@@ -163,7 +164,7 @@ def test_normalization(normalization, kind, count):
     kinds = (
         keras.layers.BatchNormalization,
         keras.layers.LayerNormalization,
-        keras.layers.SpectralNormalization,
+        SpectralNormalization,
     )
     found = [layer for layer in network.layers if isinstance(layer, kinds)]
     assert all(type(layer) is kind for layer in found)
@@ -187,8 +188,8 @@ def test_labels_change_images_and_logits():
 def spectral_norms(network):
     """Largest singular value of each spectral layer's kernel, as a matrix."""
     norms = []
-    for layer in layers_of(network, keras.layers.SpectralNormalization):
-        kernel = layer.layer.kernel.numpy()
+    for layer in layers_of(network, SpectralNormalization):
+        kernel = layer.normalized_kernel().numpy()
         matrix = kernel.reshape(-1, kernel.shape[-1])
         norms.append(np.linalg.svd(matrix, compute_uv=False)[0])
     return np.array(norms)
@@ -198,12 +199,12 @@ def spectral_norms(network):
 def test_spectral_norms_are_held_at_one(resnet):
     """One power iteration a call: a few per cent after steps that move the kernels."""
     model = make_gan(resnet)
-    spectral = layers_of(model.discriminator, keras.layers.SpectralNormalization)
+    spectral = layers_of(model.discriminator, SpectralNormalization)
     kernels = [v for v in model.discriminator.weights if v.path.endswith("kernel")]
     assert len(spectral) == len(kernels)  # all of them
-    for layer in spectral:
-        layer.layer.kernel.assign(5.0 * layer.layer.kernel)
-    assert spectral_norms(model.discriminator).min() > 2.0
+    for layer in spectral:  # a vector that is not the kernel's: the norm is too low
+        layer.vector_u.assign(tf.random.normal(layer.vector_u.shape, seed=1))
+    assert spectral_norms(model.discriminator).max() > 1.2
     train(model, epochs=20)
     images = tf.constant(images_of())
     np.testing.assert_allclose(spectral_norms(model.discriminator), 1.0, atol=0.1)
@@ -226,20 +227,12 @@ def test_round_trip_with_spectral_vectors(num_classes, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = tfgen.load(tmp_path / "model.keras")
     vectors = [w for w in loaded.discriminator.weights if "vector_u" in w.path]
-    assert len(vectors) == 8
+    assert len(vectors) == 8 + (num_classes is not None)
     train(model)
     train(loaded)
-    moved = 0
     for one, other, old in zip(model.weights, loaded.weights, start, strict=True):
         np.testing.assert_array_equal(one, other)
-        moved += not np.array_equal(one, old)
-    if num_classes is None:
-        assert moved == len(start)
-    else:
-        embedding = [w for w in model.weights if w.path.endswith("embeddings")]
-        assert len(embedding) == 1
-        index = [w is embedding[0] for w in model.weights].index(True)
-        assert not np.array_equal(embedding[0], start[index])
+        assert not np.array_equal(one, old), one.path
 
 
 def test_two_replicas_hold_one_discriminator():

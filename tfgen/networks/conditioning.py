@@ -45,7 +45,8 @@ def project_labels(
     if num_classes is None:
         return logits, inputs
     labels = keras.Input((), dtype="int32", name="labels")
-    embedding = keras.layers.Embedding(num_classes, features.shape[-1])
-    codes = spectral(embedding, normalization)(labels)
+    codes = keras.ops.one_hot(labels, num_classes, dtype=features.dtype)
+    embedding = keras.layers.Dense(features.shape[-1], use_bias=False)
+    codes = spectral(embedding, normalization)(codes)
     projection = keras.layers.Dot(axes=1)([codes, features])
     return keras.layers.Add()([logits, projection]), [inputs, labels]

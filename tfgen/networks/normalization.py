@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from tfgen.layers.spectral import SpectralNormalization
+
 _NORMALIZATIONS = ("batch", "layer", "spectral", None)
 
 
@@ -28,10 +30,7 @@ def normalize(features: keras.KerasTensor, normalization: str | None) -> Any:
 
 
 def spectral(layer: keras.layers.Layer, normalization: str | None) -> Any:
-    """Returns the layer, its kernel's largest singular value held at 1 if asked.
-
-    Reference: [Miyato et al., 2018](https://arxiv.org/abs/1802.05957), alg. 1.
-    """
+    """Returns the layer, its kernel's largest singular value held at 1 if asked."""
     if normalization == "spectral":
-        return keras.layers.SpectralNormalization(layer)
+        return SpectralNormalization(layer)
     return layer

@@ -77,9 +77,9 @@ def build_resnet_gan_discriminator(
     features = keras.layers.ReLU()(normalize(features, normalization))
     features = keras.ops.sum(features, axis=(1, 2))
     logits = spectral(keras.layers.Dense(1), normalization)(features)
-    # Without normalisation: Keras casts a spectral layer's outputs to the dtype of its
-    # inputs, and would cut an embedding of integer labels to integers, mostly 0.
-    logits, inputs = project_labels(logits, features, images, num_classes)
+    logits, inputs = project_labels(
+        logits, features, images, num_classes, normalization
+    )
     return keras.Model(inputs, logits, name="resnet_gan_discriminator")
 
 
