@@ -118,12 +118,10 @@ class Autoencoder(GenerativeModel):
         def decode(latents):
             return {"images": self.decode(latents)}
 
-        images = tf.TensorSpec((None, *self.image_shape), name="images")
-        latents = tf.TensorSpec((None, self.latent_dim), name="latents")
         return {
-            "reconstruct": self._endpoint(reconstruct, images),
-            "encode": self._endpoint(encode, images),
-            "decode": self._endpoint(decode, latents),
+            "reconstruct": self._endpoint(reconstruct, "images"),
+            "encode": self._endpoint(encode, "images"),
+            "decode": self._endpoint(decode, "latents"),
         }
 
     def _corrupt(self, images):

@@ -213,11 +213,20 @@ class GenerativeModel(keras.Model):
 
     # ---- Serving ------------------------------------------------------------------
 
-    def _endpoint(self, function, spec):
-        """Serves `function(inputs[, labels])`, with labels if the model has classes."""
-        specs = [spec]
-        if self.num_classes is not None:
-            specs.append(tf.TensorSpec((None,), tf.int32, name="labels"))
+    def _endpoint(self, function, name):
+        """Serves `function(inputs[, labels])`, with labels if the model has classes.
+
+        Args:
+            function: Returns a dict of named tensors.
+            name: What its input is: `"images"`, `"latents"` or `"seeds"`.
+        """
+        if name == "seeds":
+            spec = tf.TensorSpec((None,), tf.int64, name)
+        else:
+            shape = self.image_shape if name == "images" else (self.latent_dim,)
+            spec = tf.TensorSpec((None, *shape), tf.float32, name)
+        labels = tf.TensorSpec((None,), tf.int32, name="labels")
+        specs = [spec] if self.num_classes is None else [spec, labels]
         return tf.function(function, input_signature=specs)
 
 

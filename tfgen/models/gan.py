@@ -327,13 +327,10 @@ class GAN(AdversarialModel):
         def discriminate(images, labels=None):
             return {"logits": self.discriminate(images, labels)}
 
-        images = tf.TensorSpec((None, *self.image_shape), name="images")
-        latents = tf.TensorSpec((None, self.latent_dim), name="latents")
-        seeds = tf.TensorSpec((None,), tf.int64, name="seeds")
         return {
-            "generate": self._endpoint(generate, latents),
-            "sample": self._endpoint(sample, seeds),
-            "discriminate": self._endpoint(discriminate, images),
+            "generate": self._endpoint(generate, "latents"),
+            "sample": self._endpoint(sample, "seeds"),
+            "discriminate": self._endpoint(discriminate, "images"),
         }
 
     @property

@@ -263,14 +263,11 @@ class VAE(GenerativeModel):
             latents = self._normal_from_seeds(seeds, (self.latent_dim,))
             return {"images": self._images(latents, labels)}
 
-        images = tf.TensorSpec((None, *self.image_shape), name="images")
-        latents = tf.TensorSpec((None, self.latent_dim), name="latents")
-        seeds = tf.TensorSpec((None,), tf.int64, name="seeds")
         return {
-            "reconstruct": self._endpoint(reconstruct, images),
-            "encode": self._endpoint(encode, images),
-            "decode": self._endpoint(decode, latents),
-            "sample": self._endpoint(sample, seeds),
+            "reconstruct": self._endpoint(reconstruct, "images"),
+            "encode": self._endpoint(encode, "images"),
+            "decode": self._endpoint(decode, "latents"),
+            "sample": self._endpoint(sample, "seeds"),
         }
 
     def _images(self, latents, labels=None, training=False):
