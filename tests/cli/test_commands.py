@@ -120,6 +120,11 @@ def test_pictures_name_whom_the_data_is_from(vae_run, tmp_path):
     assert sizes[1][1] > sizes[0][1]
 
 
+def test_traversal_of_an_image_that_is_not_there(conditional_run, capsys):
+    assert tfgen("traverse", conditional_run, "--image", 99) == 2
+    assert "the test split has 8 images" in capsys.readouterr().err
+
+
 def test_traversal_orders_variables_by_how_much_they_matter(vae_run, tmp_path):
     from tfgen import pictures
 

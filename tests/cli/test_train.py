@@ -100,6 +100,7 @@ def test_mistakes_are_one_line_and_exit_2(
     assert said in error
     assert error.startswith("tfgen: error: ")
     assert "\n" not in error
+    assert not list(tmp_path.iterdir())  # nothing half made is left
 
 
 def test_data_with_more_classes_than_the_model_is_refused(folder, tmp_path, capsys):

@@ -69,7 +69,7 @@ def write_json(value: Any, path: pathlib.Path) -> None:
 
 
 def new_directory(out: str | None, default: str, overwrite: bool) -> pathlib.Path:
-    """Returns a directory that holds no run yet.
+    """Returns the path of a directory that holds no run yet; it may not exist.
 
     Without `out` it is `default`, or the first free of `default-2`, `default-3`, ...
     """
@@ -83,7 +83,6 @@ def new_directory(out: str | None, default: str, overwrite: bool) -> pathlib.Pat
         raise UserError(f"{path} is a file: choose another --out")
     elif path.exists() and any(path.iterdir()) and not overwrite:
         raise UserError(f"{path} is not empty: choose another --out, or --overwrite")
-    path.mkdir(parents=True, exist_ok=True)
     return path
 
 

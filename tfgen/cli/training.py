@@ -49,6 +49,7 @@ def train(config: Config, out: pathlib.Path) -> Any:
     _check_labels(model, config)
     train_set, test_set = _load(config, "train", labels), _load(config, "test", labels)
     config.attribution = data.describe(config.data, config.data_dir).attribution
+    out.mkdir(parents=True, exist_ok=True)
     _clear(out)
     config.write(out)
     click.echo(

@@ -5,6 +5,7 @@ import click
 from tfgen import pictures
 from tfgen.cli.quiet import import_tensorflow
 from tfgen.cli.run import attribution
+from tfgen.errors import UserError
 
 
 @click.command("traverse", short_help="Perturb the latent variables.")
@@ -31,7 +32,10 @@ def command(run: str, image: int, rows: int, steps: int, span: float, out: str) 
     import_tensorflow()
     endpoints = Endpoints(tfgen.load(run))
     found = encode_test_images(endpoints, run, max(512, image + 1))
-    latent = found.latents[min(image, len(found.latents) - 1)]
+    if image >= len(found.latents):
+        count = len(found.latents)
+        raise UserError(f"--image {image}: the test split has {count} images, from 0")
+    latent = found.latents[image]
     label = None if found.labels is None else found.labels[image]
 
     def decode(latents: np.ndarray) -> np.ndarray:
