@@ -1,7 +1,6 @@
 """What models of generators against discriminators share: two optimizers."""
 
 import keras
-import tensorflow as tf
 
 from tfgen.models.base import GenerativeModel, check_objective_is_own, resolve_jit
 
@@ -61,7 +60,3 @@ class AdversarialModel(GenerativeModel):
     def _minimize(self, tape, loss, optimizer, variables):
         """Takes a step down `loss`, which `tape` recorded and `_scale_loss` scaled."""
         optimizer.apply(tape.gradient(loss, variables), variables)
-
-    @property
-    def _replicas(self):
-        return tf.distribute.get_strategy().num_replicas_in_sync

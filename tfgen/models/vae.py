@@ -216,7 +216,7 @@ class VAE(GenerativeModel):
         if labels is not None:
             labels = tf.tile(labels, [num_samples])
         likelihood = self.decode(flat_latents, labels, training)
-        if self.num_importance_samples == 1 and latents.shape[0] == 1:
+        if latents.shape[0] == 1:
             return likelihood.log_prob(images)[tf.newaxis]
         repeated = tf.tile(images, [num_samples, 1, 1, 1])
         return tf.reshape(likelihood.log_prob(repeated), (num_samples, -1))
