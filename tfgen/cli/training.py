@@ -64,7 +64,7 @@ def train(config: Config, out: pathlib.Path) -> Any:
         epochs=config.epochs,
         shuffle=False,  # the data set shuffles itself
         verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=_callbacks(model, config, out, labels),
+        callbacks=_callbacks(model, config, out, test_set),
     )
     curves = pictures.plot_curves(history.history)
     pictures.save_png(curves, out / "curves.png")
@@ -117,14 +117,13 @@ def _clear(out: pathlib.Path) -> None:
         shutil.rmtree(out / name, ignore_errors=True)
 
 
-def _callbacks(model: Any, config: Config, out: pathlib.Path, labels: bool) -> list:
+def _callbacks(model: Any, config: Config, out: pathlib.Path, test_set: Any) -> list:
     import keras
 
     from tfgen import callbacks
-    from tfgen.cli.run import load_test_images
 
-    test = load_test_images(out, 256, labels)
-    images, classes = test if labels else (test, None)
+    test = next(test_set.unbatch().batch(256).as_numpy_iterator())
+    images, classes = test if isinstance(test, tuple) else (test, None)
     few = None if classes is None else classes[:_NUM_PICTURED]
     panels = make_panels(model, images[:_NUM_PICTURED], few)
     found = [

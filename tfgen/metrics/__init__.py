@@ -8,12 +8,15 @@ from tfgen.metrics.likelihood import (
     estimate_log_likelihood,
     importance_weighted_log_likelihood,
 )
+from tfgen.metrics.modes import ModeCoverage, mode_coverage
 
 __all__ = [
     "LikelihoodEstimate",
+    "ModeCoverage",
     "active_units",
     "bits_per_dim",
     "elbo",
     "estimate_log_likelihood",
     "importance_weighted_log_likelihood",
+    "mode_coverage",
 ]
