@@ -107,7 +107,7 @@ def test_layer_normalisation_is_of_whole_images():
 
 def test_unknown_normalization_is_refused():
     with pytest.raises(ValueError, match=r"`normalization`.*'batch'.*'instance'"):
-        build_dcgan_discriminator((28, 28, 1), normalization="instance")
+        build_dcgan_discriminator((28, 28, 1), normalization="group")
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,13 @@ A conditional network (`num_classes`) takes `[inputs, labels]`, with int32 label
 from tfgen.networks.conv import build_conv_decoder, build_conv_encoder
 from tfgen.networks.dcgan import build_dcgan_discriminator, build_dcgan_generator
 from tfgen.networks.mlp import build_mlp_decoder, build_mlp_encoder
+from tfgen.networks.patchgan import build_patchgan_discriminator
+from tfgen.networks.resnet import build_resnet_generator
 from tfgen.networks.resnet_gan import (
     build_resnet_gan_discriminator,
     build_resnet_gan_generator,
 )
+from tfgen.networks.unet import build_unet_generator
 
 __all__ = [
     "build_conv_decoder",
@@ -19,6 +22,9 @@ __all__ = [
     "build_dcgan_generator",
     "build_mlp_decoder",
     "build_mlp_encoder",
+    "build_patchgan_discriminator",
     "build_resnet_gan_discriminator",
     "build_resnet_gan_generator",
+    "build_resnet_generator",
+    "build_unet_generator",
 ]

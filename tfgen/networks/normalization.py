@@ -1,12 +1,14 @@
 """Normalisation by name."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
+from tfgen.layers.instance_norm import InstanceNormalization
 from tfgen.layers.spectral import SpectralNormalization
 
-_NORMALIZATIONS = ("batch", "layer", "spectral", None)
+_NORMALIZATIONS = ("batch", "instance", "layer", "spectral", None)
 
 
 def normalize(features: keras.KerasTensor, normalization: str | None) -> Any:
@@ -14,19 +16,27 @@ def normalize(features: keras.KerasTensor, normalization: str | None) -> Any:
 
     Args:
         features: `(batch, height, width, channels)`.
-        normalization: `"batch"`, `"layer"`, or what is not of features: `"spectral"`
-            and `None`.
+        normalization: `"batch"`, `"instance"`, `"layer"`, or what is not of features:
+            `"spectral"` and `None`.
     """
-    if normalization not in _NORMALIZATIONS:
-        raise ValueError(
-            f"`normalization` must be one of {_NORMALIZATIONS}. "
-            f"Received: {normalization!r}"
-        )
+    check_normalization(normalization, _NORMALIZATIONS)
     if normalization == "batch":
         return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(features)
+    if normalization == "instance":
+        return InstanceNormalization()(features)
     if normalization == "layer":
         return keras.layers.LayerNormalization(axis=(1, 2, 3), epsilon=1e-5)(features)
     return features
+
+
+def check_normalization(
+    normalization: str | None, choices: Sequence[str | None]
+) -> None:
+    """Raises `ValueError` unless the normalisation is one of the choices."""
+    if normalization not in choices:
+        raise ValueError(
+            f"`normalization` must be one of {choices}. Received: {normalization!r}"
+        )
 
 
 def spectral(layer: keras.layers.Layer, normalization: str | None) -> Any:

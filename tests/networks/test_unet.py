@@ -1,0 +1,227 @@
+"""pix2pix's U-Net: depth, widths, normalisation, noise, weights, the edge."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.networks.lowering import check
+from tfgen.layers import InstanceNormalization, NoiseDropout, noise, noise_dim
+from tfgen.networks import build_unet_generator
+
+RNG = np.random.default_rng(0)
+
+
+def images_of(shape, count=2):
+    return RNG.uniform(-1, 1, size=(count, *shape)).astype("float32")
+
+
+def layers_of(network, kind):
+    return [layer for layer in network.layers if type(layer) is kind]
+
+
+@pytest.mark.parametrize(
+    ("size", "widths", "end"),
+    [
+        ((256, 256), [2, 4, 8, 16, 16, 16, 16, 16], (1, 1)),
+        ((512, 512), [2, 4, 8, 16, 16, 16, 16, 16], (2, 2)),
+        ((128, 128), [2, 4, 8, 16, 16, 16, 16], (1, 1)),
+        ((64, 64), [2, 4, 8, 16, 16, 16], (1, 1)),
+        ((32, 32), [2, 4, 8, 16, 16], (1, 1)),
+        ((96, 96), [2, 4, 8, 16, 16], (3, 3)),
+        ((48, 64), [2, 4, 8, 16], (3, 4)),
+        ((64, 20), [2, 4], (16, 5)),
+        ((4, 4), [2, 4], (1, 1)),
+    ],
+)
+def test_stages(size, widths, end):
+    network = build_unet_generator((*size, 1), output_channels=3, filters=2)
+    assert network.output_shape == (None, *size, 3)
+    assert [i.name for i in network.inputs] == ["images"]
+    down = layers_of(network, keras.layers.Conv2D)
+    up = layers_of(network, keras.layers.Conv2DTranspose)
+    assert [layer.filters for layer in down] == widths
+    assert down[-1].output.shape[1:3] == end
+    assert [layer.filters for layer in up] == [*widths[-2::-1], 3]
+    for layer in down + up:
+        assert layer.kernel_size == (4, 4)
+        assert layer.strides == (2, 2)
+    # Every grid on the way down but the innermost is handed across.
+    assert len(layers_of(network, keras.layers.Concatenate)) == len(widths) - 1
+    inner = [layer.input.shape[-1] for layer in up]
+    assert inner == [widths[-1], *(2 * width for width in widths[-2::-1])]
+    # Normalised: all but the first stage, the innermost, and the outputs.
+    found = layers_of(network, InstanceNormalization)
+    assert len(found) == max(len(widths) - 2, 0) + len(widths) - 1
+    assert all(layer.output.shape[1:3] != (1, 1) for layer in found)
+
+
+def test_activations():
+    """Leaky on the way down, not on the way up; none on pixels or before the tanh."""
+    network = build_unet_generator((32, 32, 3), filters=2)
+    leaky = layers_of(network, keras.layers.LeakyReLU)
+    assert [layer.output.shape[1] for layer in leaky] == [16, 8, 4, 2]
+    assert {round(float(layer.negative_slope), 6) for layer in leaky} == {0.2}
+    plain = layers_of(network, keras.layers.ReLU)
+    assert [layer.output.shape[1] for layer in plain] == [1, 2, 4, 8, 16]
+    last = layers_of(network, keras.layers.Conv2DTranspose)[-1]
+    assert last.activation is keras.activations.tanh
+
+
+def test_weights_are_as_many_as_in_the_reference():
+    """The authors' unet_256, 54.414 M, counted by hand.
+
+    It has no biases beside batch normalisation, even on the first and the innermost
+    stage, which are not normalised: here they have one (64 + 512).
+    """
+    pairs = [(3, 64), (64, 128), (128, 256), (256, 512), *[(512, 512)] * 4]
+    pairs += [(512, 512), *[(1024, 512)] * 3, (1024, 256), (512, 128), (256, 64)]
+    kernels = 16 * (sum(i * o for i, o in pairs) + 128 * 3)
+    affine = 2 * (128 + 256 + 4 * 512 + 4 * 512 + 256 + 128 + 64)
+    reference = kernels + affine + 3
+    assert reference == 54_413_955
+    assert build_unet_generator((256, 256, 3)).count_params() == reference + 64 + 512
+
+
+@pytest.mark.parametrize(
+    ("size", "grids"), [(256, [2, 4, 8]), (128, [2, 4, 8]), (64, [2, 4]), (32, [2])]
+)
+def test_noise_is_where_the_paper_has_it(size, grids):
+    """On the first three stages up of full width, after normalisation."""
+    network = build_unet_generator((size, size, 1), filters=2, dropout=0.3)
+    found = layers_of(network, NoiseDropout)
+    assert [layer.output.shape[1:] for layer in found] == [(n, n, 16) for n in grids]
+    assert {layer.rate for layer in found} == {0.3}
+    assert noise_dim(network) == sum(16 * n * n for n in grids)
+    order = [type(layer) for layer in network.layers]
+    for i, kind in enumerate(order):
+        if kind is NoiseDropout:
+            assert order[i - 1] is InstanceNormalization
+            assert order[i + 1] is keras.layers.Concatenate
+
+
+@pytest.mark.parametrize(("size", "dropout"), [(32, 0.0), (16, 0.5)])
+def test_without_noise(size, dropout):
+    network = build_unet_generator((size, size, 1), filters=2, dropout=dropout)
+    assert noise_dim(network) == 0
+
+
+def test_noise_moves_images_and_nothing_else_does():
+    network = build_unet_generator((32, 32, 3), filters=4)
+    images, size = images_of((32, 32, 3)), noise_dim(network)
+    draws = [RNG.uniform(size=(2, size)).astype("float32") for _ in range(2)]
+    results = []
+    for given in (draws[0], draws[0], draws[1]):
+        with noise(network, given):
+            results.append(network(images).numpy())
+    np.testing.assert_array_equal(results[0], results[1])
+    assert abs(results[0] - results[2]).max() > 1e-3
+    np.testing.assert_array_equal(network(images), network(images))
+
+
+@pytest.mark.parametrize(
+    ("normalization", "kind"),
+    [("instance", InstanceNormalization), ("batch", keras.layers.BatchNormalization)],
+)
+def test_no_bias_before_an_affine_normalization(normalization, kind):
+    network = build_unet_generator((32, 32, 3), 3, 2, normalization)
+    assert len(layers_of(network, kind)) == 7
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose):
+            (node,) = layer._outbound_nodes[:1] or [None]
+            followed = node is not None and isinstance(node.operation, kind)
+            assert layer.use_bias is not followed, layer.name
+
+
+def test_without_normalization_all_have_a_bias():
+    network = build_unet_generator((32, 32, 3), 3, 2, None)
+    assert len([w for w in network.weights if w.name == "bias"]) == 10
+    assert len(network.weights) == 20
+
+
+@pytest.mark.parametrize("stddev", [0.02, 0.5])
+def test_initial_weights(stddev):
+    network = build_unet_generator((32, 32, 3), filters=16, initial_stddev=stddev)
+    kernels = [w.numpy() for w in network.weights if w.name == "kernel"]
+    assert len(kernels) == 10
+    for kernel in kernels:
+        assert abs(kernel.std() / stddev - 1) < 5 / np.sqrt(2 * kernel.size)
+        assert abs(kernel.mean() / stddev) < 5 / np.sqrt(kernel.size)
+    starts = {tuple(kernel.ravel()[:4]) for kernel in kernels}
+    assert len(starts) == len(kernels)  # none repeats another's values
+    for weight in network.weights:
+        if weight.name in ("bias", "beta"):
+            assert not weight.numpy().any()
+
+
+def test_images_fill_the_range_and_never_leave_it():
+    network = build_unet_generator((32, 32, 1), filters=4, initial_stddev=1.0)
+    images = network(100 * images_of((32, 32, 1))).numpy()
+    assert -1.0 <= images.min() < -0.9
+    assert 0.9 < images.max() <= 1.0
+
+
+def test_every_pixel_sees_every_other():
+    """Through the innermost grid of one pixel; the skips alone see 94x94 at most."""
+    network = build_unet_generator((32, 32, 1), filters=4, initial_stddev=0.3)
+    images = tf.constant(images_of((32, 32, 1), 1))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        corner = network(images)[0, 0, 0, 0]
+    assert np.mean(tape.gradient(corner, images) != 0) == 1.0
+
+
+def test_trains():
+    """A few steps towards a target: every weight moves, the loss falls."""
+    network = build_unet_generator((32, 32, 1), 1, 4)
+    network.compile(keras.optimizers.Adam(1e-2), "mae")
+    images = images_of((32, 32, 1), 4)
+    before = network.get_weights()
+    losses = network.fit(images, images, epochs=20, verbose=0).history["loss"]
+    assert losses[-1] < 0.9 * losses[0]
+    for weight, old in zip(network.trainable_weights, before, strict=True):
+        assert not np.array_equal(weight, old), weight.path
+
+
+@pytest.mark.parametrize("arguments", [{}, {"normalization": "batch", "dropout": 0.0}])
+def test_saving(arguments, tmp_path):
+    network = build_unet_generator((32, 16, 1), filters=2, **arguments)
+    network.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras", safe_mode=True)
+    images = images_of((32, 16, 1))
+    draws = RNG.uniform(size=(2, noise_dim(network))).astype("float32")
+    with noise(network, draws), noise(loaded, draws):
+        np.testing.assert_array_equal(loaded(images), network(images))
+    assert loaded.name == "unet_generator"
+
+
+@pytest.mark.parametrize("shape", [(30, 32, 3), (32, 30, 3), (2, 4, 3), (33, 33, 3)])
+def test_other_sizes_are_refused(shape):
+    message = rf"^Height and width.*at least 2 stages.*\({shape[0]}, {shape[1]}, 3\).*$"
+    with pytest.raises(ValueError, match=message):
+        build_unet_generator(shape)
+
+
+@pytest.mark.parametrize("normalization", ["spectral", "layer", "none"])
+def test_other_normalizations_are_refused(normalization):
+    with pytest.raises(ValueError, match="'instance', 'batch', None"):
+        build_unet_generator((32, 32, 3), normalization=normalization)
+
+
+@pytest.mark.parametrize("with_noise", [False, True])
+def test_runs_on_the_edge_in_one_partition(with_noise, tmp_path):
+    network = build_unet_generator((32, 32, 3), filters=4)
+    shapes = {"images": (1, 32, 32, 3)}
+    if with_noise:
+        shapes["draws"] = (1, noise_dim(network))
+
+    def generate(images, draws=None):
+        if draws is None:
+            return {"images": network(images)}
+        with noise(network, draws):
+            return {"images": network(images)}
+
+    operations = check(generate, tmp_path / "network.tflite", RNG, **shapes)
+    # The draws of a layer are reshaped to its grid, once.
+    assert ("RESHAPE" in operations) is with_noise
+    assert "TRANSPOSE_CONV" in operations

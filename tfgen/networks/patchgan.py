@@ -1,0 +1,103 @@
+"""PatchGAN: a discriminator of overlapping patches, a logit each.
+
+    image -> C64 -> C128 -> ... (stride 2, `num_layers` of them) -> C512 -> logits
+
+Every C is a 4x4 convolution with normalisation (not the first) and LeakyReLU; the last
+C and the logits have stride 1.
+
+Reference: [Isola et al., 2017](https://arxiv.org/abs/1611.07004), app. 6.1.2.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from tfgen.networks.normalization import check_normalization, normalize
+
+# Stages of stride 2 -> pixels that a logit sees, in height and in width.
+RECEPTIVE_FIELDS = {0: 1, 1: 16, 2: 34, 3: 70, 4: 142, 5: 286}
+
+_KERNEL_SIZE = 4
+_WIDEST = 8  # times `filters`
+
+
+def build_patchgan_discriminator(
+    image_shape: Sequence[int | None],
+    filters: int = 64,
+    num_layers: int = 3,
+    normalization: str | None = "instance",
+    initial_stddev: float = 0.02,
+) -> keras.Model:
+    """Builds a discriminator from images in `[-1, 1]` to logits, one a patch.
+
+    The logits are `(batch, height', width', 1)`: 30x30 for 256x256 and 3 layers.
+
+    Args:
+        image_shape: `(height, width, channels)`. pix2pix's discriminator takes inputs
+            and outputs side by side: the sum of their channels. `None` leaves a size
+            open, and unchecked.
+        filters: Channels after the first stage; each stage has twice as many, up to 8
+            times as many.
+        num_layers: Integer, stages of stride 2. A logit sees `RECEPTIVE_FIELDS` pixels:
+            70x70 with 3. With 0, each pixel is judged alone, by 1x1 convolutions.
+        normalization: `"instance"`, `"batch"` or `None`.
+        initial_stddev: Float, of the kernels.
+
+    Raises:
+        ValueError: If the image is too small for so many layers.
+    """
+    check_normalization(normalization, ("instance", "batch", None))
+    _check_size(image_shape, num_layers)
+    kernel_size = _KERNEL_SIZE if num_layers else 1
+
+    def convolve(features: Any, width: int, strides: int, use_bias: bool) -> Any:
+        padding = "same"
+        if _differs(features.shape[1:3], kernel_size, strides):
+            features = keras.layers.ZeroPadding2D(1)(features)
+            padding = "valid"
+        # One initializer a layer: used again, it would repeat its values.
+        initializer = keras.initializers.RandomNormal(stddev=initial_stddev)
+        return keras.layers.Conv2D(
+            width,
+            kernel_size,
+            strides=strides,
+            padding=padding,
+            use_bias=use_bias,
+            kernel_initializer=initializer,
+        )(features)
+
+    images = keras.Input(image_shape, name="images")
+    features = images
+    for stage in range(num_layers + 1 if num_layers else 2):
+        features = convolve(
+            features,
+            filters * min(2**stage, _WIDEST),
+            strides=2 if stage < num_layers else 1,
+            use_bias=stage == 0 or normalization is None,
+        )
+        if stage:
+            features = normalize(features, normalization)
+        features = keras.layers.LeakyReLU(negative_slope=0.2)(features)
+    logits = convolve(features, 1, strides=1, use_bias=True)
+    return keras.Model(images, logits, name="patchgan_discriminator")
+
+
+def _differs(sizes: Sequence[int | None], kernel_size: int, strides: int) -> bool:
+    """Returns whether "same" pads otherwise than the reference: one on each side."""
+    is_even = all(size is not None and size % 2 == 0 for size in sizes)
+    return kernel_size > 1 and not (strides == 2 and is_even)
+
+
+def _check_size(image_shape: Sequence[int | None], num_layers: int) -> None:
+    if num_layers not in RECEPTIVE_FIELDS:
+        raise ValueError(
+            f"`num_layers` must be one of {list(RECEPTIVE_FIELDS)}. "
+            f"Received: {num_layers}"
+        )
+    least = 3 * 2**num_layers if num_layers else 1
+    if any(size is not None and size < least for size in image_shape[:2]):
+        raise ValueError(
+            f"Height and width must be at least {least} for num_layers={num_layers}. "
+            f"Received: image_shape={tuple(image_shape)}. Pass fewer `num_layers`."
+        )

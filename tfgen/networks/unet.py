@@ -1,0 +1,110 @@
+"""pix2pix's U-Net: down to one pixel and up again, with every grid handed across.
+
+    image -> C64 -> C128 -> C256 -> C512 -> ... -> C512
+                |       |       |       |            |
+    image <- C64 <- C128 <- C256 <- C512 <- ... <- CD512
+
+Every C is a 4x4 convolution of stride 2 with normalisation, CD has dropout too, whose
+draws are the generator's noise (`tfgen.layers.noise`). As in the authors' code, an
+activation comes before each convolution.
+
+Reference: [Isola et al., 2017](https://arxiv.org/abs/1611.07004), app. 6.1.1.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from tfgen.layers.noise_dropout import NoiseDropout
+from tfgen.networks.normalization import check_normalization, normalize
+
+_KERNEL_SIZE = 4
+_MIN_STAGES, _MAX_STAGES = 2, 8
+_WIDEST = 8  # times `filters`
+_DROPOUTS = 3  # stages, the paper's CD512
+
+
+def build_unet_generator(
+    image_shape: Sequence[int],
+    output_channels: int = 3,
+    filters: int = 64,
+    normalization: str | None = "instance",
+    dropout: float = 0.5,
+    initial_stddev: float = 0.02,
+) -> keras.Model:
+    """Builds a generator from images to images of the same size, both in `[-1, 1]`.
+
+    Args:
+        image_shape: `(height, width, channels)`. Height and width are halved as often
+            as both can be, at most 8 times; they must be divisible by 4.
+        output_channels: Integer, channels of the outputs.
+        filters: Channels after the first stage; each stage has twice as many, up to 8
+            times as many.
+        normalization: `"instance"`, `"batch"` or `None`. There is none on the first
+            stage and the innermost, where one pixel alone would become zero.
+        dropout: Float, rate of the first three stages up that have `8 * filters`
+            channels, or 0 for none. Images halved 4 times or less have no such stage.
+        initial_stddev: Float, of the kernels.
+
+    Raises:
+        ValueError: If the image cannot be halved twice.
+    """
+    check_normalization(normalization, ("instance", "batch", None))
+    num_stages = _count_halvings(image_shape)
+    widths = [filters * min(2**stage, _WIDEST) for stage in range(num_stages)]
+
+    images = keras.Input(image_shape, name="images")
+    features = images
+    grids = []
+    for stage, width in enumerate(widths):
+        is_normalized = 0 < stage < num_stages - 1
+        use_bias = not is_normalized or normalization is None
+        if stage:
+            features = keras.layers.LeakyReLU(negative_slope=0.2)(features)
+        features = keras.layers.Conv2D(
+            width, **_arguments(initial_stddev), use_bias=use_bias
+        )(features)
+        if is_normalized:
+            features = normalize(features, normalization)
+        grids.append(features)
+
+    features = grids.pop()
+    for stage, width in enumerate(widths[-2::-1]):
+        features = keras.layers.ReLU()(features)
+        features = keras.layers.Conv2DTranspose(
+            width, **_arguments(initial_stddev), use_bias=normalization is None
+        )(features)
+        features = normalize(features, normalization)
+        if dropout and stage < _DROPOUTS and width == _WIDEST * filters:
+            features = NoiseDropout(dropout)(features)
+        features = keras.layers.Concatenate()([features, grids.pop()])
+
+    features = keras.layers.ReLU()(features)
+    outputs = keras.layers.Conv2DTranspose(
+        output_channels, **_arguments(initial_stddev), activation="tanh"
+    )(features)
+    return keras.Model(images, outputs, name="unet_generator")
+
+
+def _arguments(initial_stddev: float) -> dict[str, Any]:
+    # One initializer a layer: used again, it would repeat its values.
+    initializer = keras.initializers.RandomNormal(stddev=initial_stddev)
+    return {
+        "kernel_size": _KERNEL_SIZE,
+        "strides": 2,
+        "padding": "same",
+        "kernel_initializer": initializer,
+    }
+
+
+def _count_halvings(image_shape: Sequence[int]) -> int:
+    """Returns how often both height and width can be halved, at most 8."""
+    height, width, _ = image_shape
+    for count in range(_MAX_STAGES, _MIN_STAGES - 1, -1):
+        if height % 2**count == width % 2**count == 0:
+            return count
+    raise ValueError(
+        "Height and width must be divisible by 4: at least 2 stages of stride 2. "
+        f"Received: image_shape={tuple(image_shape)}. Resize the images."
+    )
