@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from PIL import Image
 
 import tfgen.data
@@ -14,6 +15,14 @@ def data_dir(tmp_path_factory):
     """A TFDS directory with mnist_5k prepared in it."""
     folder = tmp_path_factory.mktemp("tfds")
     tfgen.data.load_images("mnist_5k", data_dir=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def openmoji_dir(tmp_path_factory):
+    """A TFDS directory with the smallest configuration of openmoji, prepared."""
+    folder = tmp_path_factory.mktemp("tfds")
+    tfds.load("openmoji/32", data_dir=folder)
     return folder
 
 
@@ -44,3 +53,56 @@ def folder(tmp_path):
             for i in range(count):
                 save_image(tmp_path / split / name / f"{i:02}.png", next(values))
     return tmp_path
+
+
+HEIGHT, WIDTH = 8, 10  # of the images of `draw_pair`
+
+
+def draw_pair(number):
+    """Returns A and B, whose pixels tell the number, their row and their column."""
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    image = np.stack([np.full_like(rows, number), rows, columns], -1).astype(np.uint8)
+    return image, image + np.uint8([0, 100, 100])
+
+
+def save_pairs(folder, layout, train=24, test=6):
+    """Saves numbered pairs (test from 100) in one of the conventions."""
+    for split, first, count in (("train", 0, train), ("test", 100, test)):
+        for number in range(first, first + count):
+            a, b = draw_pair(number)
+            if layout == "side by side":
+                save_array(folder / split / f"{number:03}.png", np.hstack([a, b]))
+                continue
+            for name, image in (("a", a), ("B", b)):
+                path = f"{split}/{name}" if layout == "split/a" else f"{name}/{split}"
+                save_array(folder / path / f"{number:03}.png", image)
+    return folder
+
+
+def save_domains(folder, **counts):
+    """Saves `trainA=5` and so on; the numbers start at 0 for A and at 100 for B."""
+    for name, count in counts.items():
+        for i in range(count):
+            a, b = draw_pair(i + 100 * (name[-1] in "Bb"))
+            save_array(folder / name / f"{i:03}.png", b if name[-1] in "Bb" else a)
+    return folder
+
+
+def save_array(path, pixels, **kwargs):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **kwargs)
+    return path
+
+
+def passes(dataset, count=1):
+    """Returns of each pass the batches, as tuples of integer arrays."""
+    return [
+        [tuple(np.round(x).astype(int) for x in batch)
+         for batch in dataset.as_numpy_iterator()]
+        for _ in range(count)
+    ]  # fmt: skip
+
+
+def joined(batches):
+    """Returns the components of all batches of a pass, each as one array."""
+    return tuple(np.concatenate(column) for column in zip(*batches, strict=True))

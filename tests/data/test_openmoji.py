@@ -17,14 +17,6 @@ _LEFT_OUT = 137
 
 
 @pytest.fixture(scope="module")
-def openmoji_dir(tmp_path_factory):
-    """A TFDS directory with the smallest configuration, prepared."""
-    folder = tmp_path_factory.mktemp("tfds")
-    tfds.load("openmoji/32", data_dir=folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def parts(openmoji_dir):
     """Of each split the emoji by hexcode, `(line, color)` uint8."""
     splits = tfds.load("openmoji/32", data_dir=openmoji_dir)
@@ -65,6 +57,29 @@ def test_an_emoji_is_in_one_split_with_all_its_skin_tones(parts):
     }
     assert not bases["train"] & bases["test"]
     assert len(bases["test"]) > 180
+
+
+def test_group_is_the_smallest_base_of_those_drawn_alike(openmoji_dir, parts):
+    members = {}
+    decoders = tfds.decode.PartialDecoding({"hexcode": True, "group": True})
+    for split in parts:
+        examples = tfds.load(
+            "openmoji/32", split=split, data_dir=openmoji_dir, decoders=decoders
+        )
+        for example in examples.as_numpy_iterator():
+            group, hexcode = (example[x].decode() for x in ("group", "hexcode"))
+            members.setdefault(group, {}).setdefault(split, []).append(hexcode)
+    assert all(len(splits) == 1 for splits in members.values())
+    groups = {name: next(iter(x.values())) for name, x in members.items()}
+    assert splitting.name_groups(groups.values()) == groups
+    assert sum(map(len, groups.values())) == 3923 + 435
+    assert len(groups) > 1700
+    # Groups are what is drawn alike, and so no drawing is in two.
+    drawn = {
+        code: line.tobytes() for x in parts.values() for code, (line, _) in x.items()
+    }
+    group_of = {drawn[code]: name for name, codes in groups.items() for code in codes}
+    assert all(group_of[drawn[x]] == name for name in groups for x in groups[name])
 
 
 def test_no_line_drawing_or_colour_image_is_in_both_splits(parts):
@@ -172,10 +187,11 @@ def test_groups_join_bases_and_drawings():
 def test_test_is_whole_groups_and_a_tenth():
     groups = [[f"{i}-{j}" for j in range(1 + i % 5)] for i in range(300)]
     groups.append([f"flag-{j}" for j in range(101)])
-    chosen = splitting.choose_test(groups)
+    named = splitting.name_groups(groups)
+    chosen = splitting.choose_test(named)
     assert all(chosen.isdisjoint(x) or chosen.issuperset(x) for x in groups)
     assert len(chosen) == sum(map(len, groups)) // 10
-    assert chosen == splitting.choose_test(groups[::-1])
+    assert chosen == splitting.choose_test(dict(reversed(named.items())))
     assert chosen.isdisjoint(groups[-1])
 
 
@@ -190,7 +206,7 @@ def test_load_images_gives_the_colour_images_of_the_size(openmoji_dir, parts):
 
 def test_attribution_is_known_before_and_after_preparing(openmoji_dir, tmp_path):
     found = describe("openmoji", tmp_path)
-    assert found[:5] == ("openmoji/64/1.0.0", None, None, (64, 64, 3), None)
+    assert found[:5] == ("openmoji/64/1.1.0", None, None, (64, 64, 3), None)
     assert found.attribution == "OpenMoji, CC BY-SA 4.0"
     prepared = describe("openmoji/32", openmoji_dir)
     assert prepared[1:4] == (3923, 435, (32, 32, 3))

@@ -5,5 +5,22 @@ with TFDS, so that `tfds.load("mnist_5k")` works too.
 """
 
 from tfgen.data.loading import Description, describe, load_array, load_images
+from tfgen.data.translation import (
+    is_paired,
+    load_domain_arrays,
+    load_domains,
+    load_pair_arrays,
+    load_pairs,
+)
 
-__all__ = ["Description", "describe", "load_array", "load_images"]
+__all__ = [
+    "Description",
+    "describe",
+    "is_paired",
+    "load_array",
+    "load_domain_arrays",
+    "load_domains",
+    "load_images",
+    "load_pair_arrays",
+    "load_pairs",
+]

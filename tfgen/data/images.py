@@ -6,6 +6,7 @@ Everything goes through Pillow, so an image looks the same whichever source it i
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from tfgen.errors import UserError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
 MAX_PIXELS = 2**26  # 8192 x 8192; a header that claims more is taken for an attack
+
+# What of a file is an image: a pair may lie side by side in one file.
+WHOLE, LEFT, RIGHT = "whole", "left", "right"
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _GREY_MODES = ("1", "L", "I", "I;16", "I;16L", "I;16B", "I;16N")
@@ -77,8 +81,10 @@ def read_shape(path: Path) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def read_image(path: str | Path, fit: Fit) -> np.ndarray:
-    """Decodes a file to a uint8 image `(height, width, channels)`.
+def read_image(
+    path: str | Path, fit: Fit, parts: Sequence[str] = (WHOLE,)
+) -> tuple[np.ndarray, ...]:
+    """Decodes a file to uint8 images `(height, width, channels)`, one for each part.
 
     Orientation tags are applied, palettes resolved, and 16 bits reduced to 8.
 
@@ -89,9 +95,16 @@ def read_image(path: str | Path, fit: Fit) -> np.ndarray:
         with Image.open(path) as image:
             if _orientation(image) != 1:
                 image = ImageOps.exif_transpose(image)
-            return _fit(_to_plain_mode(image), fit)
+            image = _to_plain_mode(image)
+            return tuple(_fit(_crop(image, part), fit) for part in parts)
     except _DAMAGE as error:
         raise _damaged(path, error) from error
+
+
+def is_side_by_side(shape: tuple[int, int, int]) -> bool:
+    """Whether an image of the shape may be two images beside one another."""
+    height, width, _ = shape
+    return width > height and width % 2 == 0
 
 
 def fit_array(array: np.ndarray, fit: Fit) -> np.ndarray:
@@ -102,6 +115,14 @@ def fit_array(array: np.ndarray, fit: Fit) -> np.ndarray:
         )
     grey = array.shape[-1] == 1
     return _fit(Image.fromarray(array[..., 0] if grey else array), fit)
+
+
+def _crop(image: Image.Image, part: str) -> Image.Image:
+    if part == WHOLE:
+        return image
+    width, height = image.size
+    left = 0 if part == LEFT else width // 2
+    return image.crop((left, 0, left + width // 2, height))
 
 
 def _fit(image: Image.Image, fit: Fit) -> np.ndarray:

@@ -1,14 +1,16 @@
 """The public functions: a name or a folder to batches, to arrays, to a description."""
 
 import os
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tfgen.data import folders, layout, named, pipeline, sources
+from tfgen.data.arguments import check_order, check_split, make_fit, small_batch
+from tfgen.data.augment import Augmentation, augment_epochs
 from tfgen.data.images import Fit, read_shape
-from tfgen.errors import UserError
 
 IN_MEMORY_BYTES = 2**30  # images that take no more as uint8 are decoded once
 
@@ -18,8 +20,9 @@ class Description(NamedTuple):
 
     Attributes:
         name: The full TFDS name, or the folder.
-        num_train: Images of "train"; None for a data set that is not prepared yet.
-        num_test: Images of "test"; likewise.
+        num_train: Images of "train" (pairs, or images of the larger of two domains);
+            None for a data set that is not prepared yet.
+        num_test: Likewise of "test".
         image_shape: `(height, width, channels)`, a folder's first image's.
         num_classes: Integer, or None where there are no labels.
         attribution: Licence or whom to name where samples are shown.
@@ -95,18 +98,11 @@ def load_images(
         >>> next(iter(images)).shape
         TensorShape([64, 28, 28, 1])
     """
-    _check_range(value_range)
-    _check_integer("batch_size", batch_size, 1)
-    _check_integer("seed", seed, 0)
-    _check_integer("initial_epoch", initial_epoch, 0)
-    fit = _make_fit(image_size, channels)
+    check_order(value_range, batch_size, seed, initial_epoch)
+    fit = make_fit(image_size, channels)
     data = _open(source, split, fit, labels, data_dir, skip_bad_images)
-    if data.num_bytes <= IN_MEMORY_BYTES:
-        epoch = pipeline.batch_arrays(data.read(), batch_size, shuffle, seed)
-    else:
-        epoch = pipeline.batch_stream(data.stream, batch_size, shuffle, seed)
-    return pipeline.repeat_epochs(
-        epoch, data.num_examples, batch_size, value_range, initial_epoch
+    return make_batches(
+        [data], value_range, batch_size, shuffle, seed, initial_epoch=initial_epoch
     )
 
 
@@ -132,33 +128,83 @@ def load_array(
     Raises:
         UserError: A mistake in an argument or in the data, in one line.
     """
-    batch_size = 256
-    if num_images is not None:
-        _check_integer("num_images", num_images, 1)
-        batch_size = min(batch_size, num_images)
+    batch_size = small_batch(num_images)
     batches = load_images(source, split, batch_size=batch_size, shuffle=False, **kwargs)
-    examples = batches.unbatch().take(-1 if num_images is None else num_images)
-    parts = list(examples.batch(batch_size).as_numpy_iterator())
-    if isinstance(parts[0], tuple):
-        return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
-    return np.concatenate(parts)
+    arrays = collect(batches, num_images, batch_size)
+    return arrays if len(arrays) > 1 else arrays[0]
 
 
 def describe(
-    source: str | os.PathLike, data_dir: str | os.PathLike | None = None
+    source: str | os.PathLike,
+    data_dir: str | os.PathLike | None = None,
+    translation: bool = False,
 ) -> Description:
     """Describes a source without downloading or decoding it.
+
+    Args:
+        source: As of `load_images`, `load_pairs` or `load_domains`.
+        data_dir: As of `load_images`.
+        translation: Whether the source is read by `load_pairs` or `load_domains`.
+            Pairs then count as one, of two domains the larger counts, the shape of
+            two images in one file is that of a half, and labels don't count.
 
     Raises:
         UserError: There is no such source, or it has no images.
     """
     folder = sources.find_folder(source)
     if folder is None:
-        return Description(*named.describe_named(os.fspath(source), data_dir))
+        found = named.describe_named(os.fspath(source), data_dir, translation)
+        return Description(*found)
+    if translation:
+        return Description(str(folder), *folders.describe_pair_folder(folder))
     counts = [len(layout.find_files(folder, split)[1]) for split in ("train", "test")]
     first = layout.find_files(folder, "train")[1][0]
     num_classes = len(layout.list_classes(folder)) or None
     return Description(str(folder), *counts, read_shape(first), num_classes, None)
+
+
+def make_batches(
+    data: Sequence[sources.Source],
+    value_range: tuple[float, float],
+    batch_size: int,
+    shuffle: bool,
+    seed: int,
+    initial_epoch: int,
+    augmentation: Augmentation | None = None,
+) -> tf.data.Dataset:
+    """Returns batches whose components are those of all sources, one after the other.
+
+    Each source has its own order; an epoch is as long as the longest, and the others
+    repeat.
+    """
+    num_examples = max(part.num_examples for part in data)
+    in_memory = sum(part.num_bytes for part in data) <= IN_MEMORY_BYTES
+    make_epochs = []
+    for i, part in enumerate(data):
+        # The first has the seed as it is, as images alone have.
+        order = (num_examples, batch_size, shuffle, seed ^ (i << 62))
+        if in_memory:
+            make_epochs.append(pipeline.batch_arrays(part.read(), *order))
+        else:
+            size = part.num_examples
+            make_epochs.append(pipeline.batch_stream(part.stream, size, *order))
+    make_epoch = pipeline.zip_epochs(make_epochs)
+    if augmentation:
+        make_epoch = augment_epochs(make_epoch, augmentation, seed)
+    return pipeline.repeat_epochs(
+        make_epoch, num_examples, batch_size, value_range, initial_epoch
+    )
+
+
+def collect(
+    batches: tf.data.Dataset, num_examples: int | None, batch_size: int
+) -> tuple[np.ndarray, ...]:
+    """Returns the first examples as one array for each component."""
+    examples = batches.unbatch().take(-1 if num_examples is None else num_examples)
+    parts = list(examples.batch(batch_size).as_numpy_iterator())
+    if not isinstance(parts[0], tuple):
+        return (np.concatenate(parts),)
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
 
 def _open(
@@ -169,44 +215,8 @@ def _open(
     data_dir: str | os.PathLike | None,
     skip_bad_images: bool,
 ) -> sources.Source:
-    if not isinstance(split, str):
-        raise UserError(f"split must be a name such as 'train'. Received: {split!r}")
+    check_split(split)
     folder = sources.find_folder(source)
     if folder is None:
         return named.open_named(os.fspath(source), split, fit, labels, data_dir)
     return folders.open_folder(folder, split, fit, labels, skip_bad_images)
-
-
-def _make_fit(image_size: int | tuple[int, int] | None, channels: int | None) -> Fit:
-    if channels not in (None, 1, 3, 4):
-        raise UserError(f"channels must be 1, 3, 4 or None. Received: {channels!r}")
-    if image_size is None:
-        return Fit(None, channels)
-    size = image_size if isinstance(image_size, tuple | list) else [image_size] * 2
-    if len(size) != 2:
-        raise UserError(
-            f"image_size must be one integer or (height, width). Received: {size!r}"
-        )
-    for length in size:
-        _check_integer("image_size", length, 1)
-    return Fit(tuple(size), channels)
-
-
-def _check_integer(name: str, value: Any, least: int) -> None:
-    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_integer or value < least:
-        raise UserError(
-            f"{name} must be an integer of at least {least}. Received: {value!r}"
-        )
-
-
-def _check_range(value_range: tuple[float, float]) -> None:
-    try:
-        low, high = (float(value) for value in value_range)
-    except (TypeError, ValueError):
-        low = high = 0.0
-    if not low < high or not np.isfinite([low, high]).all():
-        raise UserError(
-            "value_range must be two numbers, the lower first, such as (0.0, 1.0) or "
-            f"(-1.0, 1.0). Received: {value_range!r}"
-        )

@@ -1,19 +1,17 @@
-"""A data set of TFDS as a source."""
+"""A data set of TFDS as a source: single images, pairs, or two domains."""
 
 import os
-from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfgen.data import images, pipeline
+from tfgen.data import images
 from tfgen.data.preparing import make_builder, prepare, resolve_split
+from tfgen.data.records import Records
 from tfgen.data.sources import Source
 from tfgen.errors import UserError
 
-_SHUFFLE_BYTES = 2**28  # of decoded images in the shuffle buffer of a stream
-_READ_BATCH = 512
+_Builder = tfds.core.DatasetBuilder
 
 
 def open_named(
@@ -34,144 +32,159 @@ def open_named(
     image_key, label_key = _find_image(builder), _find_label(builder)
     if labels and label_key is None:
         raise UserError(f"{name} has no labels: leave out labels=True")
-    shape = _fitted_shape(name, builder.info.features[image_key].shape, fit)
-    prepare(builder)
-    split = resolve_split(builder, split)
-    size = builder.info.splits[split].num_examples
-    if not size:
-        raise UserError(f"The split {split!r} of {name} is empty: choose another")
-    label_key = label_key if labels else None
-    reader = _Reader(builder, split, size, image_key, label_key, fit, shape)
-    return Source(name, size, shape, labels, reader.read, reader.stream)
+    return _open(builder, split, (image_key,), fit, label_key if labels else None)
 
 
-def describe_named(name: str, data_dir: str | os.PathLike | None) -> tuple:
+def open_named_pairs(builder: _Builder, split: str, fit: images.Fit) -> Source:
+    """Returns the pairs of one split of a data set, preparing it if need be.
+
+    Raises:
+        UserError: As of `open_named`; or it does not have exactly two images.
+    """
+    keys = find_pair(builder)
+    if keys is None:
+        raise UserError(
+            f"{builder.info.full_name} has no pairs: a data set of pairs has exactly "
+            "two images an example"
+        )
+    return _open(builder, split, keys, fit)
+
+
+def open_named_domains(builder: _Builder, split: str, fit: images.Fit) -> list[Source]:
+    """Returns the domains A and B of one split, or its pairs as one source.
+
+    Pairs for training are divided: one half gives A, the other gives B.
+
+    Raises:
+        UserError: As of `open_named`; or there are neither domains nor pairs.
+    """
+    keys = find_pair(builder)
+    if keys is None:
+        return _open_domain_splits(builder, split, fit)
+    if not split.startswith("train"):
+        return [_open(builder, split, keys, fit)]
+    halves = [_open(builder, split, (keys[i],), fit, half=i) for i in (0, 1)]
+    if not all(half.num_examples for half in halves):
+        raise UserError(
+            f"The split {split!r} of {builder.info.full_name} is too small for two "
+            "domains without a common pair: choose a larger one, or use load_pairs"
+        )
+    return halves
+
+
+def find_pair(builder: _Builder) -> tuple[str, str] | None:
+    """Returns the features of the images A and B, or None where there are no pairs."""
+    found = _list_images(builder)
+    if len(found) != 2:
+        return None
+    keys = builder.info.supervised_keys
+    a, b = keys if keys and set(keys) == set(found) else sorted(found)
+    return a, b
+
+
+def describe_named(
+    name: str, data_dir: str | os.PathLike | None, translation: bool = False
+) -> tuple:
     """Returns the fields of `loading.Description`; prepares nothing."""
     builder = make_builder(name, data_dir)
     info = builder.info
+    image_key, label_key = _find_image(builder), _find_label(builder)
     counts = [None, None]
     if info.splits:
-        splits = [resolve_split(builder, split) for split in ("train", "test")]
-        counts = [info.splits[split].num_examples for split in splits]
-    shape = info.features[_find_image(builder)].shape
-    label_key = _find_label(builder)
-    num_classes = info.features[label_key].num_classes if label_key else None
+        counts = [_count_examples(builder, split) for split in ("train", "test")]
+    if translation and (keys := find_pair(builder)):
+        image_key = keys[0]
+    shape = info.features[image_key].shape
+    has_labels = label_key and not translation
+    num_classes = info.features[label_key].num_classes if has_labels else None
     attribution = info.redistribution_info.license or None
     return (info.full_name, *counts, shape, num_classes, attribution)
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Reads one split; `label_key` is None where no labels are asked for."""
-
-    builder: tfds.core.DatasetBuilder
-    split: str
-    num_examples: int
-    image_key: str
-    label_key: str | None
-    fit: images.Fit
-    shape: tuple[int, int, int]
-
-    def read(self) -> tuple[np.ndarray, ...]:
-        batches = self.stream(None).batch(_READ_BATCH)
-        batches = batches.with_options(pipeline.dataset_options())
-        arrays = tuple(
-            np.empty((self.num_examples, *spec.shape[1:]), spec.dtype.as_numpy_dtype)
-            for spec in batches.element_spec
-        )
-        start = 0
-        for batch in batches.as_numpy_iterator():
-            for array, part in zip(arrays, batch, strict=True):
-                array[start : start + len(part)] = part
-            start += len(batch[0])
-        return arrays
-
-    def stream(self, seed: tf.Tensor | None) -> tf.data.Dataset:
-        if seed is None:
-            return self._examples(_read_config())
-        # `Dataset.shuffle` mixes the global seed in. This sets it for the function
-        # that is being traced alone, so that the order depends on `seed` only.
-        tf.random.set_seed(1)
-        seeds = tf.random.stateless_uniform([2], seed, None, None, tf.int64)
-        # Preparing shuffled the examples already; the files are shuffled too, so that
-        # the buffer need not hold the whole set.
-        examples = self._examples(_read_config(seeds[0]), shuffle_files=True)
-        buffer = max(1, _SHUFFLE_BYTES // int(np.prod(self.shape)))
-        buffer = min(buffer, self.num_examples)
-        return examples.shuffle(buffer, seeds[1], reshuffle_each_iteration=False)
-
-    def _examples(
-        self, config: tfds.ReadConfig, shuffle_files: bool = False
-    ) -> tf.data.Dataset:
-        keys = {key: True for key in (self.image_key, self.label_key) if key}
-        others = set(self.builder.info.features) - {self.image_key, "label"}
-        examples = self.builder.as_dataset(
-            split=self.split,
-            shuffle_files=shuffle_files,
-            read_config=config,
-            # What is not asked for is not decoded (a lone label costs nothing).
-            decoders=tfds.decode.PartialDecoding(keys) if others else None,
-        )
-        return examples.map(self._unpack, num_parallel_calls=pipeline.PARALLEL_CALLS)
-
-    def _unpack(self, example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
-        image = example[self.image_key]
-        if image.shape != self.shape:  # an unknown length differs from any
-            image = tf.numpy_function(self._fit_array, [image], tf.uint8)
-            image = tf.ensure_shape(image, self.shape)
-        if self.label_key is None:
-            return (image,)
-        return image, tf.cast(example[self.label_key], tf.int32)
-
-    def _fit_array(self, array: np.ndarray) -> np.ndarray:
-        return images.fit_array(array, self.fit)
+def _open(
+    builder: _Builder,
+    split: str,
+    image_keys: tuple[str, ...],
+    fit: images.Fit,
+    label_key: str | None = None,
+    half: int | None = None,
+) -> Source:
+    shape = _fitted_shape(builder, image_keys, fit)
+    prepare(builder)
+    split = resolve_split(builder, split)
+    name = builder.info.full_name
+    if not builder.info.splits[split].num_examples:
+        raise UserError(f"The split {split!r} of {name} is empty: choose another")
+    return Records(builder, split, image_keys, label_key, fit, shape, half).as_source()
 
 
-def _read_config(seed: tf.Tensor | None = None) -> tfds.ReadConfig:
-    return tfds.ReadConfig(
-        options=pipeline.dataset_options(),
-        try_autocache=False,
-        skip_prefetch=True,
-        shuffle_seed=seed,
-        shuffle_reshuffle_each_iteration=None if seed is None else False,
-        enable_ordering_guard=False,  # a seeded order is what is asked for
-        num_parallel_calls_for_decode=pipeline.PARALLEL_CALLS,
-        num_parallel_calls_for_interleave_files=pipeline.PARALLEL_CALLS,
-    )
-
-
-def _find_image(builder: tfds.core.DatasetBuilder) -> str:
-    name, features = builder.info.full_name, builder.info.features
-    entries = features if isinstance(features, tfds.features.FeaturesDict) else {}
-    found = [k for k, v in entries.items() if isinstance(v, tfds.features.Image)]
-    if not found:
-        raise UserError(f"{name} has no images: choose a data set of images")
-    key = "image" if "image" in found else min(found)
-    if entries[key].np_dtype != np.uint8:
+def _open_domain_splits(builder: _Builder, split: str, fit: images.Fit) -> list[Source]:
+    key = _find_image(builder)
+    _fitted_shape(builder, (key,), fit)
+    prepare(builder)
+    if not _has_domain_splits(builder):
         raise UserError(
-            f"The images of {name} are {entries[key].np_dtype}, not uint8: choose "
-            "another configuration, or save them as files and pass the folder"
+            f"{builder.info.full_name} has neither pairs (two images an example) nor "
+            "the splits trainA and trainB of two domains: choose another data set"
         )
-    return key
+    name, bracket, rest = split.partition("[")
+    parts = (f"{name}{domain}{bracket}{rest}" for domain in "AB")
+    return [_open(builder, part, (key,), fit) for part in parts]
 
 
-def _find_label(builder: tfds.core.DatasetBuilder) -> str | None:
+def _has_domain_splits(builder: _Builder) -> bool:
+    return {"trainA", "trainB"} <= builder.info.splits.keys()
+
+
+def _count_examples(builder: _Builder, split: str) -> int:
+    """Returns the examples of a split; of two domains those of the larger."""
+    splits = builder.info.splits
+    names = [split]
+    if _has_domain_splits(builder):
+        names = [f"{split}A", f"{split}B"]
+    return max(splits[resolve_split(builder, name)].num_examples for name in names)
+
+
+def _list_images(builder: _Builder) -> list[str]:
+    features = builder.info.features
+    entries = features if isinstance(features, tfds.features.FeaturesDict) else {}
+    return [k for k, v in entries.items() if isinstance(v, tfds.features.Image)]
+
+
+def _find_image(builder: _Builder) -> str:
+    found = _list_images(builder)
+    if not found:
+        raise UserError(
+            f"{builder.info.full_name} has no images: choose a data set of images"
+        )
+    return "image" if "image" in found else min(found)
+
+
+def _find_label(builder: _Builder) -> str | None:
     feature = dict(builder.info.features.items()).get("label")
     return "label" if isinstance(feature, tfds.features.ClassLabel) else None
 
 
 def _fitted_shape(
-    name: str, shape: tuple[int | None, ...], fit: images.Fit
+    builder: _Builder, image_keys: tuple[str, ...], fit: images.Fit
 ) -> tuple[int, int, int]:
-    fitted = fit.shape_of(*shape)
-    if None in fitted[:2]:
+    name, features = builder.info.full_name, builder.info.features
+    for key in image_keys:
+        if features[key].np_dtype != np.uint8:
+            raise UserError(
+                f"The images of {name} are {features[key].np_dtype}, not uint8: choose "
+                "another configuration, or save them as files and pass the folder"
+            )
+    shapes = {fit.shape_of(*features[key].shape) for key in image_keys}
+    sizes, channels = {shape[:2] for shape in shapes}, {shape[2] for shape in shapes}
+    if len(sizes) > 1 or None in sizes.copy().pop():
         raise UserError(
             f"The images of {name} differ in size: pass image_size to crop and resize "
             "them"
         )
-    if fitted[2] is None:
+    if len(channels) > 1 or None in channels:
         raise UserError(
             f"The images of {name} differ in channels: pass channels=1, 3 or 4 to "
             "convert them"
         )
-    return fitted
+    return shapes.pop()

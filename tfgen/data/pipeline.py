@@ -20,26 +20,47 @@ EpochFn = Callable[[tf.Tensor], tf.data.Dataset]
 
 
 def batch_arrays(
-    arrays: Sequence[np.ndarray], batch_size: int, shuffle: bool, seed: int
+    arrays: Sequence[np.ndarray],
+    num_examples: int,
+    batch_size: int,
+    shuffle: bool,
+    seed: int,
 ) -> EpochFn:
-    """Batches of examples that lie in memory, gathered by permuted indices."""
+    """Batches of examples that lie in memory, gathered by permuted indices.
+
+    Args:
+        arrays: The components of all examples.
+        num_examples: Integer, the examples of an epoch: where that is more than there
+            are, they come again, in another order.
+        batch_size: Integer, the examples of a batch.
+        shuffle: Whether the order differs from epoch to epoch.
+        seed: Integer seed of the orders.
+    """
     size = len(arrays[0])
     with tf.device("CPU:0"):  # on a GPU the whole set would take the model's memory
         tensors = tuple(tf.constant(array) for array in arrays)
 
+    def stream(seed: tf.Tensor | None) -> tf.data.Dataset:
+        indices = tf.range(size)
+        if seed is not None:
+            indices = permute(indices, seed)
+        return tf.data.Dataset.from_tensor_slices(indices)
+
     def gather(indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return tuple(tf.gather(tensor, indices) for tensor in tensors)
 
+    make_indices = batch_stream(stream, size, num_examples, batch_size, shuffle, seed)
+
     def make_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        indices = permutation(size, seed, epoch) if shuffle else tf.range(size)
-        batches = tf.data.Dataset.from_tensor_slices(indices).batch(batch_size)
-        return batches.map(gather, num_parallel_calls=PARALLEL_CALLS)
+        return make_indices(epoch).map(gather, num_parallel_calls=PARALLEL_CALLS)
 
     return make_epoch
 
 
 def batch_stream(
     stream: Callable[[tf.Tensor | None], tf.data.Dataset],
+    size: int,
+    num_examples: int,
     batch_size: int,
     shuffle: bool,
     seed: int,
@@ -49,14 +70,41 @@ def batch_stream(
     Args:
         stream: From a seed `(2,)` int64 to single examples in the order of that seed,
             or from None to the fixed order.
-        batch_size: Integer, the examples of a batch.
-        shuffle: Whether the order differs from epoch to epoch.
-        seed: Integer seed of the orders.
+        size: Integer, the examples of the stream.
+        num_examples: As of `batch_arrays`.
+        batch_size: As of `batch_arrays`.
+        shuffle: As of `batch_arrays`.
+        seed: As of `batch_arrays`.
     """
 
     def make_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        examples = stream(_stack_seed(seed, epoch) if shuffle else None)
-        return examples.batch(batch_size)
+        if size == num_examples:
+            examples = stream(stack_seed(seed, epoch) if shuffle else None)
+            return examples.batch(batch_size)
+        if not shuffle:
+            return stream(None).repeat().take(num_examples).batch(batch_size)
+
+        def restart(count: tf.Tensor) -> tf.data.Dataset:
+            return stream(fold_seed(stack_seed(seed, epoch), count))
+
+        restarts = tf.data.Dataset.range(math.ceil(num_examples / size))
+        examples = restarts.flat_map(tf.autograph.experimental.do_not_convert(restart))
+        return examples.take(num_examples).batch(batch_size)
+
+    return make_epoch
+
+
+def zip_epochs(make_epochs: Sequence[EpochFn]) -> EpochFn:
+    """Batches whose components are those of all, one after the other."""
+
+    if len(make_epochs) == 1:
+        return make_epochs[0]
+
+    def join(*parts: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+        return tuple(component for part in parts for component in part)
+
+    def make_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        return tf.data.Dataset.zip(*(make(epoch) for make in make_epochs)).map(join)
 
     return make_epoch
 
@@ -100,18 +148,19 @@ def scale_images(images: tf.Tensor, value_range: tuple[float, float]) -> tf.Tens
     return tf.cast(images, tf.float32) / 255.0 * (high - low) + low
 
 
-def permutation(size: int, seed: int, epoch: tf.Tensor) -> tf.Tensor:
-    """An order of `range(size)` that depends on the seed and the epoch alone."""
-    return permute(tf.range(size), _stack_seed(seed, epoch))
-
-
 def permute(values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Shuffles along the first axis by a seed `(2,)` int64, on every machine alike."""
     return tf.random.experimental.stateless_shuffle(values, seed=seed, alg="philox")
 
 
-def _stack_seed(seed: int, epoch: tf.Tensor) -> tf.Tensor:
+def stack_seed(seed: int, epoch: tf.Tensor) -> tf.Tensor:
+    """Returns the seed `(2,)` int64 of an epoch."""
     return tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
+
+
+def fold_seed(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
+    """Returns another seed `(2,)` for each number, on every machine alike."""
+    return tf.random.experimental.stateless_fold_in(seed, number, alg="philox")
 
 
 def dataset_options() -> tf.data.Options:

@@ -19,31 +19,31 @@ from tfgen.errors import UserError
 
 @dataclass(frozen=True)
 class Source:
-    """Images of one split, each uint8 of shape `image_shape`, some with a label.
+    """Examples of one split: one image or a pair of one shape, some with a label.
 
     Attributes:
         name: What the user calls it.
-        num_examples: Integer, the images of the split.
-        image_shape: `(height, width, channels)`.
-        has_labels: Whether examples are `(image, label)` or `(image,)`.
-        read: Returns all examples as arrays in the fixed order: images
-            `(num_examples, height, width, channels)` uint8 and, if there are labels,
-            `(num_examples,)` int32.
+        num_examples: Integer, the examples of the split.
+        image_shape: `(height, width, channels)` of every image.
+        read: Returns all examples as arrays in the fixed order: for each image of an
+            example `(num_examples, height, width, channels)` uint8 and, if there are
+            labels, `(num_examples,)` int32.
         stream: From a seed `(2,)` int64, or None for the fixed order, to a
             `tf.data.Dataset` of single examples.
+        num_images: Integer, the images of an example.
     """
 
     name: str
     num_examples: int
     image_shape: tuple[int, int, int]
-    has_labels: bool
     read: Callable[[], tuple[np.ndarray, ...]]
     stream: Callable[[tf.Tensor | None], tf.data.Dataset]
+    num_images: int = 1
 
     @property
     def num_bytes(self) -> int:
         """The memory that all images take as uint8."""
-        return self.num_examples * int(np.prod(self.image_shape))
+        return self.num_examples * self.num_images * int(np.prod(self.image_shape))
 
 
 def find_folder(source: str | os.PathLike) -> Path | None:

@@ -29,7 +29,11 @@ from PIL import Image
 from tensorflow_datasets.core.utils import tqdm_utils
 
 from tfgen.attributions import ATTRIBUTIONS
-from tfgen.data.builders.openmoji.splitting import choose_test, group_drawings
+from tfgen.data.builders.openmoji.splitting import (
+    choose_test,
+    group_drawings,
+    name_groups,
+)
 from tfgen.errors import UserError
 
 _SHA256 = "26ac5a315faa07748adcd1b6b3df8d1b1e8d457b0373bd87417ddc986ac88660"
@@ -58,11 +62,15 @@ class Openmoji(tfds.core.GeneratorBasedBuilder):
     3,923 are "train" and 435 are "test". Emoji that differ in skin tone or direction
     only, and emoji with the same line drawing or nearly so, are in the same split. The
     mean absolute error of a line drawing as colour image is 0.077 on "test", on [0, 1].
+    `group` names such emoji: the smallest hexcode among them, without its skin tone.
     """
 
     name = "openmoji"
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 (as TFDS declares it)
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {  # noqa: RUF012 (as TFDS declares it)
+        "1.1.0": "The feature `group`: which emoji are drawn alike.",
+        "1.0.0": "First release.",
+    }
     BUILDER_CONFIGS = [  # noqa: RUF012 (as TFDS declares it)
         tfds.core.BuilderConfig(name=str(size), description=f"{size} x {size} pixels.")
         for size in (64, 32, 128)
@@ -85,6 +93,7 @@ class Openmoji(tfds.core.GeneratorBasedBuilder):
                     # can be the input or the target of the same network.
                     "line": tfds.features.Image(shape=shape),
                     "hexcode": tfds.features.Text(),
+                    "group": tfds.features.Text(),
                 }
             ),
             supervised_keys=("line", "color"),
@@ -103,7 +112,9 @@ class Openmoji(tfds.core.GeneratorBasedBuilder):
             if line.min() < 255 and _difference(line, color) > _LEAST_DIFFERENCE:
                 pairs[hexcode] = line, color
         lines = np.stack([_shrink(line, 32)[..., 0] for line, _ in pairs.values()])
-        test = choose_test(group_drawings(list(pairs), lines))
+        groups = name_groups(group_drawings(list(pairs), lines))
+        test = choose_test(groups)
+        group_of = {code: name for name, codes in groups.items() for code in codes}
         size = int(self.builder_config.name)
 
         def make_pair(hexcode: str) -> tuple[np.ndarray, np.ndarray]:
@@ -113,18 +124,20 @@ class Openmoji(tfds.core.GeneratorBasedBuilder):
             return _shrink(line, size), _shrink(color, size)
 
         return {
-            "train": self._generate_examples(pairs.keys() - test, make_pair),
-            "test": self._generate_examples(test, make_pair),
+            "train": self._generate_examples(pairs.keys() - test, make_pair, group_of),
+            "test": self._generate_examples(test, make_pair, group_of),
         }
 
     def _generate_examples(
         self,
         hexcodes: set[str],
         make_pair: Callable[[str], tuple[np.ndarray, np.ndarray]],
+        group_of: dict[str, str],
     ) -> Iterator[tuple[str, dict]]:
         for hexcode in sorted(hexcodes):
             line, color = make_pair(hexcode)
-            yield hexcode, {"color": color, "line": line, "hexcode": hexcode}
+            codes = {"hexcode": hexcode, "group": group_of[hexcode]}
+            yield hexcode, {"color": color, "line": line, **codes}
 
 
 def _find_folder() -> Path:

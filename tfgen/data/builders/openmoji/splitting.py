@@ -60,9 +60,17 @@ def group_drawings(hexcodes: list[str], lines: np.ndarray) -> list[list[str]]:
     return list(groups.values())
 
 
-def choose_test(groups: Iterable[list[str]]) -> set[str]:
-    """Returns the emoji of "test": whole groups by hash, at most a tenth of all."""
-    groups = {min(map(base_hexcode, group)): group for group in groups}
+def name_groups(groups: Iterable[list[str]]) -> dict[str, list[str]]:
+    """Returns the groups by the smallest base hexcode of their members."""
+    return {min(map(base_hexcode, group)): group for group in groups}
+
+
+def choose_test(groups: dict[str, list[str]]) -> set[str]:
+    """Returns the emoji of "test": whole groups by hash, at most a tenth of all.
+
+    Args:
+        groups: As of `name_groups`.
+    """
     left = int(_TEST_FRACTION * sum(map(len, groups.values())))
     chosen: set[str] = set()
     for base in sorted(groups, key=lambda base: hashlib.sha256(base.encode()).digest()):

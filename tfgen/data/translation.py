@@ -1,0 +1,260 @@
+"""Image translation: pairs, and two domains without pairs, as batches or arrays."""
+
+import os
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from tfgen.data import named, pair_layout
+from tfgen.data.arguments import (
+    check_order,
+    make_fit,
+    make_size,
+    small_batch,
+)
+from tfgen.data.augment import Augmentation
+from tfgen.data.images import Fit
+from tfgen.data.loading import collect, make_batches
+from tfgen.data.preparing import make_builder
+from tfgen.data.sources import find_folder
+from tfgen.data.translation_sources import open_domains, open_pairs, swap
+from tfgen.errors import UserError
+
+_Source = str | os.PathLike
+_Size = int | tuple[int, int] | None
+
+
+def load_pairs(
+    source: _Source,
+    split: str = "train",
+    image_size: _Size = None,
+    channels: int | None = 3,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    batch_size: int = 1,
+    shuffle: bool = True,
+    seed: int = 0,
+    data_dir: _Source | None = None,
+    direction: Literal["ab", "ba"] = "ab",
+    *,
+    load_size: _Size = None,
+    mirror: bool = False,
+    skip_bad_images: bool = False,
+    initial_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Loads batches of pairs of images, the same scene twice.
+
+    Order, memory and epochs are as of `load_images`. The draws of crops and mirror
+    images, too, depend on `seed` and the epoch alone.
+
+    Args:
+        source: A TFDS name of a set with two images an example (`"openmoji"`: line
+            drawing and colour; A is the first of its supervised keys, or else of the
+            names) or a folder: of files with two images side by side (the left half is
+            A), or with the sub-folders `a/` and `b/` of files with equal names. The
+            splits are found as by `load_images`: `train/` and `test/`, `train/a` and
+            `train/b` and so on, or a tenth is held out.
+        split: As of `load_images`.
+        image_size: As of `load_images`. None: as they are, all equal.
+        channels: 1, 3 or 4: images are converted; None: as they are, all equal.
+        value_range: As of `load_images`.
+        batch_size: Integer, the pairs of a batch.
+        shuffle: As of `load_images`.
+        seed: Integer seed of the orders, the crops and the mirror images.
+        data_dir: As of `load_images`.
+        direction: "ab" for A as inputs and B as targets, "ba" for the contrary.
+        load_size: Integer or `(height, width)`, at least `image_size`: images are
+            brought to this size first, and each time `image_size` is cropped from it
+            at a random place, the same for both images of a pair. None: no crop.
+        mirror: Whether every other pair, at random, is mirrored left to right.
+        skip_bad_images: As of `load_images`; a pair with such a file is left out.
+        initial_epoch: Integer, the epoch of the first pass.
+
+    Returns:
+        A `tf.data.Dataset` of `(inputs, targets)`, both
+        `(batch, height, width, channels)` float32 in `value_range`.
+
+    Raises:
+        UserError: A mistake in an argument or in the data, in one line.
+
+    Example:
+        >>> pairs = tfgen.data.load_pairs("openmoji", image_size=64)
+        >>> inputs, targets = next(iter(pairs))
+        >>> inputs.shape, targets.shape
+        (TensorShape([1, 64, 64, 3]), TensorShape([1, 64, 64, 3]))
+    """
+    if direction not in ("ab", "ba"):
+        raise UserError(f"direction must be 'ab' or 'ba'. Received: {direction!r}")
+    check_order(value_range, batch_size, seed, initial_epoch)
+    fit, size = _make_fit(image_size, load_size, channels)
+    data = open_pairs(source, split, fit, size, data_dir, skip_bad_images)
+    if direction == "ba":
+        data = swap(data)
+    augmentation = Augmentation(size if load_size is not None else None, mirror)
+    return make_batches(
+        [data], value_range, batch_size, shuffle, seed, initial_epoch, augmentation
+    )
+
+
+def load_domains(
+    source: _Source,
+    split: str = "train",
+    image_size: _Size = None,
+    channels: int | None = 3,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    batch_size: int = 1,
+    shuffle: bool = True,
+    seed: int = 0,
+    data_dir: _Source | None = None,
+    *,
+    load_size: _Size = None,
+    mirror: bool = False,
+    skip_bad_images: bool = False,
+    initial_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Loads batches of images of two domains that do not belong together.
+
+    An epoch is as long as the larger domain. The other one is repeated, each time in
+    an order of its own (or, without shuffling, in the same).
+
+    Any source of pairs will do. For training one half of the pairs gives A and the
+    other gives B, so that no pair is ever seen; emoji drawn alike are in one half.
+    Other splits are the pairs, aligned, and so give the truth.
+
+    Args:
+        source: A TFDS name of a set with the splits `trainA`, `trainB`, `testA` and
+            `testB` (`"cycle_gan/horse2zebra"`), a folder with such sub-folders, or
+            a source of pairs, as of `load_pairs`.
+        split: "train" for `trainA` and `trainB`, and so on. Where a folder has no test
+            split, a tenth is held out.
+        image_size: As of `load_pairs`.
+        channels: As of `load_pairs`.
+        value_range: As of `load_pairs`.
+        batch_size: Integer, the images of each domain in a batch.
+        shuffle: As of `load_pairs`; the domains are shuffled independently, pairs that
+            give the truth together.
+        seed: As of `load_pairs`.
+        data_dir: As of `load_pairs`.
+        load_size: As of `load_pairs`; each image has a crop of its own.
+        mirror: As of `load_pairs`; each image by a draw of its own.
+        skip_bad_images: As of `load_pairs`.
+        initial_epoch: As of `load_pairs`.
+
+    Returns:
+        A `tf.data.Dataset` of `(images_a, images_b)`, both
+        `(batch, height, width, channels)` float32 in `value_range`.
+
+    Raises:
+        UserError: A mistake in an argument or in the data, in one line.
+    """
+    check_order(value_range, batch_size, seed, initial_epoch)
+    fit, size = _make_fit(image_size, load_size, channels)
+    data = open_domains(source, split, fit, size, data_dir, skip_bad_images)
+    augmentation = Augmentation(
+        size if load_size is not None else None, mirror, joint=False
+    )
+    return make_batches(
+        data, value_range, batch_size, shuffle, seed, initial_epoch, augmentation
+    )
+
+
+def load_pair_arrays(
+    source: _Source,
+    split: str = "test",
+    num_images: int | None = None,
+    **kwargs: Any,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Loads the first pairs of a split, in its fixed order, as two arrays.
+
+    Args:
+        source: As of `load_pairs`.
+        split: As of `load_pairs`.
+        num_images: How many pairs at most; None for all.
+        **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `direction` and
+            `skip_bad_images` of `load_pairs`.
+
+    Returns:
+        Inputs and targets `(num_images, height, width, channels)` float32.
+
+    Raises:
+        UserError: A mistake in an argument or in the data, in one line.
+    """
+    batch_size = small_batch(num_images)
+    pairs = load_pairs(source, split, batch_size=batch_size, shuffle=False, **kwargs)
+    return collect(pairs, num_images, batch_size)
+
+
+def load_domain_arrays(
+    source: _Source,
+    split: str = "test",
+    num_images: int | None = None,
+    *,
+    image_size: _Size = None,
+    channels: int | None = 3,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    data_dir: _Source | None = None,
+    skip_bad_images: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Loads the first images of two domains, in their fixed order, as two arrays.
+
+    Args:
+        source: As of `load_domains`.
+        split: As of `load_domains`.
+        num_images: How many images of each domain at most; None for all.
+        image_size: As of `load_domains`.
+        channels: As of `load_domains`.
+        value_range: As of `load_domains`.
+        data_dir: As of `load_domains`.
+        skip_bad_images: As of `load_domains`.
+
+    Returns:
+        Images of A and of B `(num_images, height, width, channels)` float32. The
+        domains may differ in number: none is repeated.
+
+    Raises:
+        UserError: A mistake in an argument or in the data, in one line.
+    """
+    batch_size = small_batch(num_images)
+    check_order(value_range, batch_size, 0, 0)
+    fit = make_fit(image_size, channels)
+    data = open_domains(source, split, fit, fit.size, data_dir, skip_bad_images)
+    order = (value_range, batch_size, False, 0, 0)
+    parts = (collect(make_batches([x], *order), num_images, batch_size) for x in data)
+    images_a, images_b = (array for part in parts for array in part)
+    return images_a, images_b
+
+
+def is_paired(source: _Source, data_dir: _Source | None = None) -> bool:
+    """Whether a source has pairs, so that the truth of a translation is known.
+
+    Nothing is prepared or decoded. Of a folder of single files the first decides: it is
+    taken for two images side by side if it is wider than high and of an even width.
+
+    Raises:
+        UserError: There is no such source.
+    """
+    folder = find_folder(source)
+    if folder is None:
+        builder = make_builder(os.fspath(source), data_dir)
+        return named.find_pair(builder) is not None
+    return pair_layout.has_pairs(folder)
+
+
+def _make_fit(
+    image_size: _Size, load_size: _Size, channels: int | None
+) -> tuple[Fit, tuple[int, int] | None]:
+    """Returns what images are made to be at first, and `image_size` as a tuple."""
+    fit = make_fit(image_size, channels)
+    if load_size is None:
+        return fit, fit.size
+    size = make_size("load_size", load_size)
+    if fit.size is None:
+        raise UserError(
+            "load_size needs image_size, the size that is cropped from it: pass both"
+        )
+    if size[0] < fit.size[0] or size[1] < fit.size[1]:
+        raise UserError(
+            "load_size must be at least image_size, which is cropped from it. "
+            f"Received: load_size={load_size} and image_size={image_size}"
+        )
+    return Fit(size, channels), fit.size
