@@ -36,13 +36,13 @@ def test_compose_stacks_panels_with_room_for_titles():
     assert (np.asarray(picture) < 255).any()
 
 
-def test_save_png_writes_whole_files_or_nothing(tmp_path):
-    path = pictures.save_png(Image.new("RGB", (4, 4)), tmp_path / "a" / "b.png")
+def test_save_picture_writes_whole_files_or_nothing(tmp_path):
+    path = pictures.save_picture(Image.new("RGB", (4, 4)), tmp_path / "a" / "b.png")
     with Image.open(path) as picture:
         assert picture.size == (4, 4)
     before = path.read_bytes()
     with pytest.raises(AttributeError):
-        pictures.save_png(object(), path)
+        pictures.save_picture(object(), path)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["b.png"]
 

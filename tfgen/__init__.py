@@ -10,13 +10,25 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Autoencoder": "tfgen.models.autoencoder",
+    "CycleGAN": "tfgen.models.cyclegan",
     "GAN": "tfgen.models.gan",
+    "LinearDecay": "tfgen.schedules",
+    "Pix2Pix": "tfgen.models.pix2pix",
     "VAE": "tfgen.models.vae",
     "create_model": "tfgen.presets",
     "list_presets": "tfgen.presets",
     "load": "tfgen.loading",
 }
-_PACKAGES = ("callbacks", "data", "latents", "metrics", "models", "networks", "presets")
+_PACKAGES = (
+    "callbacks",
+    "data",
+    "latents",
+    "layers",
+    "metrics",
+    "models",
+    "networks",
+    "presets",
+)
 
 __all__ = ["__version__", *_HOME, *_PACKAGES]
 

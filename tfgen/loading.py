@@ -29,7 +29,9 @@ def load(run_or_file: str | os.PathLike) -> Any:
 
     import keras
 
-    from tfgen.models import autoencoder, gan, vae  # noqa: F401 - registers the classes
+    # Registers the classes, and those of schedules and optimizers.
+    from tfgen import optimizers, schedules  # noqa: F401
+    from tfgen.models import autoencoder, cyclegan, gan, pix2pix, vae  # noqa: F401
 
     try:
         return keras.saving.load_model(file, safe_mode=True)

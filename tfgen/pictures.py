@@ -68,14 +68,20 @@ def compose(
     return picture
 
 
-def save_png(picture: Image.Image, path: str | os.PathLike) -> pathlib.Path:
-    """Writes a PNG under a temporary name, then renames it: never half a picture."""
+def save_picture(picture: Image.Image, path: str | os.PathLike) -> pathlib.Path:
+    """Writes a picture under a temporary name, then renames it: never half of it.
+
+    The format is that of the name's ending, or PNG if it has none that Pillow writes.
+    """
     path = pathlib.Path(path)
+    endings = Image.registered_extensions()
+    kind = endings.get(path.suffix.lower(), "PNG")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".png")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
     try:
         with os.fdopen(handle, "wb") as file:
-            picture.save(file, format="PNG")
+            # The quality is heeded by JPEG and WebP.
+            picture.save(file, kind if kind in Image.SAVE else "PNG", quality=95)
         pathlib.Path(name).chmod(0o644)
         pathlib.Path(name).replace(path)
     finally:

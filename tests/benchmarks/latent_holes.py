@@ -33,7 +33,7 @@ def main():
         panel = {f"{name}: z from Normal(0, I)": pictures.tile(images)}
         sides.append(np.asarray(pictures.compose(panel)))
     picture = Image.fromarray(np.concatenate(sides, axis=1))
-    print(pictures.save_png(picture, options.out))
+    print(pictures.save_picture(picture, options.out))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
     python tests/benchmarks/train.py [MODEL ...] [--rounds 5] [--seconds 10]
 
-The same networks, optimizer and batch size, on the 4,000 digits of mnist_5k:
+The same networks, optimizer and batch size, on the 4,000 digits of mnist_5k, or on
+pairs of 128x128 (pix2pix) or 64x64 pixels (CycleGAN), at batch 1:
 
 - `tfgen`: `model.fit` on the pipeline of `load_images`, as the presets compile it; the
   dense networks with `jit_compile=True`;
@@ -12,7 +13,8 @@ The same networks, optimizer and batch size, on the 4,000 digits of mnist_5k:
 - `tutorial fit, no XLA`: the same with `jit_compile=False`;
 - `tutorial loop`: the same step in a `tf.function`, called over a tf.data pipeline.
 
-For GANs also what each saving of tfgen's step is worth, by undoing it:
+For translation also the same with `keras.optimizers.Adam` in place of the fused one
+(`Keras's Adam`). For GANs also what each saving of tfgen's step is worth, by undoing it:
 
 - `two generator passes`: new images for the generator's step;
 - `two discriminator calls`: real and fake images apart.
@@ -32,7 +34,7 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-MODELS = ("mlp_vae", "conv_vae", "gan", "wgan_gp")
+MODELS = ("mlp_vae", "conv_vae", "gan", "wgan_gp", "pix2pix", "cyclegan")
 TUTORIALS = ("tutorial fit", "tutorial fit, no XLA", "tutorial loop")
 SAVINGS = ("two generator passes", "two discriminator calls")
 VARIANTS = {
@@ -40,10 +42,14 @@ VARIANTS = {
     "conv_vae": ("tfgen", *TUTORIALS),
     "gan": ("tfgen", *TUTORIALS, *SAVINGS),
     "wgan_gp": ("tfgen", *SAVINGS),
+    "pix2pix": ("tfgen", *TUTORIALS, "Keras's Adam"),
+    "cyclegan": ("tfgen", *TUTORIALS, "Keras's Adam"),
 }
-BATCH_SIZE = 128
-NUM_IMAGES = 4000
+TRANSLATORS = ("pix2pix", "cyclegan")
+BATCH_SIZE = 128  # of digits; pairs come one by one, as in the papers
+NUM_DIGITS, NUM_PAIRS = 4000, 16
 LATENT_DIM = 16
+PAIR_SIZES = {"pix2pix": 128, "cyclegan": 64}
 
 
 def build_vae_networks(name):
@@ -65,95 +71,21 @@ def build_gan_networks():
     return generator, networks.build_dcgan_discriminator(shape, 32, normalization=None)
 
 
-def tutorial_vae(encoder, decoder):
-    import keras
-    import tensorflow as tf
-    from keras import ops
+def build_translators(name):
+    """The papers' networks: U-Net, or residual with six blocks; 70x70 PatchGANs."""
+    from tfgen import networks
 
-    class Tutorial(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.encoder, self.decoder = encoder, decoder
-            self.seed_generator = keras.random.SeedGenerator(0)
-            names = ("total_loss", "reconstruction_loss", "kl_loss")
-            self.means = [keras.metrics.Mean(name=name) for name in names]
-
-        @property
-        def metrics(self):
-            return self.means
-
-        def train_step(self, data):
-            with tf.GradientTape() as tape:
-                mean, log_var = ops.split(self.encoder(data), 2, axis=-1)
-                noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
-                logits = self.decoder(mean + ops.exp(0.5 * log_var) * noise)
-                errors = keras.losses.binary_crossentropy(data, logits, True)
-                reconstruction = ops.mean(ops.sum(errors, axis=(1, 2)))
-                kl = -0.5 * (1 + log_var - ops.square(mean) - ops.exp(log_var))
-                kl = ops.mean(ops.sum(kl, axis=1))
-                total = reconstruction + kl
-            gradients = tape.gradient(total, self.trainable_weights)
-            pairs = zip(gradients, self.trainable_weights, strict=True)
-            self.optimizer.apply_gradients(pairs)
-            values = (total, reconstruction, kl)
-            for tracker, value in zip(self.means, values, strict=True):
-                tracker.update_state(value)
-            return {tracker.name: tracker.result() for tracker in self.means}
-
-        def prepare(self, jit_compile):
-            self.compile(keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
-            self.optimizer.build(self.trainable_weights)
-
-    return Tutorial()
-
-
-def tutorial_gan(generator, discriminator):
-    import keras
-    import tensorflow as tf
-    from keras import ops
-
-    class Tutorial(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.generator, self.discriminator = generator, discriminator
-            self.seed_generator = keras.random.SeedGenerator(0)
-            self.entropy = keras.losses.BinaryCrossentropy(from_logits=True)
-            self.means = [keras.metrics.Mean(name=name) for name in ("d", "g")]
-
-        @property
-        def metrics(self):
-            return self.means
-
-        def train_step(self, real):
-            real = 2.0 * real - 1.0
-            size = ops.shape(real)[0]
-            shape = (size, LATENT_DIM)
-            latents = keras.random.normal(shape, seed=self.seed_generator)
-            both = ops.concatenate([self.generator(latents, training=True), real])
-            targets = ops.concatenate([ops.zeros((size, 1)), ops.ones((size, 1))])
-            with tf.GradientTape() as tape:
-                d_loss = self.entropy(targets, self.discriminator(both, training=True))
-            weights = self.discriminator.trainable_weights
-            self.d_optimizer.apply(tape.gradient(d_loss, weights), weights)
-            latents = keras.random.normal(shape, seed=self.seed_generator)
-            with tf.GradientTape() as tape:
-                fake = self.generator(latents, training=True)
-                logits = self.discriminator(fake, training=True)
-                g_loss = self.entropy(ops.ones((size, 1)), logits)
-            weights = self.generator.trainable_weights
-            self.g_optimizer.apply(tape.gradient(g_loss, weights), weights)
-            for tracker, value in zip(self.means, (d_loss, g_loss), strict=True):
-                tracker.update_state(value)
-            return {tracker.name: tracker.result() for tracker in self.means}
-
-        def prepare(self, jit_compile):
-            self.compile(jit_compile=jit_compile)
-            self.d_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
-            self.g_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
-            self.d_optimizer.build(self.discriminator.trainable_weights)
-            self.g_optimizer.build(self.generator.trainable_weights)
-
-    return Tutorial()
+    size = PAIR_SIZES[name]
+    discriminator = networks.build_patchgan_discriminator
+    if name == "pix2pix":
+        # Without dropout: the tutorial's would be of other draws.
+        generator = networks.build_unet_generator((size, size, 3), dropout=0.0)
+        return generator, discriminator((size, size, 6))
+    shape = (size, size, 3)
+    generators = (
+        networks.build_resnet_generator(shape, num_blocks=6) for _ in range(2)
+    )
+    return *generators, discriminator(shape), discriminator(shape)
 
 
 def plainer_gan(variant):
@@ -167,10 +99,8 @@ def plainer_gan(variant):
             return super().generator_terms(batch, fake, training)
 
     class TwoDiscriminatorCalls(tfgen.GAN):
-        _mixes_images = True
-
-        def _check_arguments(self):
-            pass  # it would refuse a penalty with a discriminator that mixes images
+        def _run_both(self, network, one, other, labels, training):
+            return [self._run(network, x, labels, training) for x in (one, other)]
 
     classes = {
         "two generator passes": TwoGeneratorPasses,
@@ -183,6 +113,7 @@ def tfgen_model(model_name, variant):
     import keras
 
     import tfgen
+    from tfgen.optimizers import FusedAdam
 
     if model_name.endswith("vae"):
         model = tfgen.VAE(*build_vae_networks(model_name), seed=0)
@@ -190,6 +121,12 @@ def tfgen_model(model_name, variant):
         dense = model_name == "mlp_vae"
         adam = keras.optimizers.Adam(1e-3)
         model.compile(adam, jit_compile=dense, steps_per_execution=8)
+        return model
+    if model_name in TRANSLATORS:
+        classes = {"pix2pix": tfgen.Pix2Pix, "cyclegan": tfgen.CycleGAN}
+        model = classes[model_name](*build_translators(model_name), seed=0)
+        adam = keras.optimizers.Adam if variant == "Keras's Adam" else FusedAdam
+        model.compile(*(adam(2e-4, beta_1=0.5) for _ in range(2)))
         return model
     kwargs = {}
     if model_name == "wgan_gp":
@@ -200,10 +137,18 @@ def tfgen_model(model_name, variant):
     return model
 
 
-def images():
+def digits():
     import tfgen
 
     return tfgen.data.load_array("mnist_5k", split="train")
+
+
+def pairs(name):
+    """Noise: what is in an image takes no time."""
+    import numpy as np
+
+    shape = (NUM_PAIRS, PAIR_SIZES[name], PAIR_SIZES[name], 3)
+    return [np.random.default_rng(i).random(shape, "float32") for i in range(2)]
 
 
 def training_function(model_name, variant):
@@ -212,21 +157,26 @@ def training_function(model_name, variant):
 
     import tfgen
 
+    is_translator = model_name in TRANSLATORS
+    batch_size = 1 if is_translator else BATCH_SIZE
     if variant not in TUTORIALS:
         model = tfgen_model(model_name, variant)
-        data = tfgen.data.load_images("mnist_5k", batch_size=BATCH_SIZE)
+        if is_translator:
+            # As `load_pairs` does: from memory, with tf.data's autotuning off.
+            batches = tf.data.Dataset.from_tensor_slices(tuple(pairs(model_name)))
+            data = batches.batch(1).prefetch(4)
+        else:
+            data = tfgen.data.load_images("mnist_5k", batch_size=batch_size)
         return lambda stop: fit(model, stop, data, shuffle=False)
-    if model_name == "gan":
-        model = tutorial_gan(*build_gan_networks())
-    else:
-        model = tutorial_vae(*build_vae_networks(model_name))
+    model = tutorial_model(model_name)
     model.prepare(jit_compile="auto" if variant == "tutorial fit" else False)
-    array = images()
+    arrays = pairs(model_name) if is_translator else [digits()]
     if variant != "tutorial loop":
-        return lambda stop: fit(model, stop, array, batch_size=BATCH_SIZE)
+        return lambda stop: fit(model, stop, *arrays, batch_size=batch_size)
     step = tf.function(model.train_step)
-    data = tf.data.Dataset.from_tensor_slices(array)
-    data = data.shuffle(NUM_IMAGES).batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
+    parts = tuple(arrays) if is_translator else arrays[0]
+    data = tf.data.Dataset.from_tensor_slices(parts).shuffle(len(arrays[0]))
+    data = data.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
     def loop(stop):
         while not stop():
@@ -234,6 +184,16 @@ def training_function(model_name, variant):
                 step(batch)
 
     return loop
+
+
+def tutorial_model(name):
+    import tutorials
+
+    if name in TRANSLATORS:
+        return getattr(tutorials, name)(*build_translators(name))
+    if name == "gan":
+        return tutorials.gan(*build_gan_networks())
+    return tutorials.vae(*build_vae_networks(name))
 
 
 def fit(model, stop, *data, **kwargs):
@@ -256,7 +216,8 @@ def measure(model_name, variant, seconds):
         return len(starts) > 2 and starts[-1] - starts[1] > seconds
 
     training_function(model_name, variant)(stop)
-    print((len(starts) - 2) * NUM_IMAGES / (starts[-1] - starts[1]))
+    num_images = NUM_PAIRS if model_name in TRANSLATORS else NUM_DIGITS
+    print((len(starts) - 2) * num_images / (starts[-1] - starts[1]))
 
 
 def run_round(model_name, seconds):
@@ -290,7 +251,7 @@ def main():
             rate = statistics.median(rates[variant] for rates in rounds)
             ratios = [rates["tfgen"] / rates[variant] for rates in rounds]
             print(
-                f"  {variant:23} {rate:9.0f} images/s   tfgen is "
+                f"  {variant:23} {rate:9.1f} images/s   tfgen is "
                 f"{statistics.median(ratios):.2f} times as fast "
                 f"({min(ratios):.2f} to {max(ratios):.2f})"
             )

@@ -19,7 +19,12 @@ def images(count=20, shape=IMAGE_SHAPE):
 
 
 def labels(count=20):
-    return np.arange(count) % 3
+    return np.arange(count, dtype="int32") % 3
+
+
+def targets(count=20):
+    """What `images` may be translated to: negatives, mirrored."""
+    return 1.0 - images(count)[:, :, ::-1]
 
 
 def seeded():

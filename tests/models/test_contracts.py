@@ -6,6 +6,7 @@ import pytest
 import tfgen
 from tests import contracts
 from tests.models import small
+from tfgen.layers import InstanceNormalization, NoiseDropout
 from tfgen.networks import (
     build_conv_decoder,
     build_conv_encoder,
@@ -72,11 +73,52 @@ def make_gan(**kwargs):
             seed=0,
             **kwargs,
         )
-        model.compile(
-            generator_optimizer=keras.optimizers.Adam(1e-3),
-            discriminator_optimizer=keras.optimizers.Adam(1e-3),
-        )
-        return model
+        return compile_adversarial(model)
+
+    return make
+
+
+def make_translator(out_channels=1, noisy=False):
+    """A small generator, the same for every replica."""
+    images = keras.Input(small.IMAGE_SHAPE)
+    features = keras.layers.Conv2D(6, 3, padding="same", use_bias=False)(images)
+    features = keras.layers.LeakyReLU()(InstanceNormalization()(features))
+    if noisy:
+        features = NoiseDropout(0.5)(features)
+    outputs = keras.layers.Conv2D(out_channels, 3, padding="same", activation="tanh")
+    return keras.Model(images, outputs(features))
+
+
+def make_patch_discriminator(channels=1):
+    images = keras.Input((*small.IMAGE_SHAPE[:2], channels))
+    features = keras.layers.Conv2D(6, 4, strides=2, activation="leaky_relu")(images)
+    return keras.Model(images, keras.layers.Conv2D(1, 2)(features))
+
+
+def compile_adversarial(model):
+    model.compile(
+        generator_optimizer=keras.optimizers.Adam(1e-3),
+        discriminator_optimizer=keras.optimizers.Adam(1e-3),
+    )
+    return model
+
+
+def make_pix2pix(**kwargs):
+    def make():
+        small.seeded()
+        networks = make_translator(noisy=True), make_patch_discriminator(2)
+        return compile_adversarial(tfgen.Pix2Pix(*networks, seed=0, **kwargs))
+
+    return make
+
+
+def make_cyclegan(**kwargs):
+    def make():
+        small.seeded()
+        generators = make_translator(), make_translator()
+        discriminators = make_patch_discriminator(), make_patch_discriminator()
+        model = tfgen.CycleGAN(*generators, *discriminators, seed=0, **kwargs)
+        return compile_adversarial(model)
 
     return make
 
@@ -101,6 +143,13 @@ MODELS = {
     "gaussian_vae": make_vae(likelihood="gaussian", free_bits=0.5),
     "importance_weighted_vae": make_vae(num_importance_samples=3),
     "conditional_vae": make_vae(num_classes=3, conv=True),
+    "pix2pix": make_pix2pix(),
+    "noisy_pix2pix": make_pix2pix(loss="least_squares", dropout_at_inference=True),
+    # 20 images: the history is filled, and exchanged.
+    "cyclegan": make_cyclegan(pool_size=5),
+    "plain_cyclegan": make_cyclegan(
+        loss="non_saturating", lambda_identity=0.0, pool_size=0
+    ),
 }
 
 
@@ -108,6 +157,8 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_contract(name, contract, tmp_path):
     labels = small.labels() if MODELS[name]().num_classes else None
+    if "pix2pix" in name or "cyclegan" in name:
+        labels = small.targets()
     contracts.run_contract(contract, MODELS[name], small.images(), labels, tmp_path)
 
 

@@ -466,7 +466,7 @@ def test_endpoints_are_the_methods(num_classes):
         found = endpoints[name](given, *labels)["images"]
         np.testing.assert_allclose(found, decoded, rtol=1e-5)
     seeds = tf.range(5, dtype=tf.int64)
-    latents = model._normal_from_seeds(seeds, (LATENT_DIM,))
+    latents = model._draw_from_seeds(standard_normal, seeds, (LATENT_DIM,))
     expected = model.decode(latents, *labels).mean()
     found = endpoints["sample"](seeds, *labels)["images"]
     np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -26,4 +26,4 @@ class SampleGrid(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         picture = pictures.compose(self.make_panels(), self.caption)
-        pictures.save_png(picture, self.directory / f"epoch_{epoch + 1:04d}.png")
+        pictures.save_picture(picture, self.directory / f"epoch_{epoch + 1:04d}.png")

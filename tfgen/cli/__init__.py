@@ -29,11 +29,12 @@ def _add_commands() -> None:
         reconstruct,
         sample,
         train,
+        translate,
         traverse,
     )
 
     modules = (quickstart, list, train, sample, reconstruct, traverse, interpolate)
-    for module in (*modules, evaluate, export, check):
+    for module in (*modules, translate, evaluate, export, check):
         cli.add_command(module.command)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import Config, load_test_images, write_json
+from tfgen.cli.run import Config, load_arrays, write_json
 
 
 @click.command("evaluate", short_help="Measure on the test split.")
@@ -31,18 +31,28 @@ def evaluate(
 ) -> dict[str, Any]:
     """Returns the figures of a run on its test split, and writes `metrics.json`."""
     import tfgen
+    from tfgen.cli import translation
+    from tfgen.cli.panels import Translator
 
     config = Config.read(run)
     model = tfgen.load(run)
     labelled = getattr(model, "num_classes", None) is not None
-    test = load_test_images(run, num_images, labelled)
-    images, labels = test if labelled else (test, None)
+    test = load_arrays(config, "test", num_images, labelled)
+    images, labels = test if isinstance(test, tuple) else (test, None)
+    count = len(images) if config.kind == "images" else min(map(len, test))
     terms = model.evaluate(
-        images, labels, batch_size=config.batch_size, return_dict=True, verbose=0
+        images[:count],
+        None if labels is None else labels[:count],
+        batch_size=config.batch_size,
+        return_dict=True,
+        verbose=0,
     )
     figures = {"num_images": len(images), **{k: float(v) for k, v in terms.items()}}
     if hasattr(model, "log_weights"):
         figures |= _likelihoods(model, images, labels, terms, num_samples, seed)
+    if config.kind != "images":
+        translator = Translator(model, config.direction, seed)
+        figures["translation"] = translation.evaluate(translator, config, *test)
     write_json(figures, pathlib.Path(run) / "metrics.json")
     return figures
 
@@ -68,6 +78,11 @@ def _likelihoods(
         "num_samples": num_samples,
         "elbo_bits_per_dim": likelihood.bits_per_dim(elbo, num_dims),
         "bits_per_dim": likelihood.bits_per_dim(log_likelihood, num_dims),
+        "generator_loss": "what the generators minimise",
+        "discriminator_loss": "what the discriminator minimises",
+        "l1_loss": "mean absolute error, of images in [-1, 1]",
+        "cycle_loss": "there and back, both ways, of images in [-1, 1]",
+        "identity_loss": "of images of the target domain, both ways",
         "pixel_likelihood": model.likelihood,
     }
 
@@ -82,6 +97,11 @@ _MEANING = {
     "num_samples": "importance samples per image",
     "elbo_bits_per_dim": "-elbo in bits per pixel value",
     "bits_per_dim": "-log_likelihood in bits per pixel value",
+    "generator_loss": "what the generators minimise",
+    "discriminator_loss": "what the discriminator minimises",
+    "l1_loss": "mean absolute error, of images in [-1, 1]",
+    "cycle_loss": "there and back, both ways, of images in [-1, 1]",
+    "identity_loss": "of images of the target domain, both ways",
     "pixel_likelihood": "bernoulli: on grey values in [0, 1], not binarised",
 }
 
@@ -92,8 +112,15 @@ def show(figures: dict[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from tfgen.cli import translation
+
     table = Table("metric", "value", "what it is")
     for name, value in figures.items():
+        if name == "translation":
+            continue
         text = f"{value:.4f}" if isinstance(value, float) else str(value)
         table.add_row(name, text, escape(_MEANING.get(name, "")))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if "translation" in figures:
+        console.print(translation.table(figures["translation"]))

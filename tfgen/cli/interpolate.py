@@ -36,7 +36,7 @@ def command(run: str, rows: int, steps: int, seed: int, out: str) -> None:
         title, images = _between_test_images(endpoints, run, rows, steps)
     tiled = pictures.tile(images.reshape((-1, *images.shape[2:])), columns=steps)
     click.echo(
-        pictures.save_png(pictures.compose({title: tiled}, attribution(run)), out)
+        pictures.save_picture(pictures.compose({title: tiled}, attribution(run)), out)
     )
 
 

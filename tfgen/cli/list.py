@@ -16,7 +16,7 @@ def command() -> None:
     table.columns[0].no_wrap = table.columns[2].no_wrap = True
     for preset in presets().values():
         what = f"{preset.summary} ({preset.paper})"
-        table.add_row(preset.name, what, preset.data, str(preset.epochs))
+        table.add_row(preset.name, what, preset.data or "(yours)", str(preset.epochs))
     console = Console()
     console.print(table, highlight=False)
     console.print("\nData that come with tfgen:")

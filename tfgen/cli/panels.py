@@ -9,6 +9,7 @@ from tfgen import pictures
 from tfgen.errors import UserError
 
 _BATCH_SIZE = 256
+_BATCH_PIXELS = 2**18  # of images in a batch to be translated
 
 
 class Endpoints:
@@ -33,16 +34,30 @@ class Endpoints:
             raise UserError(f"{kind} has no {' and no '.join(missing)} endpoint: {why}")
 
     def run(
-        self, name: str, inputs: np.ndarray, labels: np.ndarray | None = None
+        self,
+        name: str,
+        inputs: np.ndarray,
+        others: np.ndarray | None = None,
+        batch_size: int = _BATCH_SIZE,
     ) -> dict[str, np.ndarray]:
-        """Returns an endpoint's outputs for `inputs` `(n, ...)` of any length."""
-        parts = []
-        for start in range(0, len(inputs), _BATCH_SIZE):
-            rows = slice(start, start + _BATCH_SIZE)
-            arguments = [inputs[rows]]
-            if labels is not None:
-                arguments.append(np.asarray(labels[rows], "int32"))
-            parts.append(self.functions[name](*arguments))
+        """Returns an endpoint's outputs for `inputs` `(n, ...)` of any length.
+
+        Args:
+            name: Of the endpoint.
+            inputs: Its first input.
+            others: Its second, labels or seeds, if it has one.
+            batch_size: Integer, rows that are run at a time.
+        """
+        parts, function = [], self.functions[name]
+        specs = function.input_signature
+        for start in range(0, len(inputs), batch_size):
+            rows = slice(start, start + batch_size)
+            given = [array[rows] for array in (inputs, others) if array is not None]
+            arguments = [
+                np.asarray(array, spec.dtype.as_numpy_dtype)
+                for array, spec in zip(given, specs, strict=True)
+            ]
+            parts.append(function(*arguments))
         names = parts[0]
         return {n: np.concatenate([np.asarray(p[n]) for p in parts]) for n in names}
 
@@ -59,6 +74,42 @@ class Endpoints:
         if num_classes is None or labels is not None:
             return labels
         return np.arange(num, dtype="int32") % num_classes
+
+
+class Translator:
+    """A model that translates images, run in batches on arrays.
+
+    Args:
+        model: A model with the endpoint `translate`, or with `translate_ab` and
+            `translate_ba`.
+        direction: `"ab"` or `"ba"`: what a model with `translate` was trained on.
+        seed: Integer, of the noise of a model whose dropout is on.
+    """
+
+    def __init__(self, model: Any, direction: str = "ab", seed: int = 0) -> None:
+        self.endpoints = Endpoints(model)
+        self.seed = seed
+        self.is_two_way = "translate_ab" in self.endpoints
+        if self.is_two_way:
+            self._names = {d: f"translate_{d}" for d in ("ab", "ba")}
+        else:
+            self.endpoints.require("translate", why="it does not translate images")
+            is_noisy = "sample" in self.endpoints
+            self._names = {direction: "sample" if is_noisy else "translate"}
+
+    @property
+    def directions(self) -> list[str]:
+        """The directions that it translates in."""
+        return list(self._names)
+
+    def __call__(self, images: np.ndarray, direction: str) -> np.ndarray:
+        """Returns translations of `images` `(n, height, width, channels)`."""
+        name = self._names[direction]
+        height, width = images.shape[1:3]
+        batch_size = max(1, _BATCH_PIXELS // (height * width))
+        seeds = np.int64(self.seed) * 2**32 + np.arange(len(images), dtype="int64")
+        extra = seeds if name == "sample" else None
+        return self.endpoints.run(name, images, extra, batch_size)["images"]
 
 
 def make_panels(
@@ -91,3 +142,34 @@ def reconstruction_panels(
     ]
     title = "test images, and below each its reconstruction"
     return {title: pictures.tile(np.concatenate(rows), columns)}
+
+
+def make_translation_panels(
+    translator: Translator, images: np.ndarray, targets: np.ndarray, aligned: bool
+) -> Callable[[], dict[str, np.ndarray]]:
+    """Returns a function that pictures fixed images and what the model makes of them.
+
+    Args:
+        translator: Of the model.
+        images: `(n, height, width, channels)` in `[0, 1]`: inputs, or images of A.
+        targets: `(m, height, width, channels)`: targets, or images of B.
+        aligned: Whether they are pairs, so that the targets are the truth.
+    """
+
+    def panels() -> dict[str, np.ndarray]:
+        found = {}
+        for direction in translator.directions:
+            # What a one-way model takes and returns is in the order of its direction.
+            is_back = translator.is_two_way and direction == "ba"
+            inputs, truth = (targets, images) if is_back else (images, targets)
+            rows = {"input": inputs, "output": translator(inputs, direction)}
+            if aligned:
+                rows["truth"] = truth
+            if translator.is_two_way:
+                rows["and back"] = translator(rows["output"], direction[::-1])
+            title = f"{' to '.join(direction)}, from above: {', '.join(rows)}"
+            together = np.concatenate(list(rows.values()))
+            found[title] = pictures.tile(together, columns=len(inputs))
+        return found
+
+    return panels

@@ -27,4 +27,4 @@ def command(run: str, num: int, out: str) -> None:
     picture = pictures.compose(
         reconstruction_panels(endpoints, images, labels), attribution(run)
     )
-    click.echo(pictures.save_png(picture, out))
+    click.echo(pictures.save_picture(picture, out))

@@ -37,6 +37,10 @@ class Config:
     image_size: int
     channels: int
     skip_bad_images: bool = False
+    kind: str = "images"
+    direction: str = "ab"
+    load_size: int | None = None
+    mirror: bool = False
     attribution: str | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
 
@@ -95,17 +99,61 @@ def attribution(run: str | os.PathLike) -> str | None:
 def load_test_images(
     run: str | os.PathLike, num_images: int | None, labels: bool = False
 ) -> Any:
-    """Returns test images of the data that a run was trained on, in a fixed order."""
+    """Returns test images of the data that a run was trained on, in a fixed order.
+
+    Those of a model that translates are the images that it takes.
+    """
+    config = Config.read(run)
+    if config.kind != "images":
+        return load_arrays(config, "test", num_images)[0]
+    return load_arrays(config, "test", num_images, labels)
+
+
+def load_batches(config: Config, split: str, labels: bool = False) -> Any:
+    """Returns the batches that a run trains on or, unshuffled, those of its test."""
     from tfgen import data
 
-    config = Config.read(run)
-    return data.load_array(
-        config.data,
-        split="test",
-        num_images=num_images,
-        image_size=config.image_size,
-        channels=config.channels,
-        data_dir=config.data_dir,
-        labels=labels,
-        skip_bad_images=config.skip_bad_images,
-    )
+    training = split == "train"
+    options = {
+        "batch_size": config.batch_size,
+        "shuffle": training,
+        "seed": config.seed,
+    }
+    if config.kind == "images":
+        options["labels"] = labels
+    elif training:
+        options |= {"load_size": config.load_size, "mirror": config.mirror}
+    load = {
+        "images": data.load_images,
+        "pairs": data.load_pairs,
+        "domains": data.load_domains,
+    }
+    return load[config.kind](config.data, split, **options, **_source(config))
+
+
+def load_arrays(
+    config: Config, split: str, num_images: int | None = None, labels: bool = False
+) -> Any:
+    """Returns the first images of a split, in a fixed order.
+
+    For `kind="images"` an array, or `(images, labels)`; else `(images, targets)`.
+    """
+    from tfgen import data
+
+    source = _source(config)
+    if config.kind == "images":
+        return data.load_array(config.data, split, num_images, labels=labels, **source)
+    is_pairs = config.kind == "pairs"
+    load = data.load_pair_arrays if is_pairs else data.load_domain_arrays
+    return load(config.data, split, num_images, **source)
+
+
+def _source(config: Config) -> dict[str, Any]:
+    direction = {"direction": config.direction} if config.kind == "pairs" else {}
+    return {
+        "image_size": config.image_size,
+        "channels": config.channels,
+        "data_dir": config.data_dir,
+        "skip_bad_images": config.skip_bad_images,
+        **direction,
+    }

@@ -37,4 +37,4 @@ def command(run: str, num: int, seed: int, label: int | None, out: str) -> None:
     picture = pictures.compose(
         {title: pictures.tile(images, columns)}, attribution(run)
     )
-    click.echo(pictures.save_png(picture, out))
+    click.echo(pictures.save_picture(picture, out))

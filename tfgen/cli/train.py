@@ -25,7 +25,19 @@ _COMMON = (
     ),
     click.Option(["--skip-bad-images"], is_flag=True, help="Go on without them."),
 )
-_SAID_ELSEWHERE = ("seed",)  # by the common options
+# Of presets that translate images.
+_TRANSLATION = (
+    click.Option(["--load-size"], type=click.IntRange(1), help="Before a random crop."),
+    click.Option(["--mirror/--no-mirror"], default=None, help="At random."),
+)
+_DIRECTION = click.Option(
+    ["--direction"],
+    type=click.Choice(["ab", "ba"]),
+    default="ab",
+    show_default=True,
+    help="Which image of a pair is made of the other.",
+)
+_SAID_ELSEWHERE = ("seed", "num_steps")  # by the common options
 
 
 class _TrainGroup(click.Group):
@@ -48,6 +60,10 @@ def command() -> None:
 
 def _preset_command(preset: Preset) -> click.Command:
     options = [*_COMMON]
+    if preset.kind != "images":
+        options += _TRANSLATION
+    if preset.kind == "pairs":
+        options.append(_DIRECTION)
     for argument in preset.arguments.values():
         if argument.name not in _SAID_ELSEWHERE:
             flag = f"--{argument.name.replace('_', '-')}"

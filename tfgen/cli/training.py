@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from tfgen import pictures
-from tfgen.cli.panels import make_panels
-from tfgen.cli.run import Config
+from tfgen.cli.panels import Translator, make_panels, make_translation_panels
+from tfgen.cli.run import Config, load_batches
 from tfgen.errors import UserError
-from tfgen.presets import Preset, create_model
+from tfgen.presets import Preset, create_model, get_preset
 
 _NUM_PICTURED = 10
 
@@ -20,11 +20,13 @@ def make_config(preset: Preset, overrides: dict[str, Any], **options: Any) -> Co
     """Returns the run's configuration: the preset's values where nothing was said."""
     values = preset.resolve(overrides)
     given = {name: value for name, value in options.items() if value is not None}
-    return Config(
+    load_size = round(preset.load_scale * values["image_size"])
+    config = Config(
         preset=preset.name,
         overrides=overrides,
         image_size=values["image_size"],
         channels=values["channels"],
+        kind=preset.kind,
         **{
             "data": preset.data,
             "data_dir": None,
@@ -32,9 +34,17 @@ def make_config(preset: Preset, overrides: dict[str, Any], **options: Any) -> Co
             "batch_size": preset.batch_size,
             "seed": 0,
             "precision": "float32",
+            "load_size": load_size if preset.load_scale != 1.0 else None,
+            "mirror": preset.mirror,
             **given,
         },
     )
+    if config.data is None:
+        raise UserError(
+            f"{preset.name} has no data of its own: pass --data, a TFDS name or a "
+            f"folder of {preset.kind}"
+        )
+    return config
 
 
 def train(config: Config, out: pathlib.Path) -> Any:
@@ -44,10 +54,15 @@ def train(config: Config, out: pathlib.Path) -> Any:
     from tfgen import data
 
     keras.config.set_dtype_policy(config.precision)
-    model = create_model(config.preset, **{**config.overrides, "seed": config.seed})
-    labels = getattr(model, "num_classes", None) is not None
-    _check_labels(model, config)
-    train_set, test_set = _load(config, "train", labels), _load(config, "test", labels)
+    preset = get_preset(config.preset)
+    labels = bool(preset.resolve(config.overrides).get("num_classes"))
+    _check_labels(preset, config)
+    train_set, test_set = (load_batches(config, s, labels) for s in ("train", "test"))
+    overrides = {**config.overrides, "seed": config.seed}
+    if "num_steps" in preset.arguments:
+        num_steps = config.epochs * int(train_set.cardinality())
+        overrides.setdefault("num_steps", num_steps)
+    model = create_model(config.preset, **overrides)
     config.attribution = data.describe(config.data, config.data_dir).attribution
     out.mkdir(parents=True, exist_ok=True)
     _clear(out)
@@ -67,33 +82,16 @@ def train(config: Config, out: pathlib.Path) -> Any:
         callbacks=_callbacks(model, config, out, test_set),
     )
     curves = pictures.plot_curves(history.history)
-    pictures.save_png(curves, out / "curves.png")
+    pictures.save_picture(curves, out / "curves.png")
     return model
 
 
-def _load(config: Config, split: str, labels: bool) -> Any:
-    from tfgen import data
-
-    return data.load_images(
-        config.data,
-        split=split,
-        image_size=config.image_size,
-        channels=config.channels,
-        batch_size=config.batch_size,
-        shuffle=split == "train",
-        seed=config.seed,
-        data_dir=config.data_dir,
-        labels=labels,
-        skip_bad_images=config.skip_bad_images,
-    )
-
-
-def _check_labels(model: Any, config: Config) -> None:
+def _check_labels(preset: Preset, config: Config) -> None:
     """One-hot codes of labels that are out of range would be zeros, silently."""
     from tfgen import data
 
-    num_classes = getattr(model, "num_classes", None)
-    if num_classes is None:
+    num_classes = preset.resolve(config.overrides).get("num_classes")
+    if not num_classes:
         return
     found = data.describe(config.data, config.data_dir).num_classes or 0
     if found > num_classes:
@@ -120,12 +118,18 @@ def _clear(out: pathlib.Path) -> None:
 def _callbacks(model: Any, config: Config, out: pathlib.Path, test_set: Any) -> list:
     import keras
 
-    from tfgen import callbacks
+    from tfgen import callbacks, data
 
     test = next(test_set.unbatch().batch(256).as_numpy_iterator())
-    images, classes = test if isinstance(test, tuple) else (test, None)
-    few = None if classes is None else classes[:_NUM_PICTURED]
-    panels = make_panels(model, images[:_NUM_PICTURED], few)
+    images, others = test if isinstance(test, tuple) else (test, None)
+    few = slice(None, _NUM_PICTURED)
+    if config.kind == "images":
+        labels = None if others is None else others[few]
+        panels = make_panels(model, images[few], labels)
+    else:
+        aligned = config.kind == "pairs" or data.is_paired(config.data, config.data_dir)
+        translator = Translator(model, config.direction, config.seed)
+        panels = make_translation_panels(translator, images[few], others[few], aligned)
     found = [
         callbacks.SampleGrid(out / "samples", panels, config.attribution),
         callbacks.SaveModel(out / "model.keras"),
@@ -133,5 +137,5 @@ def _callbacks(model: Any, config: Config, out: pathlib.Path, test_set: Any) -> 
         keras.callbacks.TensorBoard(out / "logs", write_graph=False),
     ]
     if hasattr(model, "kl_per_dim"):
-        found.insert(0, callbacks.LatentDiagnostics(images, classes))
+        found.insert(0, callbacks.LatentDiagnostics(images, others))
     return found

@@ -48,4 +48,4 @@ def command(run: str, image: int, rows: int, steps: int, span: float, out: str) 
         images = traverse(decode, latent, [int(dim)], found.centre[dim] + offsets)
         title = f"latent {dim}: {found.importance[dim]:.2f} {found.unit}"
         panels[title] = pictures.tile(images[0], columns=steps)
-    click.echo(pictures.save_png(pictures.compose(panels, attribution(run)), out))
+    click.echo(pictures.save_picture(pictures.compose(panels, attribution(run)), out))

@@ -70,12 +70,7 @@ class GenerativeModel(keras.Model):
 
     def _unpack(self, data):
         """Returns images and, for a conditional model, int32 labels (else `None`)."""
-        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
-        if weights is not None:
-            raise ValueError(
-                f"{type(self).__name__} takes no sample weights. Received data of "
-                "(images, labels, weights): repeat or resample the images instead."
-            )
+        images, labels = self._unpack_pair(data)
         if isinstance(images, (tuple, list)):
             images, labels = images
         if self.num_classes is None:
@@ -86,6 +81,16 @@ class GenerativeModel(keras.Model):
                 "needs data of (images, labels). Received images alone."
             )
         return images, tf.cast(labels, tf.int32)
+
+    def _unpack_pair(self, data):
+        """Returns what `fit` was given for x and y, the second one `None` if absent."""
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        if weights is not None:
+            raise ValueError(
+                f"{type(self).__name__} takes no sample weights. Received data of "
+                "three parts, weights the last: repeat or resample the images instead."
+            )
+        return x, y
 
     def _track(self, terms, images):
         # Weighted by the batch, so that a ragged last one counts for what it holds.
@@ -125,10 +130,10 @@ class GenerativeModel(keras.Model):
         return draw(shape, seed)[start : start + batch_size]
 
     @staticmethod
-    def _normal_from_seeds(seeds, event_shape):
-        """Standard normal noise `(batch, *event_shape)`: one draw for each seed."""
+    def _draw_from_seeds(draw, seeds, event_shape):
+        """Noise `(batch, *event_shape)`: one `draw`, as in `_replica_draw`, a seed."""
         return tf.map_fn(
-            lambda seed: standard_normal(event_shape, tf.stack([seed, 0])),
+            lambda seed: draw(event_shape, tf.stack([seed, 0])),
             seeds,
             fn_output_signature=tf.float32,
         )
@@ -213,21 +218,27 @@ class GenerativeModel(keras.Model):
 
     # ---- Serving ------------------------------------------------------------------
 
-    def _endpoint(self, function, name):
-        """Serves `function(inputs[, labels])`, with labels if the model has classes.
+    def _endpoint(self, function, *names):
+        """Serves `function(*inputs[, labels])`, with labels if the model has classes.
 
         Args:
             function: Returns a dict of named tensors.
-            name: What its input is: `"images"`, `"latents"` or `"seeds"`.
+            names: What its inputs are: `"images"`, `"latents"`, `"noise"`, `"seeds"`.
         """
-        if name == "seeds":
-            spec = tf.TensorSpec((None,), tf.int64, name)
-        else:
-            shape = self.image_shape if name == "images" else (self.latent_dim,)
-            spec = tf.TensorSpec((None, *shape), tf.float32, name)
-        labels = tf.TensorSpec((None,), tf.int32, name="labels")
-        specs = [spec] if self.num_classes is None else [spec, labels]
+        if self.num_classes is not None:
+            names = (*names, "labels")
+        specs = [self._served_spec(name) for name in names]
         return tf.function(function, input_signature=specs)
+
+    def _served_spec(self, name):
+        if name in ("seeds", "labels"):
+            return tf.TensorSpec(
+                (None,), tf.int64 if name == "seeds" else tf.int32, name
+            )
+        if name == "images":
+            return tf.TensorSpec((None, *self.image_shape), tf.float32, name)
+        size = self.latent_dim if name == "latents" else self.noise_dim
+        return tf.TensorSpec((None, size), tf.float32, name)
 
 
 def check_objective_is_own(model, arguments):

@@ -35,7 +35,7 @@ from tfgen.losses import (
     GRADIENT_PENALTIES,
     gradient_norms_squared,
 )
-from tfgen.models.adversarial import AdversarialModel
+from tfgen.models.adversarial import AdversarialModel, mixes_images
 from tfgen.models.base import (
     check_choice,
     standard_normal,
@@ -190,14 +190,7 @@ class GAN(AdversarialModel):
         real, labels = batch["real"], batch["labels"]
         real = diff_augment(real, self.augmentations, batch["real_draws"])
         fake = diff_augment(fake, self.augmentations, batch["fake_draws"])
-        if self._mixes_images:
-            real_logits = self._run(self.discriminator, real, labels, training)
-            return real_logits, self._run(self.discriminator, fake, labels, training)
-        if labels is not None:
-            labels = tf.concat([labels, labels], axis=0)
-        both = tf.concat([real, fake], axis=0)
-        logits = self._run(self.discriminator, both, labels, training)
-        return tf.split(logits, 2)
+        return self._run_both(self.discriminator, real, fake, labels, training)
 
     def _penalty(self, batch, fake, training):
         if self.gradient_penalty is None:
@@ -229,29 +222,9 @@ class GAN(AdversarialModel):
         parts = [self._part(batch, step) for step in range(self.discriminator_steps)]
         for part in parts[:-1]:
             self._discriminator_step(part, self._fake(part, training=True))
-        with tf.GradientTape() as tape:
-            fake = self._fake(parts[-1], training=True)
-            with tape.stop_recording():
-                terms = self._discriminator_step(parts[-1], fake)
-            terms |= self.generator_terms(parts[-1], fake, training=True)
-            scaled_loss = self._scale_loss(
-                terms["generator_loss"], self.generator_optimizer
-            )
-        self._minimize(
-            tape, scaled_loss, self.generator_optimizer, self.generator_variables
-        )
+        terms = self._alternating_step(parts[-1])
         self._update_average()
         return self._track(terms, images)
-
-    def _discriminator_step(self, batch, fake):
-        with tf.GradientTape() as tape:
-            terms = self.discriminator_terms(batch, fake, training=True)
-            scaled_loss = self._scale_loss(
-                terms["discriminator_loss"], self.discriminator_optimizer
-            )
-        optimizer = self.discriminator_optimizer
-        self._minimize(tape, scaled_loss, optimizer, self.discriminator_variables)
-        return terms
 
     def _update_average(self):
         if self.ema_decay is None:
@@ -321,7 +294,7 @@ class GAN(AdversarialModel):
             return {"images": self.generate(latents, labels)}
 
         def sample(seeds, labels=None):
-            latents = self._normal_from_seeds(seeds, (self.latent_dim,))
+            latents = self._draw_from_seeds(standard_normal, seeds, (self.latent_dim,))
             return {"images": self.generate(latents, labels)}
 
         def discriminate(images, labels=None):
@@ -332,11 +305,6 @@ class GAN(AdversarialModel):
             "sample": self._endpoint(sample, "seeds"),
             "discriminate": self._endpoint(discriminate, "images"),
         }
-
-    @property
-    def _mixes_images(self):
-        layers = self.discriminator._flatten_layers()
-        return any(isinstance(x, keras.layers.BatchNormalization) for x in layers)
 
     @property
     def _penalty_weight(self):
@@ -369,7 +337,7 @@ class GAN(AdversarialModel):
                 f"{self.image_shape}"
             )
         self._check_label_inputs(self.generator, self.discriminator)
-        if self.gradient_penalty is not None and self._mixes_images:
+        if self.gradient_penalty is not None and mixes_images(self.discriminator):
             raise ValueError(
                 f"gradient_penalty={self.gradient_penalty!r} is of each image alone, "
                 "and the discriminator's batch normalisation mixes them. Use layer "

@@ -260,7 +260,7 @@ class VAE(GenerativeModel):
             return {"images": self._images(latents, labels)}
 
         def sample(seeds, labels=None):
-            latents = self._normal_from_seeds(seeds, (self.latent_dim,))
+            latents = self._draw_from_seeds(standard_normal, seeds, (self.latent_dim,))
             return {"images": self._images(latents, labels)}
 
         return {

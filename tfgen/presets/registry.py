@@ -28,22 +28,32 @@ class Preset:
         name: `<model>_<dataset>[_<size>]`.
         summary: One line.
         build: Function of annotated keyword arguments that returns a compiled model;
-            among them `image_size`, `channels` and `seed`.
-        data: Name of the data that it is meant for, as of `tfgen.data.load_images`.
+            among them `image_size`, `channels` and `seed`, and `num_steps` if its
+            learning rate depends on the length of training.
+        data: Name of the data that it is meant for, as of `tfgen.data.load_images`;
+            `None` if the user has to bring them.
         epochs: Epochs that it needs.
         batch_size: Images in a batch.
         paper: The source of the model.
         defaults: Values that differ from those of `build`.
+        kind: What the model is trained on: `"images"`, `"pairs"` or `"domains"`, as of
+            `tfgen.data.load_images`, `load_pairs` and `load_domains`.
+        load_scale: Float, size to which training pairs and domains are resized, over
+            the size that is then cropped at random.
+        mirror: Whether training pairs and domains are mirrored at random.
     """
 
     name: str
     summary: str
     build: Callable[..., Any]
-    data: str
+    data: str | None
     epochs: int
     batch_size: int
     paper: str
     defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    kind: str = "images"
+    load_scale: float = 1.0
+    mirror: bool = False
 
     @property
     def arguments(self) -> dict[str, Argument]:
@@ -69,10 +79,10 @@ class Preset:
 
 def presets() -> dict[str, Preset]:
     """Returns all presets by name."""
-    from tfgen.presets import autoencoder, gan, vae
+    from tfgen.presets import autoencoder, cyclegan, gan, pix2pix, vae
 
-    rows = [*autoencoder.PRESETS, *vae.PRESETS, *gan.PRESETS]
-    return {preset.name: preset for preset in rows}
+    families = (autoencoder, vae, gan, pix2pix, cyclegan)
+    return {preset.name: preset for family in families for preset in family.PRESETS}
 
 
 def list_presets() -> list[str]:

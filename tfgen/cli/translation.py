@@ -1,0 +1,121 @@
+"""How good translations are: beside the input copied, the mean image, and real ones."""
+
+from typing import Any
+
+import numpy as np
+
+from tfgen.cli.panels import Translator
+from tfgen.cli.run import Config, load_arrays
+
+_MEAN_OF = 4096  # training images at most, of the mean image and of the features
+_LEAST_SSIM = 11  # pixels, of its window
+_MOST_PSNR = 100.0  # dB, of an image that is equal: the mean over images stays finite
+
+_MEANING = {
+    "mean_absolute_error": "of images in [0, 1]",
+    "psnr": "dB",
+    "ssim": "1: equal",
+    "kernel_distance": "to real images of the target, ± its standard error",
+}
+_ROWS = {
+    "model": "the model",
+    "copy": "the input, copied",
+    "mean_image": "the mean target",
+    "real": "real targets",
+}
+
+
+def evaluate(
+    translator: Translator, config: Config, images: np.ndarray, targets: np.ndarray
+) -> dict[str, Any]:
+    """Returns direction -> row -> figure, over test images.
+
+    Errors are against the truth, where there are pairs. The kernel distance compares
+    features of a fixed random network with those of training images of the target
+    domain; of test images of it, "real", it is the floor.
+
+    Args:
+        translator: Of the run's model.
+        config: Of the run.
+        images: `(n, height, width, channels)` in `[0, 1]`: inputs, or images of A.
+        targets: Truths, or images of B.
+    """
+    from tfgen import data
+
+    aligned = config.kind == "pairs" or data.is_paired(config.data, config.data_dir)
+    train = load_arrays(config, "train", _MEAN_OF)
+    found = {}
+    for direction in translator.directions:
+        is_back = translator.is_two_way and direction == "ba"
+        inputs, truth = (targets, images) if is_back else (images, targets)
+        reference = train[0 if is_back else 1]
+        mean = np.broadcast_to(reference.mean(axis=0), inputs.shape)
+        candidates = {
+            "model": translator(inputs, direction),
+            "copy": inputs,
+            "mean_image": mean,
+        }
+        rows: dict[str, dict[str, float]] = {name: {} for name in _ROWS}
+        if aligned:
+            for name, outputs in candidates.items():
+                rows[name] = _errors(outputs, truth)
+        for name, figures in _distances(candidates, truth, reference).items():
+            rows[name] |= figures
+        found[direction] = rows
+    return found
+
+
+def _errors(outputs: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    from tfgen.metrics import mean_absolute_error, psnr, ssim
+
+    errors = {
+        "mean_absolute_error": float(mean_absolute_error(outputs, truth).mean()),
+        "psnr": float(np.minimum(psnr(outputs, truth), _MOST_PSNR).mean()),
+    }
+    if min(truth.shape[1:3]) >= _LEAST_SSIM:
+        errors["ssim"] = float(ssim(outputs, truth).mean())
+    return errors
+
+
+def _distances(
+    candidates: dict[str, np.ndarray], truth: np.ndarray, reference: np.ndarray
+) -> dict[str, dict[str, float]]:
+    from tfgen.metrics import build_random_features, kernel_distance
+
+    network = build_random_features(truth.shape[1:])
+
+    def features(images: np.ndarray) -> np.ndarray:
+        return network.predict(images, batch_size=64, verbose=0)
+
+    real = features(reference)
+    found = {}
+    for name, outputs in {**candidates, "real": truth}.items():
+        if name == "mean_image":
+            continue  # one image is no distribution
+        distance = kernel_distance(features(outputs), real)
+        found[name] = {
+            "kernel_distance": float(distance.value),
+            "kernel_distance_error": float(distance.standard_error),
+        }
+    return found
+
+
+def table(found: dict[str, Any]) -> Any:
+    """Returns the figures as a table to print."""
+    from rich.table import Table
+
+    columns = [f"{name}\n{meaning}" for name, meaning in _MEANING.items()]
+    result = Table("direction", "images", *columns)
+    for direction, rows in found.items():
+        for name, figures in rows.items():
+            cells = [_cell(figures, column) for column in _MEANING]
+            result.add_row(direction, _ROWS[name], *cells)
+    return result
+
+
+def _cell(figures: dict[str, float], name: str) -> str:
+    if name not in figures:
+        return ""
+    text = f"{figures[name]:.4f}"
+    error = figures.get(f"{name}_error")
+    return text if error is None else f"{text} ± {error:.4f}"

@@ -1,0 +1,72 @@
+"""What the models that translate images share: pairs as data, the papers' objective."""
+
+import tensorflow as tf
+
+from tfgen.losses import ADVERSARIAL_LOSSES
+from tfgen.models.adversarial import AdversarialModel, mixes_images
+from tfgen.models.base import check_choice
+
+# losses.py has each pair as its own paper has it. The papers of image translation use
+# squares without LSGAN's halves, and halve the discriminator's loss, so that it learns
+# slower than the generator. Name -> factor of the whole pair.
+_FACTORS = {"non_saturating": 1.0, "least_squares": 2.0}
+
+
+class TranslationModel(AdversarialModel):
+    """Base of the models that `fit` on `(images, targets)`, of one domain and another.
+
+    References:
+        [Isola et al., 2017](https://arxiv.org/abs/1611.07004), sec. 3.3, and
+        [Zhu et al., 2017](https://arxiv.org/abs/1703.10593), sec. 4: the factor 1/2.
+    """
+
+    def _unpack(self, data):
+        """Returns images and targets."""
+        images, targets = self._unpack_pair(data)
+        if targets is None:
+            raise ValueError(
+                f"{type(self).__name__} needs data of (images, targets), as of "
+                "`load_pairs` or `load_domains`. Received images alone."
+            )
+        return images, targets
+
+    def predict_step(self, data):
+        images, _ = self._unpack_pair(data)
+        return self(images, training=False)
+
+    def _generator_loss(self, fake_logits):
+        pair = ADVERSARIAL_LOSSES[self.loss]
+        return _FACTORS[self.loss] * pair.generator(fake_logits)
+
+    def _discriminator_loss(self, real_logits, fake_logits):
+        pair = ADVERSARIAL_LOSSES[self.loss]
+        return 0.5 * _FACTORS[self.loss] * pair.discriminator(real_logits, fake_logits)
+
+    def _check_loss(self):
+        check_choice("loss", self.loss, tuple(_FACTORS))
+
+    def _check_batch(self, images, *generators):
+        """Refuses to train batch normalisation on single images.
+
+        At inference it uses averages over training in place of the image's own
+        statistics: with a batch of 1 the exported model would give another image than
+        the one that was trained.
+        """
+        if any(mixes_images(generator) for generator in generators):
+            tf.debugging.assert_greater(
+                tf.shape(images)[0],
+                1,
+                "batch normalisation in a generator needs batches of at least 2 images "
+                "(the last one too): use instance normalisation, a larger batch, or "
+                "drop_remainder=True",
+            )
+
+
+def to_signed(images):
+    """Maps images in `[0, 1]` to float32 in `[-1, 1]`."""
+    return 2.0 * tf.cast(images, tf.float32) - 1.0
+
+
+def to_unit(images):
+    """Maps images in `[-1, 1]` to `[0, 1]`."""
+    return tf.clip_by_value(0.5 * images + 0.5, 0.0, 1.0)

@@ -1,0 +1,89 @@
+"""Image translation between two domains, without pairs."""
+
+from typing import Annotated, Any
+
+from tfgen.presets.registry import Preset
+from tfgen.presets.translation import compile_with_adams
+
+
+def build(
+    image_size: Annotated[int, "height and width: a multiple of 4"] = 256,
+    channels: Annotated[int, "1 for grey images, 3 for colour"] = 3,
+    filters: Annotated[int, "of the generators' first stage"] = 64,
+    num_blocks: Annotated[int, "residual blocks: 9 for 256 pixels, 6 for 128"] = 9,
+    padding: Annotated[str, "of the generators: reflect or zero"] = "reflect",
+    discriminator_filters: Annotated[int, "of D's first stage"] = 64,
+    patch_layers: Annotated[int, "of D: 0, 1, 3, 5 see 1, 16, 70, 286 pixels"] = 3,
+    normalization: Annotated[str, "instance, batch or none"] = "instance",
+    lambda_cycle: Annotated[float, "weight of the cycle term"] = 10.0,
+    lambda_identity: Annotated[float, "of the identity term, times that"] = 0.5,
+    pool_size: Annotated[int, "generated images kept for D"] = 50,
+    loss: Annotated[str, "least_squares or non_saturating"] = "least_squares",
+    initial_stddev: Annotated[float, "of the weights before training"] = 0.02,
+    learning_rate: Annotated[float, "of both Adams, in the first half"] = 2e-4,
+    beta_1: Annotated[float, "of both Adams"] = 0.5,
+    num_steps: Annotated[int, "steps until the rate is 0; 0 keeps it"] = 0,
+    seed: Annotated[int | None, "of weights and history"] = None,
+) -> Any:
+    """Builds two residual generators against two PatchGANs."""
+    from tfgen.models.cyclegan import CycleGAN
+    from tfgen.networks import build_patchgan_discriminator, build_resnet_generator
+
+    shape = (image_size, image_size, channels)
+    normalization = None if normalization == "none" else normalization
+    kwargs = {"normalization": normalization, "initial_stddev": initial_stddev}
+    generators = [
+        build_resnet_generator(shape, filters, num_blocks, padding=padding, **kwargs)
+        for _ in range(2)
+    ]
+    discriminators = [
+        build_patchgan_discriminator(
+            shape, discriminator_filters, patch_layers, **kwargs
+        )
+        for _ in range(2)
+    ]
+    model = CycleGAN(
+        *generators,
+        *discriminators,
+        lambda_cycle=lambda_cycle,
+        lambda_identity=lambda_identity,
+        pool_size=pool_size,
+        loss=loss,
+        seed=seed,
+    )
+    compile_with_adams(model, learning_rate, beta_1, num_steps)
+    return model
+
+
+PRESETS = (
+    Preset(
+        name="cyclegan_openmoji_64",
+        summary="Line drawings of emoji to colour and back, no pairs",
+        build=build,
+        data="openmoji",
+        epochs=10,
+        batch_size=4,
+        paper="Zhu et al., 2017",
+        kind="domains",
+        defaults={
+            "image_size": 64,
+            "filters": 16,
+            "num_blocks": 6,
+            "discriminator_filters": 32,
+            "patch_layers": 2,
+        },
+        mirror=True,
+    ),
+    Preset(
+        name="cyclegan_256",
+        summary="Your two domains, with the paper's settings",
+        build=build,
+        data=None,
+        epochs=200,
+        batch_size=1,
+        paper="Zhu et al., 2017",
+        kind="domains",
+        load_scale=286 / 256,
+        mirror=True,
+    ),
+)

@@ -1,0 +1,79 @@
+"""Paired image translation."""
+
+from typing import Annotated, Any
+
+from tfgen.presets.registry import Preset
+from tfgen.presets.translation import compile_with_adams
+
+
+def build(
+    image_size: Annotated[int, "height and width: a power of 2"] = 256,
+    channels: Annotated[int, "1 for grey images, 3 for colour"] = 3,
+    filters: Annotated[int, "of the U-Net's first stage"] = 64,
+    dropout: Annotated[float, "rate of the U-Net's dropout, the noise"] = 0.5,
+    dropout_at_inference: Annotated[bool, "whether dropout stays on"] = False,
+    discriminator_filters: Annotated[int, "of D's first stage"] = 64,
+    patch_layers: Annotated[int, "of D: 0, 1, 3, 5 see 1, 16, 70, 286 pixels"] = 3,
+    normalization: Annotated[str, "instance, batch or none"] = "instance",
+    lambda_l1: Annotated[float, "weight of the L1 term"] = 100.0,
+    loss: Annotated[str, "non_saturating or least_squares"] = "non_saturating",
+    initial_stddev: Annotated[float, "of the weights before training"] = 0.02,
+    learning_rate: Annotated[float, "of both Adams, in the first half"] = 2e-4,
+    beta_1: Annotated[float, "of both Adams"] = 0.5,
+    num_steps: Annotated[int, "steps until the rate is 0; 0 keeps it"] = 0,
+    seed: Annotated[int | None, "of weights and dropout"] = None,
+) -> Any:
+    """Builds a U-Net against a PatchGAN."""
+    from tfgen.models.pix2pix import Pix2Pix
+    from tfgen.networks import build_patchgan_discriminator, build_unet_generator
+
+    shape = (image_size, image_size)
+    normalization = None if normalization == "none" else normalization
+    kwargs = {"normalization": normalization, "initial_stddev": initial_stddev}
+    model = Pix2Pix(
+        build_unet_generator(
+            (*shape, channels), channels, filters, dropout=dropout, **kwargs
+        ),
+        build_patchgan_discriminator(
+            (*shape, 2 * channels), discriminator_filters, patch_layers, **kwargs
+        ),
+        lambda_l1=lambda_l1,
+        loss=loss,
+        seed=seed,
+        dropout_at_inference=dropout_at_inference,
+    )
+    compile_with_adams(model, learning_rate, beta_1, num_steps)
+    return model
+
+
+PRESETS = (
+    Preset(
+        name="pix2pix_openmoji_64",
+        summary="Line drawings of emoji to colour, from pairs",
+        build=build,
+        data="openmoji",
+        epochs=20,
+        batch_size=16,
+        paper="Isola et al., 2017",
+        kind="pairs",
+        defaults={
+            "image_size": 64,
+            "filters": 32,
+            "discriminator_filters": 32,
+            "patch_layers": 2,
+        },
+        mirror=True,
+    ),
+    Preset(
+        name="pix2pix_256",
+        summary="Your pairs, with the paper's settings",
+        build=build,
+        data=None,
+        epochs=200,
+        batch_size=1,
+        paper="Isola et al., 2017",
+        kind="pairs",
+        load_scale=286 / 256,
+        mirror=True,
+    ),
+)
