@@ -13,8 +13,8 @@ pairs of 128x128 (pix2pix) or 64x64 pixels (CycleGAN), at batch 1:
 - `tutorial fit, no XLA`: the same with `jit_compile=False`;
 - `tutorial loop`: the same step in a `tf.function`, called over a tf.data pipeline.
 
-For translation also the same with `keras.optimizers.Adam` in place of the fused one
-(`Keras's Adam`). For GANs also what each saving of tfgen's step is worth, by undoing it:
+For translation also `Keras's Adam`: the same with it in place of the fused one. For
+GANs also what each saving of tfgen's step is worth, by undoing it:
 
 - `two generator passes`: new images for the generator's step;
 - `two discriminator calls`: real and fake images apart.

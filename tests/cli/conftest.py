@@ -32,6 +32,47 @@ def folder(tmp_path_factory):
     return write_images(tmp_path_factory.mktemp("images"))
 
 
+def write_pairs(folder, count=40, size=16):
+    """Writes pairs as `a/` and `b/`: grey blobs, and the same in colours on white."""
+    blobs = small.images(count, (size, size, 1))
+    tints = np.random.default_rng(1).uniform(size=(count, 1, 1, 3))
+    for name, images in (("a", 1.0 - blobs), ("b", 1.0 - blobs * tints)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for index, image in enumerate(images):
+            pixels = np.uint8(255 * np.broadcast_to(image, (size, size, 3)))
+            Image.fromarray(pixels).save(folder / name / f"{index:03d}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pairs_folder(tmp_path_factory):
+    return write_pairs(tmp_path_factory.mktemp("pairs"))
+
+
+SMALL_TRANSLATOR = (
+    *("--image-size", "16", "--filters", "4", "--discriminator-filters", "4"),
+    *("--patch-layers", "1", "--epochs", "2", "--batch-size", "8"),
+)
+
+
+@pytest.fixture(scope="session")
+def pix2pix_run(tmp_path_factory, pairs_folder):
+    out = tmp_path_factory.mktemp("runs") / "pix2pix"
+    flags = ("--data", pairs_folder, "--out", out, *SMALL_TRANSLATOR)
+    more = ("--direction", "ba", "--load-size", "18")
+    assert tfgen("train", "pix2pix_openmoji_64", *flags, *more) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def cyclegan_run(tmp_path_factory, pairs_folder):
+    out = tmp_path_factory.mktemp("runs") / "cyclegan"
+    flags = ("--data", pairs_folder, "--out", out, *SMALL_TRANSLATOR)
+    more = ("--num-blocks", "1", "--pool-size", "5")
+    assert tfgen("train", "cyclegan_openmoji_64", *flags, *more) == 0
+    return out
+
+
 @pytest.fixture(scope="session")
 def vae_run(tmp_path_factory, folder):
     out = tmp_path_factory.mktemp("runs") / "vae"

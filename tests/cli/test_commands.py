@@ -166,7 +166,15 @@ def test_evaluate_other_models(conditional_run, autoencoder_run):
 
 
 @pytest.mark.parametrize(
-    "name", ["vae_run", "conditional_run", "autoencoder_run", "gan_run"]
+    "name",
+    [
+        "vae_run",
+        "conditional_run",
+        "autoencoder_run",
+        "gan_run",
+        "pix2pix_run",
+        "cyclegan_run",
+    ],
 )
 def test_export_and_check(name, request, tmp_path, capsys):
     run, out = request.getfixturevalue(name), tmp_path / "export"

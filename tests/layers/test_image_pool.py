@@ -122,5 +122,5 @@ def test_replicas_share_one_history():
 
 
 def test_a_negative_size_is_refused():
-    with pytest.raises(ValueError, match="`pool_size` must be at least 0.*-1"):
+    with pytest.raises(ValueError, match=r"`pool_size` must be at least 0.*-1"):
         ImagePool(-1)

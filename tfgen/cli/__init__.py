@@ -41,6 +41,9 @@ def _add_commands() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line; a user's mistake is one line on stderr and exit code 2."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow's default on CPUs with AVX-512 only. Seen with AVX2: pix2pix trains 2.3
+    # times as fast, CycleGAN 1.6, and the other models no slower.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     _add_commands()
     sys.exit(_run(arguments))
 

@@ -58,32 +58,53 @@ def train(config: Config, out: pathlib.Path) -> Any:
     labels = bool(preset.resolve(config.overrides).get("num_classes"))
     _check_labels(preset, config)
     train_set, test_set = (load_batches(config, s, labels) for s in ("train", "test"))
-    overrides = {**config.overrides, "seed": config.seed}
-    if "num_steps" in preset.arguments:
-        num_steps = config.epochs * int(train_set.cardinality())
-        overrides.setdefault("num_steps", num_steps)
-    model = create_model(config.preset, **overrides)
-    config.attribution = data.describe(config.data, config.data_dir).attribution
+    num_steps = int(train_set.cardinality())
+    model = _create_model(preset, config, num_steps)
+    config.attribution = data.describe(
+        config.data, config.data_dir, translation=config.kind != "images"
+    ).attribution
     out.mkdir(parents=True, exist_ok=True)
     _clear(out)
     config.write(out)
     click.echo(
         f"{config.preset}: {model.count_params():,} weights, {config.data} at "
         f"{config.image_size}x{config.image_size}x{config.channels}, {config.epochs} "
-        f"epochs of {int(train_set.cardinality())} steps of {config.batch_size}; "
-        f"writing {out}"
+        f"epochs of {num_steps} steps of {config.batch_size}; writing {out}"
     )
-    history = model.fit(
-        train_set,
-        validation_data=test_set,
-        epochs=config.epochs,
-        shuffle=False,  # the data set shuffles itself
-        verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=_callbacks(model, config, out, test_set),
-    )
-    curves = pictures.plot_curves(history.history)
+    history = _fit(model, train_set, test_set, config, out)
+    curves = pictures.plot_curves(history)
     pictures.save_picture(curves, out / "curves.png")
     return model
+
+
+def _create_model(preset: Preset, config: Config, num_steps: int) -> Any:
+    overrides = {**config.overrides, "seed": config.seed}
+    if "num_steps" in preset.arguments:  # the learning rate ends with training
+        overrides["num_steps"] = config.epochs * num_steps
+    return create_model(preset.name, **overrides)
+
+
+def _fit(
+    model: Any, train_set: Any, test_set: Any, config: Config, out: pathlib.Path
+) -> dict[str, list[float]]:
+    """Returns the history."""
+    import tensorflow as tf
+
+    from tfgen.models.translation import SINGLE_IMAGE
+
+    try:
+        return model.fit(
+            train_set,
+            validation_data=test_set,
+            epochs=config.epochs,
+            shuffle=False,  # the data set shuffles itself
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=_callbacks(model, config, out, test_set),
+        ).history
+    except tf.errors.InvalidArgumentError as error:
+        if SINGLE_IMAGE in str(error):  # met in the graph, which can't raise ours
+            raise UserError(SINGLE_IMAGE) from error
+        raise
 
 
 def _check_labels(preset: Preset, config: Config) -> None:

@@ -11,6 +11,11 @@ from tfgen.models.base import check_choice
 # slower than the generator. Name -> factor of the whole pair.
 _FACTORS = {"non_saturating": 1.0, "least_squares": 2.0}
 
+SINGLE_IMAGE = (
+    "batch normalisation in a generator needs batches of at least 2 images, the last "
+    "one too: use instance normalisation or another batch size"
+)
+
 
 class TranslationModel(AdversarialModel):
     """Base of the models that `fit` on `(images, targets)`, of one domain and another.
@@ -50,16 +55,10 @@ class TranslationModel(AdversarialModel):
 
         At inference it uses averages over training in place of the image's own
         statistics: with a batch of 1 the exported model would give another image than
-        the one that was trained.
+        the one that was trained. (XLA drops the check.)
         """
         if any(mixes_images(generator) for generator in generators):
-            tf.debugging.assert_greater(
-                tf.shape(images)[0],
-                1,
-                "batch normalisation in a generator needs batches of at least 2 images "
-                "(the last one too): use instance normalisation, a larger batch, or "
-                "drop_remainder=True",
-            )
+            tf.debugging.assert_greater(tf.shape(images)[0], 1, SINGLE_IMAGE)
 
 
 def to_signed(images):

@@ -1,0 +1,92 @@
+"""What the discriminator of pix2pix is worth: the same U-Net, trained on L1 alone.
+
+    python tests/benchmarks/l1_unet.py RUN [--out l1.png]
+
+Trains it as the pix2pix run RUN was trained (data, direction, epochs, batches, seed,
+learning rate), and prints for both, and for the truth, on the test split: the mean
+absolute error, the colourfulness (mean over pixels of the largest less the smallest of
+red, green and blue), the sharpness (mean absolute difference of neighbouring pixels),
+and the kernel distance of translations to real targets. The picture shows, from above:
+inputs, L1, pix2pix, truth.
+"""
+
+import argparse
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+import keras
+import numpy as np
+
+import tfgen
+from tfgen import networks, pictures
+from tfgen.cli.run import Config, load_arrays, load_batches
+from tfgen.metrics import build_random_features, kernel_distance
+from tfgen.optimizers import FusedAdam
+from tfgen.presets import get_preset
+
+
+def train_l1(config):
+    """Returns a U-Net from images to targets in [0, 1], and what it is of [-1, 1]."""
+    values = get_preset(config.preset).resolve(config.overrides)
+    keras.utils.set_random_seed(config.seed)
+    network = networks.build_unet_generator(
+        (config.image_size, config.image_size, config.channels),
+        config.channels,
+        values["filters"],
+        dropout=values["dropout"],
+        initial_stddev=values["initial_stddev"],
+    )
+    images = keras.Input(network.input_shape[1:])
+    model = keras.Model(images, 0.5 * network(2.0 * images - 1.0) + 0.5)
+    data = load_batches(config, "train")
+    steps = config.epochs * int(data.cardinality())
+    rate = tfgen.LinearDecay(values["learning_rate"], steps)
+    model.compile(FusedAdam(rate, values["beta_1"]), loss="mae", jit_compile=False)
+    model.fit(data, epochs=config.epochs, shuffle=False, verbose=2)
+    return model
+
+
+def figures(images, truth, real, features):
+    gaps = [np.abs(np.diff(images, axis=axis)).mean() for axis in (1, 2)]
+    found = features.predict(images, batch_size=64, verbose=0)
+    distance = kernel_distance(found, real)
+    return (
+        np.abs(images - truth).mean(),
+        np.ptp(images, axis=-1).mean(),
+        np.mean(gaps),
+        f"{distance.value:.4f} ± {distance.standard_error:.4f}",
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run")
+    parser.add_argument("--out", default="l1.png")
+    options = parser.parse_args()
+    config = Config.read(options.run)
+    inputs, truth = load_arrays(config, "test")
+    rows = {
+        "input": inputs,
+        "L1 alone": train_l1(config).predict(inputs, batch_size=64, verbose=0),
+        "pix2pix": np.asarray(tfgen.load(options.run).translate(inputs)),
+        "truth": truth,
+    }
+    features = build_random_features(truth.shape[1:])
+    real = load_arrays(config, "train")[1]
+    real = features.predict(real, batch_size=64, verbose=0)
+    print("images, mean absolute error, colourfulness, sharpness, kernel distance")
+    for name, images in rows.items():
+        error, colour, sharp, distance = figures(images, truth, real, features)
+        print(f"{name:8}  {error:.4f}  {colour:.4f}  {sharp:.4f}  {distance}")
+    chosen = np.random.default_rng(0).choice(len(truth), 10, replace=False)
+    tiles = np.concatenate([images[chosen] for images in rows.values()])
+    panel = {f"from above: {', '.join(rows)}": pictures.tile(tiles, columns=10)}
+    print(
+        pictures.save_picture(pictures.compose(panel, config.attribution), options.out)
+    )
+
+
+if __name__ == "__main__":
+    main()
