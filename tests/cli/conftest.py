@@ -59,8 +59,7 @@ SMALL_TRANSLATOR = (
 def pix2pix_run(tmp_path_factory, pairs_folder):
     out = tmp_path_factory.mktemp("runs") / "pix2pix"
     flags = ("--data", pairs_folder, "--out", out, *SMALL_TRANSLATOR)
-    more = ("--direction", "ba", "--load-size", "18")
-    assert tfgen("train", "pix2pix_openmoji_64", *flags, *more) == 0
+    assert tfgen("train", "pix2pix_256", *flags, "--direction", "ba") == 0
     return out
 
 
@@ -69,7 +68,7 @@ def cyclegan_run(tmp_path_factory, pairs_folder):
     out = tmp_path_factory.mktemp("runs") / "cyclegan"
     flags = ("--data", pairs_folder, "--out", out, *SMALL_TRANSLATOR)
     more = ("--num-blocks", "1", "--pool-size", "5")
-    assert tfgen("train", "cyclegan_openmoji_64", *flags, *more) == 0
+    assert tfgen("train", "cyclegan_256", *flags, *more) == 0
     return out
 
 

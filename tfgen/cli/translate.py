@@ -112,7 +112,7 @@ def _make_translator(
         return translator(images.astype("float32") / 255.0, direction)
 
     def translate(file: pathlib.Path) -> np.ndarray:
-        image = read_image(file, Fit(None, config.channels))
+        (image,) = read_image(file, Fit(None, config.channels))
         if tile:
             output = tiling.map_tiles(run_model, image, size)
             return np.uint8(np.round(255.0 * output))

@@ -7,7 +7,8 @@ import numpy as np
 from tfgen.cli.panels import Translator
 from tfgen.cli.run import Config, load_arrays
 
-_MEAN_OF = 4096  # training images at most, of the mean image and of the features
+# Training images at most, of the mean image and of the features.
+_MOST_TRAIN, _TRAIN_BYTES = 4096, 2**29
 _LEAST_SSIM = 11  # pixels, of its window
 _MOST_PSNR = 100.0  # dB, of an image that is equal: the mean over images stays finite
 
@@ -43,7 +44,8 @@ def evaluate(
     from tfgen import data
 
     aligned = config.kind == "pairs" or data.is_paired(config.data, config.data_dir)
-    train = load_arrays(config, "train", _MEAN_OF)
+    num_train = min(_MOST_TRAIN, max(1, _TRAIN_BYTES // (images[0].nbytes * 2)))
+    train = load_arrays(config, "train", num_train)
     found = {}
     for direction in translator.directions:
         is_back = translator.is_two_way and direction == "ba"
