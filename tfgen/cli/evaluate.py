@@ -83,6 +83,11 @@ def _likelihoods(
         "l1_loss": "mean absolute error, of images in [-1, 1]",
         "cycle_loss": "there and back, both ways, of images in [-1, 1]",
         "identity_loss": "of images of the target domain, both ways",
+        "adversarial_loss": "how little the discriminator is fooled",
+        "adversarial_ab_loss": "how little discriminator b is fooled",
+        "adversarial_ba_loss": "how little discriminator a is fooled",
+        "discriminator_a_loss": "what discriminator a minimises",
+        "discriminator_b_loss": "what discriminator b minimises",
         "pixel_likelihood": model.likelihood,
     }
 
@@ -102,6 +107,11 @@ _MEANING = {
     "l1_loss": "mean absolute error, of images in [-1, 1]",
     "cycle_loss": "there and back, both ways, of images in [-1, 1]",
     "identity_loss": "of images of the target domain, both ways",
+    "adversarial_loss": "how little the discriminator is fooled",
+    "adversarial_ab_loss": "how little discriminator b is fooled",
+    "adversarial_ba_loss": "how little discriminator a is fooled",
+    "discriminator_a_loss": "what discriminator a minimises",
+    "discriminator_b_loss": "what discriminator b minimises",
     "pixel_likelihood": "bernoulli: on grey values in [0, 1], not binarised",
 }
 
