@@ -169,8 +169,8 @@ def test_evaluate_other_models(conditional_run, autoencoder_run):
     "name",
     [
         "vae_run",
-        "conditional_run",
-        "autoencoder_run",
+        pytest.param("conditional_run", marks=pytest.mark.large),
+        pytest.param("autoencoder_run", marks=pytest.mark.large),
         "gan_run",
         "pix2pix_run",
         "cyclegan_run",

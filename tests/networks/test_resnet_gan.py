@@ -218,7 +218,9 @@ def test_spectral_norms_are_held_at_one(resnet):
 # ---- Training, replicas, saving ------------------------------------------------------
 
 
-@pytest.mark.parametrize("num_classes", [None, 3])
+@pytest.mark.parametrize(
+    "num_classes", [pytest.param(None, marks=pytest.mark.large), 3]
+)
 def test_round_trip_with_spectral_vectors(num_classes, tmp_path):
     """Save, load, one more epoch: to the bit as without stopping."""
     model = make_gan(num_classes=num_classes)
@@ -268,7 +270,9 @@ def test_mixed_precision_trains(policy):
 # ---- Export --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("num_classes", [None, 3])
+@pytest.mark.parametrize(
+    "num_classes", [None, pytest.param(3, marks=pytest.mark.large)]
+)
 @pytest.mark.parametrize("resnet", [True, False])
 def test_generator_runs_on_the_edge(resnet, num_classes, tmp_path):
     """Exported, run by LiteRT, and of operations that its fast path takes."""
