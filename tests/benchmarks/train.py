@@ -1,6 +1,7 @@
 """Training throughput of tfgen beside the step of the Keras examples.
 
     python tests/benchmarks/train.py [MODEL ...] [--rounds 5] [--seconds 10]
+                                     [--variants "tfgen,tutorial loop"]
 
 The same networks, optimizer and batch size, on the 4,000 digits of mnist_5k, or on
 pairs of 128x128 (pix2pix) or 64x64 pixels (CycleGAN), at batch 1:
@@ -33,6 +34,7 @@ import sys
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # for all variants
 
 MODELS = ("mlp_vae", "conv_vae", "gan", "wgan_gp", "pix2pix", "cyclegan")
 TUTORIALS = ("tutorial fit", "tutorial fit, no XLA", "tutorial loop")
@@ -47,7 +49,7 @@ VARIANTS = {
 }
 TRANSLATORS = ("pix2pix", "cyclegan")
 BATCH_SIZE = 128  # of digits; pairs come one by one, as in the papers
-NUM_DIGITS, NUM_PAIRS = 4000, 16
+NUM_DIGITS, NUM_PAIRS = 4000, 8
 LATENT_DIM = 16
 PAIR_SIZES = {"pix2pix": 128, "cyclegan": 64}
 
@@ -220,10 +222,9 @@ def measure(model_name, variant, seconds):
     print((len(starts) - 2) * num_images / (starts[-1] - starts[1]))
 
 
-def run_round(model_name, seconds):
+def run_round(model_name, variants, seconds):
     """Measures every variant once, in random order, each in its own process."""
     rates = {}
-    variants = VARIANTS[model_name]
     for variant in random.sample(variants, len(variants)):
         command = [sys.executable, __file__, model_name, "--worker", variant]
         command += ["--seconds", str(seconds)]
@@ -239,15 +240,22 @@ def main():
     parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--variants", help="only these, separated by commas")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         measure(options.models[0], options.worker, options.seconds)
         return
     for model_name in options.models:
-        rounds = [run_round(model_name, options.seconds) for _ in range(options.rounds)]
+        variants = VARIANTS[model_name]
+        if options.variants:
+            variants = [v for v in variants if v in options.variants.split(",")]
+        rounds = [
+            run_round(model_name, variants, options.seconds)
+            for _ in range(options.rounds)
+        ]
         print(f"{model_name}: {options.rounds} rounds of {options.seconds:g} s")
-        for variant in VARIANTS[model_name]:
+        for variant in variants:
             rate = statistics.median(rates[variant] for rates in rounds)
             ratios = [rates["tfgen"] / rates[variant] for rates in rounds]
             print(
