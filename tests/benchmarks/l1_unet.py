@@ -4,10 +4,10 @@
 
 Trains it as the pix2pix run RUN was trained (data, direction, epochs, batches, seed,
 learning rate), and prints for both, and for the truth, on the test split: the mean
-absolute error, the colourfulness (mean over pixels of the largest less the smallest of
-red, green and blue), the sharpness (mean absolute difference of neighbouring pixels),
-and the kernel distance of translations to real targets. The picture shows, from above:
-inputs, L1, pix2pix, truth.
+absolute error, the share of vivid pixels (of which the largest of red, green and blue
+exceeds the smallest by 0.7 or more), the sharpness (mean absolute difference of
+neighbouring pixels), and the kernel distance of translations to real targets. The
+picture shows, from above: inputs, L1, pix2pix, truth.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def figures(images, truth, real, features):
     distance = kernel_distance(found, real)
     return (
         np.abs(images - truth).mean(),
-        np.ptp(images, axis=-1).mean(),
+        (np.ptp(images, axis=-1) >= 0.7).mean(),
         np.mean(gaps),
         f"{distance.value:.4f} ± {distance.standard_error:.4f}",
     )
@@ -76,10 +76,10 @@ def main():
     features = build_random_features(truth.shape[1:])
     real = load_arrays(config, "train")[1]
     real = features.predict(real, batch_size=64, verbose=0)
-    print("images, mean absolute error, colourfulness, sharpness, kernel distance")
+    print("images, mean absolute error, vivid pixels, sharpness, kernel distance")
     for name, images in rows.items():
-        error, colour, sharp, distance = figures(images, truth, real, features)
-        print(f"{name:8}  {error:.4f}  {colour:.4f}  {sharp:.4f}  {distance}")
+        error, vivid, sharp, distance = figures(images, truth, real, features)
+        print(f"{name:8}  {error:.4f}  {vivid:.4f}  {sharp:.4f}  {distance}")
     chosen = np.random.default_rng(0).choice(len(truth), 10, replace=False)
     tiles = np.concatenate([images[chosen] for images in rows.values()])
     panel = {f"from above: {', '.join(rows)}": pictures.tile(tiles, columns=10)}

@@ -1,7 +1,7 @@
 """Training throughput of tfgen beside the step of the Keras examples.
 
     python tests/benchmarks/train.py [MODEL ...] [--rounds 5] [--seconds 10]
-                                     [--variants "tfgen,tutorial loop"]
+                                     [--variants "tfgen;tutorial loop"]
 
 The same networks, optimizer and batch size, on the 4,000 digits of mnist_5k, or on
 pairs of 128x128 (pix2pix) or 64x64 pixels (CycleGAN), at batch 1:
@@ -240,7 +240,7 @@ def main():
     parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--variants", help="only these, separated by commas")
+    parser.add_argument("--variants", help="only these, separated by semicolons")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -249,7 +249,7 @@ def main():
     for model_name in options.models:
         variants = VARIANTS[model_name]
         if options.variants:
-            variants = [v for v in variants if v in options.variants.split(",")]
+            variants = [v for v in variants if v in options.variants.split(";")]
         rounds = [
             run_round(model_name, variants, options.seconds)
             for _ in range(options.rounds)
