@@ -78,16 +78,6 @@ def _likelihoods(
         "num_samples": num_samples,
         "elbo_bits_per_dim": likelihood.bits_per_dim(elbo, num_dims),
         "bits_per_dim": likelihood.bits_per_dim(log_likelihood, num_dims),
-        "generator_loss": "what the generators minimise",
-        "discriminator_loss": "what the discriminator minimises",
-        "l1_loss": "mean absolute error, of images in [-1, 1]",
-        "cycle_loss": "there and back, both ways, of images in [-1, 1]",
-        "identity_loss": "of images of the target domain, both ways",
-        "adversarial_loss": "how little the discriminator is fooled",
-        "adversarial_ab_loss": "how little discriminator b is fooled",
-        "adversarial_ba_loss": "how little discriminator a is fooled",
-        "discriminator_a_loss": "what discriminator a minimises",
-        "discriminator_b_loss": "what discriminator b minimises",
         "pixel_likelihood": model.likelihood,
     }
 
