@@ -147,6 +147,8 @@ def test_evaluate(vae_run, capsys):
     shown = capsys.readouterr().out
     metrics = json.loads((vae_run / "metrics.json").read_text())
     assert metrics["num_images"] == 8
+    words = {name for name, value in metrics.items() if isinstance(value, str)}
+    assert words == {"pixel_likelihood"}
     total = metrics["reconstruction_loss"] + metrics["kl_loss"]
     assert metrics["elbo"] == pytest.approx(-total, rel=1e-6)
     # The bound with 20 samples is tighter than the ELBO, up to the noise of the draws.
