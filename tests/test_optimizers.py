@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tfgen
+from tests import contracts
 from tfgen.optimizers import FusedAdam
 
 SHAPES = [(3, 3, 4, 8), (8,), (7, 5), ()]
@@ -159,8 +160,7 @@ def test_in_fit(steps_per_execution):
 
 
 def test_on_two_replicas():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
+    with contracts.two_replicas().scope():
         fused, adam = make_pair()
     found = fit(fused, epochs=2)
     assert_all_close(found, fit(adam, epochs=2), **CLOSE)
