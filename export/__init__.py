@@ -41,15 +41,23 @@ class Brighten(keras.Model):
 
 model = Brighten()
 photos = np.random.default_rng(0).uniform(size=(8, 16, 16, 3)).astype("float32")
-export.export_saved_model(model, "shipped/brighten", examples={"images": photos})
-export.export_tflite("shipped/brighten", "shipped/brighten.tflite")
+export.export_model(
+    model,
+    "shipped",
+    "brighten",
+    quantizations=["float32", "int8"],
+    examples={"images": photos},
+    representative_data=photos,
+)
 for result in export.check("shipped"):
-    print(result.file, result.endpoint, result.difference, result.latency_ms)
+    print(result)
 ```
 
-`export_saved_model` and `export_tflite` record golden examples beside what they write:
-a few inputs, and what Keras answered to them. `check` runs every file in a fresh
-process, which has nothing of the training code, and compares.
+That writes a folder to serve, .tflite files, and a report with fidelity and latency;
+`export_saved_model`, `export_tflite` and `export_onnx` write one thing each. They
+record golden examples beside what they write: a few inputs, and what Keras answered to
+them. `check` runs every file in a fresh process, which has nothing of the training
+code, and compares.
 
 `import export` does not import TensorFlow, and `check` never does in this process.
 """
@@ -62,6 +70,9 @@ from .check import CheckResult, check
 from .errors import CheckError, ExportError
 
 _HOME = {
+    "Client": "export.client",
+    "export_model": "export.bundle",
+    "export_onnx": "export.onnx",
     "export_saved_model": "export.saved_model",
     "export_tflite": "export.tflite",
 }

@@ -2,10 +2,10 @@
 
     python -m export._runner FILE FOLDER SECONDS
 
-It knows what a server or a phone knows: the file. It never imports `tfgen`, and for a
-.tflite file it imports no TensorFlow. Into FOLDER it writes `outputs.npz`, with keys
-`<endpoint>/<output>`, and `report.json`. SECONDS bounds the measuring of latency, for
-each endpoint; 0 measures none.
+It knows what a server or a phone knows: the file. It never imports `tfgen`, and for
+other files than a SavedModel it imports no TensorFlow. Into FOLDER it writes
+`outputs.npz`, with keys `<endpoint>/<output>`, and `report.json`. SECONDS bounds the
+measuring of latency, for each endpoint; 0 measures none.
 """
 
 import json
@@ -39,13 +39,15 @@ def main(file: pathlib.Path, folder: pathlib.Path, seconds: float) -> None:
             failures[name] = f"{type(error).__name__}: {error}"
             continue
         outputs |= {f"{name}/{key}": array for key, array in answers.items()}
-    _refuse_modules(golden.format_of(file))
-    np.savez(folder / "outputs.npz", **outputs)
     report: dict[str, Any] = {
         "endpoints": sorted(endpoints),
         "latency_ms": latency,
         "failures": failures,
     }
+    if golden.format_of(file) == "tflite":
+        report |= _inspect_tflite(file, outputs, failures)
+    _refuse_modules(golden.format_of(file))
+    np.savez(folder / "outputs.npz", **outputs)
     (folder / "report.json").write_text(json.dumps(report))
 
 
@@ -61,7 +63,7 @@ def _load_saved_model(file: pathlib.Path) -> dict[str, Endpoint]:
             tensors = {key: tf.constant(array) for key, array in inputs.items()}
             # Through `loaded`, which owns the weights: so they stay alive.
             outputs = loaded.signatures[name](**tensors)
-            return {key: tensor.numpy() for key, tensor in outputs.items()}
+            return {key: golden.to_array(tensor) for key, tensor in outputs.items()}
 
         return run
 
@@ -69,26 +71,53 @@ def _load_saved_model(file: pathlib.Path) -> dict[str, Endpoint]:
 
 
 def _load_tflite(file: pathlib.Path) -> dict[str, Endpoint]:
-    from ai_edge_litert.interpreter import Interpreter
+    from . import litert
 
-    interpreter = Interpreter(model_path=str(file))
-
-    def make(name: str) -> Endpoint:
-        runner = interpreter.get_signature_runner(name)
-
+    def make(endpoint: Endpoint) -> Endpoint:
         def run(inputs: golden.Arrays) -> golden.Arrays:
-            rows = [
-                runner(**{key: array[i : i + 1] for key, array in inputs.items()})
-                for i in range(len(next(iter(inputs.values()))))
-            ]
+            rows = [endpoint(row) for row in golden.split_rows(inputs)]
             return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
 
         return run
 
-    return {name: make(name) for name in interpreter.get_signature_list()}
+    endpoints = litert.load(file.read_bytes())
+    return {name: make(endpoint) for name, endpoint in endpoints.items()}
 
 
-_LOADERS = {"saved_model": _load_saved_model, "tflite": _load_tflite}
+def _inspect_tflite(
+    file: pathlib.Path, outputs: golden.Arrays, failures: dict[str, str]
+) -> dict[str, Any]:
+    """Returns what the delegate took, and how the other runtimes answer to one row."""
+    from . import litert
+
+    content, runtimes = file.read_bytes(), {}
+    for name, example in golden.expected(file).items():
+        answers = {
+            key.split("/", 1)[1]: array[:1]
+            for key, array in outputs.items()
+            if key.startswith(f"{name}/")
+        }
+        if not answers:
+            continue
+        row = golden.split_rows(example.inputs)[0]
+        try:
+            runtimes[name] = litert.compare_runtimes(content, name, row, answers)
+        except Exception as error:
+            failures[name] = f"another runtime: {type(error).__name__}: {error}"
+    return {"runtimes": runtimes, "graph": litert.count_operations(content)}
+
+
+def _load_onnx(file: pathlib.Path) -> dict[str, Endpoint]:
+    from .onnx_runtime import load_onnx
+
+    return load_onnx(file)
+
+
+_LOADERS = {
+    "saved_model": _load_saved_model,
+    "tflite": _load_tflite,
+    "onnx": _load_onnx,
+}
 
 
 def _median_ms(

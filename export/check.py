@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import io
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
@@ -9,45 +10,60 @@ from typing import Any
 
 import numpy as np
 
-from . import _staging, golden
+from . import _staging, golden, report
 from ._child import run
 from .errors import CheckError, ExportError
 
 # Largest absolute difference from Keras that float32 arithmetic explains: TensorFlow
-# runs the same kernels, LiteRT others, which sum in another order.
-TOLERANCES = {"saved_model": 1e-5, "tflite": 1e-4}
+# runs the same kernels, the others their own, which sum in another order.
+TOLERANCES = {"saved_model": 1e-5, "tflite": 1e-4, "onnx": 1e-4}
+# Least peak signal-to-noise ratio of a quantised file against float Keras, in dB.
+FLOORS_DB = {"float16": 50.0, "dynamic_int8": 35.0, "int8": 30.0}
 
-_LATENCY_SECONDS = 1.0
-
-# Of an endpoint: the difference, the latency in ms, the problem.
-_Finding = tuple[float | None, float | None, str]
+_LATENCY_SECONDS = 0.3
+_PACKAGES = {"tflite": ("ai_edge_litert", "edge"), "onnx": ("onnxruntime", "onnx")}
+# Pixels of encoded images are whole: a tiny difference may round to the next level.
+_LEVEL = 1 / 255
 
 
 @dataclasses.dataclass(frozen=True)
 class CheckResult:
     """One endpoint of one file.
 
-    `difference` and `latency_ms` are None where nothing could be measured, and then
-    `problem` says why. `endpoint` is empty if the file as a whole failed.
+    `difference` (largest, absolute), `psnr` (dB, least of the outputs) and `latency_ms`
+    are None where nothing could be measured, and then `problem` says why. A float32
+    file is held to `tolerance`, a quantised one to `floor_db`; the other is None.
+    `endpoint` is empty if the file as a whole failed. Of .tflite files, `runtimes` says
+    how far the reference kernels and `CompiledModel` are from the default, and `graph`
+    what the delegate took; see `export.litert`.
     """
 
     file: pathlib.Path
     format: str
+    quantization: str
     endpoint: str
     size_bytes: int
     difference: float | None
+    psnr: float | None
     latency_ms: float | None
-    tolerance: float
+    tolerance: float | None
+    floor_db: float | None
     ok: bool
     problem: str = ""
+    runtimes: Mapping[str, Mapping[str, float]] = dataclasses.field(
+        default_factory=dict
+    )
+    graph: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __str__(self) -> str:
-        difference = "-" if self.difference is None else f"{self.difference:.2e}"
         status = "ok" if self.ok else self.problem or "differs from Keras"
-        return (
-            f"{self.file} [{self.endpoint or '-'}]: difference {difference}, "
-            f"tolerance {self.tolerance:.0e}: {status}"
-        )
+        if self.floor_db is None:
+            found = "-" if self.difference is None else f"{self.difference:.2e}"
+            measured = f"difference {found}, tolerance {self.tolerance:.0e}"
+        else:
+            found = "-" if self.psnr is None else f"{self.psnr:.1f} dB"
+            measured = f"PSNR {found}, at least {self.floor_db:g} dB"
+        return f"{self.file} [{self.endpoint or '-'}]: {measured}: {status}"
 
 
 def check(
@@ -56,34 +72,39 @@ def check(
     *,
     timeout: float = 300.0,
 ) -> list[CheckResult]:
-    """Runs every SavedModel and .tflite file below `directory` on its golden inputs.
+    """Runs every exported file below `directory` on its golden inputs.
 
     Each file runs in a fresh process that never imports the code of the model; .tflite
-    files run row by row at batch 1 and without TensorFlow. Latency is the median of
-    several calls at batch 1, warm.
+    files run row by row at batch 1, without TensorFlow, and under three runtimes. Where
+    the folder has a report, the files' hashes are compared with it first. Latency is
+    the median of several calls at batch 1, warm.
 
     Args:
         directory: Folder to search; files in it carry their golden records.
-        tolerance: Largest absolute difference allowed; default `TOLERANCES`.
+        tolerance: Largest absolute difference allowed of float32 files; default
+            `TOLERANCES`.
         timeout: Seconds that one file may take.
 
     Returns:
         A row for every endpoint of every file. All are `ok`.
 
     Raises:
-        CheckError: An endpoint is above tolerance, not a number, or missing from the
-            file or from the record; a file cannot be run, or has no record; or there is
+        CheckError: A file is not what the report says; an endpoint is above tolerance,
+            below its floor, not a number, or missing from the file or from the record;
+            runtimes disagree; a file cannot be run, or has no record; or there is
             nothing to check. `error.results` holds all rows.
-        ExportError: `ai-edge-litert` is not installed and there are .tflite files.
+        ExportError: The package that runs a format is not installed.
     """
-    files = list(_find(pathlib.Path(directory)))
-    if not files:
-        raise CheckError(f"{directory}: no SavedModel and no .tflite file to check")
+    directory = pathlib.Path(directory)
+    changed = report.verify_hashes(directory, report.read(directory))
+    files = list(_find(directory))
+    if not files and not changed:
+        raise CheckError(f"{directory}: no SavedModel, .tflite or .onnx file to check")
     results = []
     for file in files:
         results += check_file(file, tolerance, timeout, _LATENCY_SECONDS)
-    if failed := [str(row) for row in results if not row.ok]:
-        summary = f"{len(failed)} of {len(results)} checks failed:"
+    if failed := [*changed, *(str(row) for row in results if not row.ok)]:
+        summary = f"{len(failed)} of {len(results) + len(changed)} checks failed:"
         raise CheckError("\n".join([summary, *failed]), results)
     return results
 
@@ -94,42 +115,84 @@ def check_file(
     timeout: float = 300.0,
     latency_seconds: float = 0.0,
 ) -> list[CheckResult]:
-    """Returns the rows of one SavedModel folder or .tflite file; see `check`.
+    """Returns the rows of one exported file; see `check`.
 
     Raises:
         ExportError: The package that runs this format is not installed.
     """
     file_format = golden.format_of(file)
     require_runtime(file_format)
-    if tolerance is None:
+    try:
+        quantization = golden.read_quantization(file)
+        expected = golden.expected(file)
+        found, outputs = run(file, timeout, latency_seconds)
+    except ExportError as error:
+        return [_row(file, "float32", "", tolerance, problem=str(error))]
+    names = [*expected, *sorted(set(found["endpoints"]) - set(expected))]
+    rows = []
+    for name in names:
+        finding = _judge(name, expected, found, outputs)
+        rows.append(_row(file, quantization, name, tolerance, **finding))
+    return rows
+
+
+def _row(
+    file: pathlib.Path,
+    quantization: str,
+    endpoint: str,
+    tolerance: float | None,
+    **finding: Any,
+) -> CheckResult:
+    file_format = golden.format_of(file)
+    floor_db = FLOORS_DB.get(quantization)
+    if floor_db is not None:
+        tolerance = None
+    elif tolerance is None:
         tolerance = TOLERANCES[file_format]
-    size = _size(file)
-    findings = _judge_all(file, timeout, latency_seconds)
-    return [
-        CheckResult(
-            file=file,
-            format=file_format,
-            endpoint=name,
-            size_bytes=size,
-            difference=difference,
-            latency_ms=latency,
-            tolerance=tolerance,
-            ok=not problem and difference is not None and difference <= tolerance,
-            problem=problem,
-        )
-        for name, (difference, latency, problem) in findings.items()
-    ]
+    nothing = {"difference": None, "psnr": None, "latency_ms": None}
+    row = CheckResult(
+        file=file,
+        format=file_format,
+        quantization=quantization,
+        endpoint=endpoint,
+        size_bytes=_size(file),
+        tolerance=tolerance,
+        floor_db=floor_db,
+        ok=False,
+        **{**nothing, **finding},
+    )
+    problem = row.problem or _disagreement(row)
+    return dataclasses.replace(row, problem=problem, ok=not problem and _agrees(row))
+
+
+def _agrees(row: CheckResult) -> bool:
+    if row.floor_db is not None:
+        return row.psnr is not None and row.psnr >= row.floor_db
+    return row.difference is not None and row.difference <= row.tolerance
+
+
+def _disagreement(row: CheckResult) -> str:
+    """Names the runtime whose answers are not the default's, as far as they must be."""
+    for name, found in row.runtimes.items():
+        if row.floor_db is None and not found["difference"] <= row.tolerance:
+            return f"{name} differs from the default runtime by {found['difference']:g}"
+        if row.floor_db is not None and not found["psnr"] >= row.floor_db:
+            return f"{name} is {found['psnr']:.1f} dB from the default runtime"
+    return ""
 
 
 def require_runtime(file_format: str) -> None:
     """Raises `ExportError` if the package that runs this format is not installed."""
-    if file_format == "tflite" and not importlib.util.find_spec("ai_edge_litert"):
-        raise ExportError('running .tflite files needs: pip install "tfgen[edge]"')
+    package, extra = _PACKAGES.get(file_format, ("", ""))
+    if package and not importlib.util.find_spec(package):
+        raise ExportError(
+            f'running .{file_format} files needs: pip install "tfgen[{extra}]"'
+        )
 
 
 def _find(directory: pathlib.Path) -> Iterator[pathlib.Path]:
     found = [path.parent for path in directory.rglob("saved_model.pb")]
-    found += directory.rglob("*.tflite")
+    found += [*directory.rglob("*.tflite"), *directory.rglob("*.onnx")]
     for path in sorted(found):
         parts = path.relative_to(directory).parts
         if not any(part.startswith(_staging.PREFIX) for part in parts):
@@ -144,49 +207,75 @@ def _size(file: pathlib.Path) -> int:
     return sum(path.stat().st_size for path in served if path.is_file())
 
 
-def _judge_all(
-    file: pathlib.Path, timeout: float, latency_seconds: float
-) -> dict[str, _Finding]:
-    """Returns a finding by endpoint, or one by "" for a file that cannot be run."""
-    try:
-        expected = golden.expected(file)
-        report, outputs = run(file, timeout, latency_seconds)
-    except ExportError as error:
-        return {"": (None, None, str(error))}
-    names = [*expected, *sorted(set(report["endpoints"]) - set(expected))]
-    return {name: _judge(name, expected, report, outputs) for name in names}
-
-
 def _judge(
     name: str,
     expected: Mapping[str, golden.Golden],
-    report: Mapping[str, Any],
+    found: Mapping[str, Any],
     outputs: Mapping[str, golden.Arrays],
-) -> _Finding:
+) -> dict[str, Any]:
+    """Returns the fields of an endpoint's row."""
     if name not in expected:
-        return None, None, "missing from the golden record"
-    if name not in report["endpoints"]:
-        return None, None, "missing from the file"
-    if name in report["failures"]:
-        return None, None, f"cannot be run: {report['failures'][name]}"
-    difference, problem = _compare(expected[name].outputs, outputs[name])
-    return difference, report["latency_ms"][name], problem
+        return {"problem": "missing from the golden record"}
+    if name not in found["endpoints"]:
+        return {"problem": "missing from the file"}
+    if name in found["failures"]:
+        return {"problem": f"cannot be run: {found['failures'][name]}"}
+    return {
+        "latency_ms": found["latency_ms"][name],
+        "runtimes": found.get("runtimes", {}).get(name, {}),
+        "graph": found.get("graph", {}).get(name, {}),
+        **_compare(expected[name].outputs, outputs[name]),
+    }
 
 
-def _compare(
-    expected: golden.Arrays, answers: golden.Arrays
-) -> tuple[float | None, str]:
-    """Returns the largest absolute difference and, if it cannot be had, the reason."""
+def _compare(expected: golden.Arrays, answers: golden.Arrays) -> dict[str, Any]:
+    """Returns the largest difference and the least PSNR, or why there is none."""
     if set(expected) != set(answers):
-        return None, f"gives {sorted(answers)}, and Keras {sorted(expected)}"
-    largest = 0.0
+        gives = f"gives {sorted(answers)}, and Keras {sorted(expected)}"
+        return {"problem": gives}
+    largest, least = 0.0, None
     for name, array in expected.items():
-        if array.shape != answers[name].shape:
-            return None, f"'{name}' is {answers[name].shape}, in Keras {array.shape}"
-        if not np.isfinite(array).all():
-            return None, f"Keras itself gave NaN or infinity in '{name}'"
-        if not np.isfinite(answers[name]).all():
-            return None, f"NaN or infinity in '{name}'"
-        gap = np.abs(answers[name].astype(np.float64) - array.astype(np.float64))
+        answer = answers[name]
+        if array.dtype.kind == "S":
+            gap = _compare_strings(array, answer)
+        elif problem := _mismatch(name, array, answer):
+            return {"problem": problem}
+        else:
+            gap = np.abs(answer.astype(np.float64) - array.astype(np.float64))
+            ratio = golden.psnr(name, array, answer)
+            least = ratio if least is None else min(least, ratio)
         largest = max(largest, float(gap.max(initial=0.0)))
-    return largest, ""
+    return {"difference": largest, "psnr": least}
+
+
+def _mismatch(name: str, expected: np.ndarray, answer: np.ndarray) -> str:
+    if expected.shape != answer.shape:
+        return f"'{name}' is {answer.shape}, in Keras {expected.shape}"
+    if not np.isfinite(expected).all():
+        return f"Keras itself gave NaN or infinity in '{name}'"
+    if not np.isfinite(answer).all():
+        return f"NaN or infinity in '{name}'"
+    return ""
+
+
+def _compare_strings(expected: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Returns differences of pixels in [0, 1]; infinity between what is no image."""
+    gaps = []
+    for one, other in zip(expected.flat, answers.flat, strict=True):
+        if one == other:
+            continue
+        pixels, others = (_decode(value) for value in (one, other))
+        if pixels is None or others is None or pixels.shape != others.shape:
+            return np.array([np.inf])
+        gaps.append(max(0.0, np.abs(pixels - others).max() - _LEVEL))
+    return np.array(gaps)
+
+
+def _decode(value: bytes) -> np.ndarray | None:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(value)) as image:
+            return np.asarray(image, np.float64) / 255
+    except OSError:
+        return None

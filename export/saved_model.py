@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from . import golden
+from . import encoded, golden, serving
 from ._staging import staging
 from .errors import ExportError
 
@@ -23,8 +23,10 @@ def export_saved_model(
     """Writes `directory/<version>/` with every endpoint of `model.signatures()`.
 
     Inputs and outputs keep their names and their dynamic batch; the first endpoint is
-    `serving_default` too. Only the weights that the endpoints use are written: no
-    optimizer, no discriminator. Golden examples are recorded in `assets.extra/`.
+    `serving_default` too. Endpoints with images have twins on encoded images; see
+    `export.encoded`. Only the weights that the endpoints use are written: no optimizer,
+    no discriminator. In `assets.extra/` lie golden examples, and requests that warm TF
+    Serving up before it answers.
 
     Args:
         model: A `keras.Model` with `signatures()`: see `export`.
@@ -37,17 +39,22 @@ def export_saved_model(
         The path of the version folder.
 
     Raises:
-        ExportError: The model does not keep the protocol, or the version exists.
+        ExportError: The model does not keep the protocol, the version exists, or
+            `tensorflow-serving-api` is not installed.
     """
     target = pathlib.Path(directory) / _version_name(version)
     if target.exists():
         raise ExportError(f"{target} exists already: choose another version")
     endpoints = find_endpoints(model)
     goldens = _record(endpoints, examples or {})
+    endpoints = encoded.add_twins(endpoints)
+    goldens |= _record_twins(endpoints, goldens)
     with staging(target) as folder:
-        _write(model, endpoints, folder / target.name)
-        golden.write(golden.path_of(folder / target.name), goldens)
-        os.rename(folder / target.name, target)
+        staged = folder / target.name
+        _write(model, endpoints, staged)
+        golden.write(golden.path_of(staged), goldens)
+        serving.write_warmup(staged, pathlib.Path(directory).name, goldens)
+        os.rename(staged, target)
     return target
 
 
@@ -108,12 +115,35 @@ def _record(
     with _full_float32():
         for name, function in endpoints.items():
             inputs = golden.make_inputs(specs[name], examples)
-            outputs = function(*(tf.constant(array) for array in inputs.values()))
-            if not isinstance(outputs, dict) or not outputs:
-                raise ExportError(f"endpoint '{name}' must return a dict of tensors")
-            answers = {key: tensor.numpy() for key, tensor in outputs.items()}
-            goldens[name] = golden.Golden(inputs, answers)
+            goldens[name] = golden.Golden(inputs, _call(name, function, inputs))
     return goldens
+
+
+def _record_twins(
+    endpoints: Mapping[str, Any], goldens: Mapping[str, golden.Golden]
+) -> dict[str, golden.Golden]:
+    """Records the twins on the inputs of their originals, encoded."""
+    recorded = {}
+    with _full_float32():
+        for name in endpoints.keys() - goldens.keys():
+            original = goldens[name.removesuffix("_bytes")]
+            specs = _specs(name, endpoints[name])
+            inputs = {
+                spec.name: encoded.example_bytes(array)
+                if spec.dtype == tf.string
+                else array
+                for spec, array in zip(specs, original.inputs.values(), strict=True)
+            }
+            answers = _call(name, endpoints[name], inputs)
+            recorded[name] = golden.Golden(inputs, answers)
+    return {name: recorded[name] for name in endpoints if name in recorded}
+
+
+def _call(name: str, function: Any, inputs: golden.Arrays) -> golden.Arrays:
+    outputs = function(*(tf.constant(array) for array in inputs.values()))
+    if not isinstance(outputs, dict) or not outputs:
+        raise ExportError(f"endpoint '{name}' must return a dict of tensors")
+    return {key: golden.to_array(tensor) for key, tensor in outputs.items()}
 
 
 @contextlib.contextmanager

@@ -11,10 +11,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from . import golden
+from . import fidelity, flatbuffer, golden, metadata, quantize
 from ._staging import staging
-from .check import check_file, require_runtime
-from .errors import ExportError
+from .check import CheckResult, check_file, require_runtime
+from .errors import CheckError, ExportError
 from .saved_model import export_saved_model
 
 _RANDOM_OPS = re.compile(
@@ -24,18 +24,25 @@ _RANDOM_OPS = re.compile(
 _WRITING_OPS = re.compile("^Assign|^Resource(Apply|Sparse|Scatter|StridedSliceAssign)")
 
 _LEAST_WEIGHTS = 0.5  # of their bytes: constant folding may spare a few
+_MOST_CALIBRATION_ROWS = 64
 
 
 def export_tflite(
     source: keras.Model | str | os.PathLike[str],
     path: str | os.PathLike[str],
     signatures: Sequence[str] | None = None,
+    quantization: str = "float32",
+    representative_data: Any = None,
+    examples: Mapping[str, Any] | None = None,
 ) -> pathlib.Path:
     """Writes endpoints into one .tflite file, each a signature by its name.
 
     Static batch 1, fixed sizes, built-in operations only: what every runtime loads and
-    accelerates. The file is run before it gets its name, and must agree with Keras. Its
-    golden examples lie beside it, in `<stem>.golden.npz`. An older file is replaced.
+    accelerates. The file is run before it gets its name, under three runtimes, and must
+    agree with Keras: to 1e-4 in float32, and quantised to the peak signal-to-noise
+    ratio of `export.quantize.FLOORS_DB`. Where layers must stay in float32 for that,
+    they do. Its golden examples lie beside it, in `<stem>.golden.npz`. An older file is
+    replaced.
 
     Args:
         source: A `keras.Model` with `signatures()`, or the folder that
@@ -43,37 +50,157 @@ def export_tflite(
             version.
         path: The file to write, `*.tflite`.
         signatures: Names of endpoints. Default: every endpoint that draws no random
-            numbers; a device passes `latents` and has no use for `seeds`.
+            numbers and takes or returns no strings; a device passes `latents` and has
+            no use for `seeds`.
+        quantization: `"float32"`, `"float16"`, `"dynamic_int8"` or `"int8"`; see
+            `export.quantize`.
+        representative_data: For `"int8"`: what the model will see, such as training
+            images; an array `(rows, ...)` of images, or arrays by input name. Latents
+            are drawn from a standard normal where none are given.
+        examples: Held-out arrays `(rows, ...)` by input name, that a quantised file is
+            compared on; made up where absent.
 
     Returns:
         `path`.
 
     Raises:
         ExportError: An endpoint needs random numbers, Flex operations or variables; the
-            file does not agree with Keras; there is no such endpoint or SavedModel; or
-            `ai-edge-litert` is not installed.
+            file does not agree with Keras; there is no such endpoint, quantization or
+            SavedModel; data are missing; or a package is not installed.
     """
     target = pathlib.Path(path)
-    if target.suffix != ".tflite":
-        raise ExportError(f"the path must end in .tflite. Received: {target}")
+    _check_request(target, quantization)
     require_runtime("tflite")
     with staging(target) as folder:
         if isinstance(source, keras.Model):
-            source = export_saved_model(source, folder / "source")
-        version = _find_version(pathlib.Path(source))
-        goldens = golden.read(version)
-        loaded = tf.saved_model.load(str(version))
-        endpoints = _choose(loaded.signatures, list(goldens), signatures)
-        functions = {name: _fix_shapes(name, endpoints[name]) for name in endpoints}
+            source = export_saved_model(source, folder / "source", examples=examples)
+        conversion = convert(_find_version(pathlib.Path(source)), signatures)
+        write(conversion, target, quantization, representative_data, examples)
+    return target
+
+
+def _check_request(target: pathlib.Path, quantization: str) -> None:
+    if target.suffix != ".tflite":
+        raise ExportError(f"the path must end in .tflite. Received: {target}")
+    if quantization not in quantize.QUANTIZATIONS:
+        raise ExportError(
+            f"`quantization` must be one of {', '.join(quantize.QUANTIZATIONS)}. "
+            f"Received: {quantization!r}"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Conversion:
+    """Endpoints in float32, as a .tflite file and as functions of batch 1."""
+
+    content: bytes
+    functions: Mapping[str, Any]
+    goldens: Mapping[str, golden.Golden]
+    loaded: Any  # owns the weights of the functions
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What was found of a file: checks, fidelity by endpoint, layers kept float32."""
+
+    rows: Sequence[CheckResult]
+    fidelity: Mapping[str, fidelity.Fidelity]
+    kept_float: Sequence[str]
+
+
+def convert(
+    version: pathlib.Path, signatures: Sequence[str] | None = None
+) -> Conversion:
+    """Converts the endpoints of a SavedModel; see `export_tflite`."""
+    goldens = golden.read(version)
+    loaded = tf.saved_model.load(str(version))
+    endpoints = _choose(loaded.signatures, list(goldens), signatures)
+    functions = {name: _fix_shapes(name, endpoints[name]) for name in endpoints}
+    with staging(version) as folder:
+        content = _convert(functions, folder / "static")
+    _check_size(len(content), functions.values())
+    chosen = {name: goldens[name] for name in functions}
+    return Conversion(content, functions, chosen, loaded)
+
+
+def write(
+    conversion: Conversion,
+    target: pathlib.Path,
+    quantization: str = "float32",
+    representative_data: Any = None,
+    examples: Mapping[str, Any] | None = None,
+    about: metadata.About | None = None,
+) -> Written:
+    """Quantises, describes and checks a conversion, and writes it; see `export_tflite`.
+
+    Raises:
+        ExportError: See `export_tflite`.
+    """
+    _check_request(target, quantization)
+    references = fidelity.make_references(
+        conversion.functions, conversion.goldens, examples or {}
+    )
+    data = (
+        _calibration(conversion, representative_data) if quantization == "int8" else {}
+    )
+    content, kept = _quantize(conversion.content, quantization, data, references)
+    about = about or metadata.About(target.stem)
+    with staging(target) as folder:
         staged = folder / target.name
-        staged.write_bytes(_convert(functions, folder / "static"))
-        _check_size(staged, functions.values())
-        chosen = {name: goldens[name] for name in functions}
-        golden.write(golden.path_of(staged), chosen)
-        _check_numbers(staged, target)
+        staged.write_bytes(metadata.add(content, about, _ranges(conversion)))
+        golden.write(golden.path_of(staged), conversion.goldens, quantization)
+        rows = _check_numbers(staged, target)
         golden.path_of(staged).replace(golden.path_of(target))
         staged.replace(target)
-    return target
+    return Written(rows, fidelity.measure(content, references), kept)
+
+
+def _quantize(
+    content: bytes,
+    quantization: str,
+    data: Mapping[str, golden.Arrays],
+    references: Mapping[str, golden.Golden],
+) -> tuple[bytes, list[str]]:
+    if quantization == "float32":
+        return content, []
+    return quantize.quantize_to_floor(
+        quantize.Quantizer(content, quantization, data),
+        flatbuffer.weighted_layers(content),
+        lambda quantized: fidelity.worst_psnr(quantized, references),
+        quantize.FLOORS_DB[quantization],
+    )
+
+
+def _calibration(conversion: Conversion, data: Any) -> dict[str, golden.Arrays]:
+    """Returns inputs of every endpoint, from the data given or drawn."""
+    if data is None:
+        data = {}
+    elif not isinstance(data, Mapping):
+        data = {"images": data}
+    calibration = {}
+    for endpoint, function in conversion.functions.items():
+        specs = fidelity.batched_specs(function)
+        given = {s.name: data[s.name] for s in specs if s.name in data}
+        missing = [s.name for s in specs if len(s.shape) == 4 and s.name not in given]
+        if missing:
+            raise ExportError(
+                f"int8 is calibrated on data: endpoint '{endpoint}' needs training "
+                f"images: representative_data={{'{missing[0]}': array}}"
+            )
+        rows = min([_MOST_CALIBRATION_ROWS, *(len(array) for array in given.values())])
+        calibration[endpoint] = golden.make_inputs(specs, given, rows)
+    return calibration
+
+
+def _ranges(conversion: Conversion) -> dict[tuple[str, str], tuple[float, float]]:
+    """Returns the bounds that the protocol promises, by signature and tensor."""
+    return {
+        (endpoint, name): (0.0, 1.0)
+        for endpoint, example in conversion.goldens.items()
+        for tensors in (example.inputs, example.outputs)
+        for name, array in tensors.items()
+        if golden.is_images(name, array)
+    }
 
 
 def _find_version(folder: pathlib.Path) -> pathlib.Path:
@@ -95,11 +222,17 @@ def _choose(
     if unknown := set(asked or ()) - set(names):
         raise ExportError(f"no such endpoint: {sorted(unknown)}; there are {names}")
     random = {name: _find_ops(available[name], _RANDOM_OPS) for name in names}
+    strings = {name for name in names if _has_strings(available[name])}
     if asked is None:
-        asked = [name for name in names if not random[name]]
+        asked = [name for name in names if not random[name] and name not in strings]
     if not asked:
         raise ExportError("no endpoint to convert: each draws random numbers")
     for name in asked:
+        if name in strings:
+            raise ExportError(
+                f"endpoint '{name}' takes or returns strings, and .tflite decodes no "
+                "images: export the endpoint on float images"
+            )
         if random[name]:
             raise ExportError(
                 f"endpoint '{name}' draws random numbers ({', '.join(random[name])}), "
@@ -111,6 +244,11 @@ def _choose(
                 ".tflite file keeps no state: export an inference function"
             )
     return {name: available[name] for name in asked}
+
+
+def _has_strings(function: Any) -> bool:
+    tensors = tf.nest.flatten((function.inputs, function.outputs))
+    return any(tensor.dtype == tf.string for tensor in tensors)
 
 
 def _find_ops(function: Any, pattern: re.Pattern[str]) -> list[str]:
@@ -165,22 +303,24 @@ def _convert_together(functions: Mapping[str, Any], folder: pathlib.Path) -> byt
     return converter.convert()
 
 
-def _check_size(file: pathlib.Path, functions: Iterable[Any]) -> None:
+def _check_size(size: int, functions: Iterable[Any]) -> None:
     """Raises `ExportError` if weights were dropped, which the converter may not say."""
     weights = {}  # by content: equal ones are stored once
     for function in functions:
         for variable in function.variables:
             data = variable.numpy().tobytes()
             weights[hashlib.sha256(data).digest()] = len(data)
-    size, needed = file.stat().st_size, sum(weights.values())
+    needed = sum(weights.values())
     if size < _LEAST_WEIGHTS * needed:
         raise ExportError(
-            f"{file.name} has {size} bytes, but its weights take {needed}: "
-            "the converter dropped some"
+            f"the file has {size} bytes, but its weights take {needed}: the converter "
+            "dropped some"
         )
 
 
-def _check_numbers(file: pathlib.Path, target: pathlib.Path) -> None:
-    results = [dataclasses.replace(row, file=target) for row in check_file(file)]
-    if failed := [str(row) for row in results if not row.ok]:
-        raise ExportError("\n".join(["the .tflite file differs from Keras:", *failed]))
+def _check_numbers(file: pathlib.Path, target: pathlib.Path) -> list[CheckResult]:
+    rows = [dataclasses.replace(row, file=target) for row in check_file(file)]
+    if failed := [str(row) for row in rows if not row.ok]:
+        lines = ["the .tflite file differs from Keras:", *failed]
+        raise CheckError("\n".join(lines), rows)
+    return rows

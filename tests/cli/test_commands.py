@@ -167,33 +167,54 @@ def test_evaluate_other_models(conditional_run, autoencoder_run):
     assert set(metrics) == {"num_images", "loss"}
 
 
+def test_export_and_check(vae_run, tmp_path, capsys):
+    out = tmp_path / "export"
+    flags = ("--name", "mine", "--version", 2, "--latency-seconds", 0.1)
+    quantize = ("--quantize", "float32,int8")
+    assert tfgen("export", vae_run, "--out", out, *flags, *quantize) == 0
+    served = out / "serving" / "mine" / "2"
+    assert (served / "saved_model.pb").is_file()
+    assert (served / "assets.extra" / "tf_serving_warmup_requests").is_file()
+    edge = {path.name for path in (out / "edge").glob("*.tflite")}
+    assert edge == {"mine-v2-float32.tflite", "mine-v2-int8.tflite"}
+    assert 'base_path: "/models/mine"' in (out / "serving/models.config").read_text()
+    shown = capsys.readouterr().out
+    for endpoint in package.load(vae_run).signatures():
+        assert endpoint in shown
+    assert "Keras predict" in shown
+    (entry,) = json.loads((out / "report.json").read_text())["exports"]
+    assert (entry["name"], entry["version"]) == ("mine", 2)
+    assert (out / "report.html").is_file()
+    assert (out / "README.md").is_file()
+    assert tfgen("check", out) == 0
+    (out / "edge" / "mine-v2-int8.tflite").unlink()
+    assert tfgen("check", out) == 1
+    assert "mine-v2-int8.tflite" in capsys.readouterr().err
+
+
+@pytest.mark.large
 @pytest.mark.parametrize(
     "name",
-    [
-        "vae_run",
-        pytest.param("conditional_run", marks=pytest.mark.large),
-        pytest.param("autoencoder_run", marks=pytest.mark.large),
-        "gan_run",
-        "pix2pix_run",
-        "cyclegan_run",
-    ],
+    ["conditional_run", "autoencoder_run", "gan_run", "pix2pix_run", "cyclegan_run"],
 )
-def test_export_and_check(name, request, tmp_path, capsys):
+def test_export_of_other_models(name, request, tmp_path):
     run, out = request.getfixturevalue(name), tmp_path / "export"
-    assert tfgen("export", run, "--out", out, "--name", "mine", "--version", 2) == 0
-    assert (out / "serving" / "mine" / "2" / "saved_model.pb").is_file()
-    assert (out / "edge" / "mine.tflite").is_file()
-    shown = capsys.readouterr().out
-    for endpoint in package.load(run).signatures():
-        assert endpoint in shown
+    assert tfgen("export", run, "--out", out, "--latency-seconds", 0.1) == 0
     assert tfgen("check", out) == 0
 
 
 def test_check_fails_with_1_and_export_refuses_with_2(vae_run, tmp_path, capsys):
     assert tfgen("check", tmp_path) == 1
     assert capsys.readouterr().err
-    assert tfgen("export", vae_run, "--out", tmp_path, "--name", "a/b") == 2
-    assert "plain name" in capsys.readouterr().err
+    for flags, message in (
+        (("--name", "a/b"), "'a/b'"),
+        (("--quantize", "int8,int4"), "int4: choose of float32, float16"),
+        (("--format", "coreml"), "coreml: choose of serving, edge, onnx"),
+        (("--version", "0"), "--version"),
+    ):
+        assert tfgen("export", vae_run, "--out", tmp_path, *flags) == 2
+        assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_damaged_runs_are_named(vae_run, tmp_path, capsys):

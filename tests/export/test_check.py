@@ -20,7 +20,9 @@ def test_rows_of_good_files(shipped):
     results = export.check(shipped.version.parents[2])
     saved = [row for row in results if row.format == "saved_model"]
     edge = [row for row in results if row.format == "tflite"]
-    assert [row.endpoint for row in saved] == [*ENDPOINTS, "sample", "serving_default"]
+    endpoints = [*ENDPOINTS, "sample"]
+    twins = [f"{name}_bytes" for name in endpoints]
+    assert [row.endpoint for row in saved] == [*endpoints, *twins, "serving_default"]
     assert [row.endpoint for row in edge] == ENDPOINTS
     assert {row.file for row in results} == {shipped.version, shipped.tflite}
     for row in results:
@@ -51,7 +53,7 @@ def test_message_names_file_endpoint_difference_and_tolerance(tflite_copy):
 def test_nothing_to_check(tmp_path):
     (tmp_path / ".exporting-x").mkdir()
     (tmp_path / ".exporting-x" / "half.tflite").write_bytes(b"half")
-    _fails(tmp_path, "no SavedModel and no .tflite")
+    _fails(tmp_path, "no SavedModel, .tflite or .onnx file")
 
 
 # ---- planted faults: weights and files -----------------------------------------------

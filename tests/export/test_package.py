@@ -22,8 +22,11 @@ def test_public_names():
     assert dir(export) == [
         "CheckError",
         "CheckResult",
+        "Client",
         "ExportError",
         "check",
+        "export_model",
+        "export_onnx",
         "export_saved_model",
         "export_tflite",
     ]
@@ -48,5 +51,6 @@ def test_example_of_the_docstring_runs(tmp_path, monkeypatch, capsys):
     (example,) = re.findall(r"```python\n(.*?)```", export.__doc__, re.DOTALL)
     exec(compile(example, "example", "exec"), {"__name__": "example"})
     lines = capsys.readouterr().out.strip().splitlines()
-    assert len(lines) == 3  # the SavedModel's endpoint and default, the .tflite's
-    assert lines[-1].startswith("shipped/brighten.tflite brighten")
+    assert len(lines) == 5  # the SavedModel's endpoint, twin and default; two .tflite's
+    assert lines[0].startswith("shipped/edge/brighten-v1-float32.tflite [brighten]")
+    assert all(line.endswith(": ok") for line in lines)

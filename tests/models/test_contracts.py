@@ -154,17 +154,19 @@ MODELS = {
 
 
 # One of each model passes all contracts by default; of its variants those that take
-# longest are `large`.
-FIRST = ("gan", "wgan_gp", "autoencoder", "vae", "conditional_vae", "pix2pix")
-FIRST += ("noisy_pix2pix", "cyclegan")
+# longest are `large`, and so is all that takes a minute.
+FIRST = ("gan", "wgan_gp", "autoencoder", "vae", "pix2pix", "cyclegan")
 LONG = ("jit_compile", "mirrored_strategy", "mixed_precision", "steps_per_execution")
 LONG += ("float16_overflow_is_skipped", "ragged_last_batch")
+LONGEST = [("cyclegan", "jit_compile")]
+LONGEST += [("plain_cyclegan", contract) for contract in contracts.CONTRACTS]
 
 
 def cases():
     for name in MODELS:
         for contract in contracts.CONTRACTS:
             is_large = name not in FIRST and contract in LONG
+            is_large |= (name, contract) in LONGEST
             marks = [pytest.mark.large] if is_large else []
             yield pytest.param(name, contract, id=f"{name}-{contract}", marks=marks)
 

@@ -154,6 +154,7 @@ def test_images_fill_the_range_and_never_leave_it():
     assert 0.9 < images.max() <= 1.0
 
 
+@pytest.mark.large
 def test_trains():
     """A few steps towards a target: every weight moves, the loss falls."""
     network = build_resnet_generator((16, 16, 1), 4, 1)

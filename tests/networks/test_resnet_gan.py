@@ -195,7 +195,7 @@ def spectral_norms(network):
     return np.array(norms)
 
 
-@pytest.mark.parametrize("resnet", [True, False])
+@pytest.mark.parametrize("resnet", [pytest.param(True, marks=pytest.mark.large), False])
 def test_spectral_norms_are_held_at_one(resnet):
     """One power iteration a call: a few per cent after steps that move the kernels."""
     model = make_gan(resnet)
@@ -218,9 +218,8 @@ def test_spectral_norms_are_held_at_one(resnet):
 # ---- Training, replicas, saving ------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "num_classes", [pytest.param(None, marks=pytest.mark.large), 3]
-)
+@pytest.mark.large
+@pytest.mark.parametrize("num_classes", [None, 3])
 def test_round_trip_with_spectral_vectors(num_classes, tmp_path):
     """Save, load, one more epoch: to the bit as without stopping."""
     model = make_gan(num_classes=num_classes)
@@ -237,6 +236,7 @@ def test_round_trip_with_spectral_vectors(num_classes, tmp_path):
         assert not np.array_equal(one, old), one.path
 
 
+@pytest.mark.large
 def test_two_replicas_hold_one_discriminator():
     """Batch statistics are each replica's own, so the figures differ a little."""
     single = make_gan()
@@ -251,6 +251,7 @@ def test_two_replicas_hold_one_discriminator():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.large
 def test_jit_compile_takes_the_same_steps():
     model, other = make_gan(), make_gan(jit_compile=True)
     expected, found = train(model), train(other)

@@ -171,6 +171,7 @@ def test_every_pixel_sees_every_other():
     assert np.mean(tape.gradient(corner, images) != 0) == 1.0
 
 
+@pytest.mark.large
 def test_trains():
     """A few steps towards a target: every weight moves, the loss falls."""
     network = build_unet_generator((32, 32, 1), 1, 4)

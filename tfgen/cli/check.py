@@ -20,16 +20,17 @@ def show(rows: list) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    columns = ("format", "endpoint", "size", "largest difference", "latency")
+    columns = ("file", "endpoint", "size", "difference", "PSNR", "latency")
     files = sorted({str(row.file) for row in rows})
     caption = "difference: from Keras; latency: batch 1, median\n" + "\n".join(files)
     table = Table(*columns, caption=caption, caption_justify="left")
     for row in sorted(rows, key=lambda row: row.format):
         table.add_row(
-            row.format,
+            f"{row.format} {row.quantization}",
             row.endpoint,
             f"{row.size_bytes / 1e6:.2f} MB",
             f"{row.difference:.1e}",
+            "-" if row.psnr is None else f"{row.psnr:.1f} dB",
             f"{row.latency_ms:.2f} ms",
         )
     Console().print(table)

@@ -1,39 +1,172 @@
-"""`tfgen export RUN --out DIR`: a SavedModel and a .tflite, checked."""
+"""`tfgen export RUN --out DIR`: files to serve and for the edge, and a report."""
 
+import contextlib
 import pathlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import click
 
-from tfgen.cli.check import show
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import Config, load_test_images
-from tfgen.errors import UserError
+from tfgen.cli.run import Config, load_test_images, load_training_images
+from tfgen.presets import get_preset
+
+_HELD_OUT = 64  # images that files are compared on, and as many to calibrate int8
+_QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "int8")
+_FORMATS = ("serving", "edge", "onnx")
 
 
-@click.command("export", short_help="Export to SavedModel and TFLite.")
+class _List(click.ParamType):
+    """Names separated by commas, each one of those that are known."""
+
+    name = "list"
+
+    def __init__(self, known: Sequence[str]):
+        self.known = known
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        if not isinstance(value, str):
+            return tuple(value)
+        names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
+        if unknown := [name for name in names if name not in self.known]:
+            known = ", ".join(self.known)
+            self.fail(f"{', '.join(unknown) or value!r}: choose of {known}", param, ctx)
+        return names
+
+
+@click.command("export", short_help="Export for TF Serving and the edge, checked.")
 @click.argument("run")
 @click.option("--out", required=True, help="Folder of the exported files.")
 @click.option("--name", help="Name of the served model.  [default: the preset's]")
 @click.option("--version", type=click.IntRange(1), default=1, show_default=True)
-def command(run: str, out: str, name: str | None, version: int) -> None:
-    """Write DIR/serving/NAME/VERSION and DIR/edge/NAME.tflite, and check both."""
+@click.option(
+    "--quantize",
+    type=_List(_QUANTIZATIONS),
+    default="float32",
+    show_default=True,
+    help=f"One .tflite file for each of: {', '.join(_QUANTIZATIONS)}.",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=_List(_FORMATS),
+    default="serving,edge",
+    show_default=True,
+    help=f"Some of: {', '.join(_FORMATS)}.",
+)
+@click.option(
+    "--latency-seconds",
+    type=click.FloatRange(0),
+    default=5.0,
+    show_default=True,
+    help="How long to time each endpoint; 0: not at all.",
+)
+def command(
+    run: str,
+    out: str,
+    name: str | None,
+    version: int,
+    quantize: tuple[str, ...],
+    formats: tuple[str, ...],
+    latency_seconds: float,
+) -> None:
+    """Write DIR/serving/NAME/VERSION, DIR/edge/*.tflite and a report, all checked."""
     import_tensorflow()
-    show(export_run(run, out, name, version))
+    export_run(run, out, name, version, quantize, formats, latency_seconds)
 
 
-def export_run(run: str, out: str, name: str | None = None, version: int = 1) -> list:
-    """Exports a run and checks what it wrote; returns the check's rows."""
+def export_run(
+    run: str,
+    out: str,
+    name: str | None = None,
+    version: int = 1,
+    quantizations: Sequence[str] = ("float32",),
+    formats: Sequence[str] = ("serving", "edge"),
+    latency_seconds: float = 5.0,
+) -> None:
+    """Exports a run, and shows what its report says."""
     import export
     from tfgen.loading import load, to_float32
 
-    model = to_float32(load(run))
-    name = name or Config.read(run).preset
-    if pathlib.Path(name).name != name or name.startswith("."):
-        raise UserError(f"--name {name!r} must be a plain name, without slashes")
-    edge = pathlib.Path(out) / "edge" / f"{name}.tflite"
-    examples = {"images": load_test_images(run, 8)}
-    saved = export.export_saved_model(
-        model, pathlib.Path(out) / "serving" / name, version, examples=examples
+    config = Config.read(run)
+    calibration = None
+    if "int8" in quantizations:
+        calibration = load_training_images(config, _HELD_OUT)
+    with _progress() as progress:
+        entry = export.export_model(
+            to_float32(load(run)),
+            out,
+            name or config.preset,
+            version,
+            formats=formats,
+            quantizations=quantizations,
+            examples={"images": load_test_images(run, _HELD_OUT)},
+            representative_data=calibration,
+            description=get_preset(config.preset).summary,
+            licence=config.attribution or "",
+            latency_seconds=latency_seconds,
+            progress=progress,
+        )
+    show(entry)
+    click.echo(f"Look at {pathlib.Path(out) / 'report.html'}")
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Shows the step that runs."""
+    from rich.console import Console
+
+    with Console(stderr=True).status("Exporting") as status:
+        yield lambda step: status.update(f"Exporting: {step}")
+
+
+def show(entry: Mapping[str, Any]) -> None:
+    """Prints a row for each file and endpoint, and the latencies side by side."""
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = ("file", "endpoint", "size", "difference", "PSNR", "SSIM", "XNNPACK")
+    caption = (
+        "difference: largest, from Keras, golden examples; PSNR, SSIM: held-out "
+        "examples; XNNPACK: partitions + operations outside"
     )
-    export.export_tflite(saved, edge)
-    return export.check(out)
+    table = Table(*columns, caption=caption, caption_justify="left")
+    for file in entry["files"]:
+        label = f"{file['format']} {file['quantization']}"
+        for row in file["rows"]:
+            table.add_row(label, row["endpoint"], *_figures(file, row))
+        if file["kept_float"]:
+            table.add_row("", f"float32: {', '.join(file['kept_float'])}")
+    Console().print(table)
+    _show_latency(entry["latency"])
+
+
+def _figures(file: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[str, ...]:
+    delegated = "-"
+    if row["partitions"] is not None:
+        delegated = f"{row['partitions']} + {sum(row['outside'].values())}"
+    return (
+        f"{file['size_bytes'] / 1e6:.2f} MB",
+        "-" if row["difference"] is None else f"{row['difference']:.1e}",
+        "-" if row["psnr"] is None else f"{row['psnr']:.1f} dB",
+        "-" if row["ssim"] is None else f"{row['ssim']:.4f}",
+        delegated,
+    )
+
+
+def _show_latency(figures: Sequence[Mapping[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not figures:
+        return
+    columns = ("endpoint", "runtime", "threads", "median", "95th percentile")
+    table = Table(*columns, caption="batch 1, interleaved", caption_justify="left")
+    for figure in figures:
+        runtime = f"{figure['runtime']} {figure['quantization']}"
+        times = (figure["problem"], "")
+        if not figure["problem"]:
+            times = (f"{figure['median_ms']:.2f} ms", f"{figure['p95_ms']:.2f} ms")
+        threads = str(figure["threads"])
+        table.add_row(figure["endpoint"], runtime, threads, *times)
+    Console().print(table)

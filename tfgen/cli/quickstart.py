@@ -50,9 +50,7 @@ def _draw(run: pathlib.Path) -> None:
 def _export(run: pathlib.Path, overwrite: bool) -> None:
     import shutil
 
-    from tfgen.cli.check import show
-
     directory = run / "export"
     if overwrite:
         shutil.rmtree(directory, ignore_errors=True)
-    show(export_run(str(run), str(directory)))
+    export_run(str(run), str(directory), quantizations=("float32", "dynamic_int8"))

@@ -109,6 +109,12 @@ def load_test_images(
     return load_arrays(config, "test", num_images, labels)
 
 
+def load_training_images(config: Config, num_images: int) -> Any:
+    """Returns the first training images that a run's model takes, in a fixed order."""
+    images = load_arrays(config, "train", num_images)
+    return images if config.kind == "images" else images[0]
+
+
 def load_batches(config: Config, split: str, labels: bool = False) -> Any:
     """Returns the batches that a run trains on or, unshuffled, those of its test."""
     from tfgen import data

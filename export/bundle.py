@@ -1,0 +1,216 @@
+"""Exports a model whole: served files, edge files, and a report that they agree."""
+
+import dataclasses
+import os
+import pathlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from . import entry, golden, guide, latency, quantize, report, serving, tflite
+from ._staging import staging
+from .check import check_file
+from .errors import CheckError, ExportError
+from .metadata import About
+from .saved_model import export_saved_model
+
+FORMATS = ("serving", "edge", "onnx")
+
+
+def export_model(
+    model: keras.Model,
+    directory: str | os.PathLike[str],
+    name: str,
+    version: int = 1,
+    *,
+    formats: Sequence[str] = ("serving", "edge"),
+    quantizations: Sequence[str] = ("float32",),
+    examples: Mapping[str, Any] | None = None,
+    representative_data: Any = None,
+    description: str = "",
+    licence: str = "",
+    latency_seconds: float = 5.0,
+    progress: Callable[[str], None] = lambda step: None,
+) -> dict[str, Any]:
+    """Writes, checks, times and describes every form of a model.
+
+    Into `directory` go `serving/NAME/VERSION/` with `serving/models.config` and
+    `serving/batching.config`, `edge/NAME-vVERSION-QUANTIZATION.tflite`,
+    `onnx/NAME-vVERSION-ENDPOINT.onnx`, `report.json`, `report.html` and `README.md`.
+    Another version or name goes beside the first. Everything is written under a
+    temporary name and gets its own only if all of it agrees with Keras; the folder that
+    a server watches comes last, in one rename.
+
+    Args:
+        model: A `keras.Model` with `signatures()`: see `export`.
+        directory: The folder.
+        name: Under which TF Serving serves it: letters, digits, `_`, `-` and `.`.
+        version: Positive integer; TF Serving serves the largest.
+        formats: Some of `"serving"`, `"edge"`, `"onnx"`.
+        quantizations: Of the .tflite files; some of `export.quantize.QUANTIZATIONS`.
+        examples: Held-out arrays `(rows, ...)` by input name, such as
+            `{"images": array}`: what the files are compared on. Made up where absent.
+        representative_data: Training images, or arrays by input name, for `"int8"`.
+        description: What the model does, in a sentence.
+        licence: Licence and attribution of the data that it was trained on.
+        latency_seconds: About how long to measure each endpoint; 0 measures none.
+        progress: Called with the name of each step.
+
+    Returns:
+        The export's entry in the report; see `export.report`.
+
+    Raises:
+        CheckError: A file does not agree with Keras. Nothing was written.
+        ExportError: See `export_saved_model` and `export_tflite`; or the version
+            exists.
+    """
+    _check_choices("formats", formats, FORMATS)
+    _check_choices("quantizations", quantizations, quantize.QUANTIZATIONS)
+    names = _Names(name, version)
+    directory = pathlib.Path(directory)
+    names.require_free(directory)
+    about = About(name, description, licence)
+    with staging(directory / name) as stage:
+        progress("SavedModel")
+        saved = export_saved_model(
+            model, stage / names.served.parent, version, examples=examples
+        )
+        files, edge = [entry.describe_file(stage, saved, check_file(saved))], _Edge()
+        if "edge" in formats:
+            edge = _Edge(tflite.convert(saved))
+            for quantization in quantizations:
+                progress(f"TFLite {quantization}")
+                file = stage / names.edge(quantization)
+                data = representative_data, examples, about
+                written = tflite.write(edge.conversion, file, quantization, *data)
+                files.append(entry.describe_tflite(stage, file, written))
+                edge.contents[quantization] = file.read_bytes()
+        if "onnx" in formats:
+            progress("ONNX")
+            files += _export_onnx(model, stage, names, examples)
+        if "serving" not in formats:
+            del files[0]
+        _require_agreement(files)
+        progress("latency")
+        figures = edge.measure(model, saved, latency_seconds)
+        pictures = entry.draw(stage, names.stem, golden.read(saved), edge.contents)
+        endpoints = entry.describe_endpoints(golden.read(saved))
+        export = {
+            **dataclasses.asdict(about),
+            **entry.describe_machine(),
+            "version": version,
+            "endpoints": endpoints,
+            "files": files,
+            "latency": figures,
+            "pictures": pictures,
+        }
+        _publish(stage, directory, names if "serving" in formats else None, export)
+    return export
+
+
+@dataclasses.dataclass(frozen=True)
+class _Names:
+    """Where the files of a version lie, relative to the folder."""
+
+    name: str
+    version: int
+
+    def __post_init__(self):
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", self.name):
+            raise ExportError(
+                "the name must consist of letters, digits, '_', '-' and '.', and not "
+                f"begin with '-' or '.'. Received: {self.name!r}"
+            )
+
+    @property
+    def stem(self) -> str:
+        return f"{self.name}-v{self.version}"
+
+    @property
+    def served(self) -> pathlib.Path:
+        return pathlib.Path("serving", self.name, str(self.version))
+
+    def edge(self, quantization: str) -> pathlib.Path:
+        return pathlib.Path("edge", f"{self.stem}-{quantization}.tflite")
+
+    def require_free(self, directory: pathlib.Path) -> None:
+        if (directory / self.served).exists():
+            raise ExportError(
+                f"{directory / self.served} exists already: choose another version"
+            )
+
+
+@dataclasses.dataclass
+class _Edge:
+    """The endpoints of a device, and the files that were made of them."""
+
+    conversion: tflite.Conversion | None = None
+    contents: dict[str, bytes] = dataclasses.field(default_factory=dict)
+
+    def measure(
+        self, model: keras.Model, saved: pathlib.Path, seconds: float
+    ) -> list[dict[str, Any]]:
+        """Times them beside what Keras and TensorFlow offer."""
+        figures: list[latency.Latency] = []
+        goldens = self.conversion.goldens if self.conversion and seconds else {}
+        for endpoint, example in goldens.items():
+            figures += latency.measure(
+                endpoint,
+                example.inputs,
+                model=model,
+                saved_model=saved,
+                tflite=self.contents,
+                seconds=seconds,
+            )
+        return [dataclasses.asdict(figure) for figure in figures]
+
+
+def _check_choices(name: str, chosen: Sequence[str], known: Sequence[str]) -> None:
+    unknown = [item for item in chosen if item not in known]
+    if unknown or not chosen or isinstance(chosen, str):
+        raise ExportError(
+            f"`{name}` must be some of {', '.join(known)}. Received: {chosen!r}"
+        )
+
+
+def _export_onnx(
+    model: keras.Model, stage: pathlib.Path, names: _Names, examples: Any
+) -> list[dict[str, Any]]:
+    from .onnx import export_onnx
+
+    files = export_onnx(model, stage / "onnx", names.stem, examples=examples)
+    return [entry.describe_file(stage, file, check_file(file)) for file in files]
+
+
+def _require_agreement(files: Sequence[Mapping[str, Any]]) -> None:
+    failed = [
+        f"{file['path']} [{row['endpoint'] or '-'}]: {row['problem'] or 'differs'}"
+        for file in files
+        for row in file["rows"]
+        if not row["ok"]
+    ]
+    if failed:
+        raise CheckError("\n".join(["exported files differ from Keras:", *failed]))
+
+
+def _publish(
+    stage: pathlib.Path,
+    directory: pathlib.Path,
+    names: _Names | None,
+    export: dict[str, Any],
+) -> None:
+    """Moves everything to its place: what a server watches last, in one rename."""
+    for kind in ("edge", "onnx", "pictures"):
+        for file in sorted((stage / kind).glob("*")):
+            (directory / kind).mkdir(exist_ok=True)
+            file.replace(directory / kind / file.name)
+    merged = report.merge(report.read(directory), export)
+    report.write(directory, merged)
+    guide.write(directory, merged)
+    if names is not None:
+        served = directory / names.served
+        served.parent.mkdir(parents=True, exist_ok=True)
+        (stage / names.served).rename(served)
+        serving.write_configs(directory / "serving")

@@ -1,0 +1,143 @@
+"""Reads and edits the content of a .tflite file: subgraphs, one for each signature."""
+
+import collections
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+_FILE_IDENTIFIER = b"TFL3"
+_OPERATIONS = {
+    code: name
+    for name, code in vars(schema.BuiltinOperator).items()
+    if isinstance(code, int)
+}
+# Operations that multiply by weights, and which of their inputs these are.
+WEIGHTED = {
+    "CONV_2D": 1,
+    "DEPTHWISE_CONV_2D": 1,
+    "TRANSPOSE_CONV": 1,
+    "FULLY_CONNECTED": 1,
+    "BATCH_MATMUL": 1,
+}
+_CALLING = re.compile("WHILE|IF|CALL|CALL_ONCE|STABLEHLO")
+
+
+def read(content: bytes) -> Any:
+    """Returns the model as objects of the schema."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for buffer in model.buffers:
+        if buffer.offset > 1:  # the quantizer appends data to the flatbuffer proper
+            end = buffer.offset + buffer.size
+            buffer.data = np.frombuffer(content[buffer.offset : end], np.uint8)
+            buffer.offset = buffer.size = 0
+    return model
+
+
+def pack(model: Any) -> bytes:
+    """Returns the content of a file that holds the model."""
+    size = sum(len(b.data) for b in model.buffers if b.data is not None)
+    builder = flatbuffers.Builder(size + 2**16)
+    builder.Finish(model.Pack(builder), file_identifier=_FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def operations(model: Any, graph: Any) -> list[str]:
+    """Returns the names of a subgraph's operations, in order."""
+    codes = model.operatorCodes
+    return [
+        _OPERATIONS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        for code in (codes[operator.opcodeIndex] for operator in graph.operators)
+    ]
+
+
+def subgraph_of(model: Any, signature: str) -> Any:
+    """Returns the subgraph of a signature."""
+    for definition in model.signatureDefs:
+        if definition.signatureKey.decode() == signature:
+            return model.subgraphs[definition.subgraphIndex]
+    raise KeyError(signature)
+
+
+def extract(content: bytes, signature: str) -> bytes | None:
+    """Returns a file with one signature, or None if its graph calls another graph."""
+    model = read(content)
+    graph = subgraph_of(model, signature)
+    if any(_CALLING.match(name) for name in operations(model, graph)):
+        return None
+    (definition,) = (
+        d for d in model.signatureDefs if d.signatureKey.decode() == signature
+    )
+    definition.subgraphIndex = 0
+    model.subgraphs, model.signatureDefs = [graph], [definition]
+    return pack(model)
+
+
+def weighted_layers(content: bytes) -> list[tuple[str, ...]]:
+    """Returns the output names of operations with weights, grouped by their weight.
+
+    Signatures share weights: what shares a weight must be quantised alike.
+    """
+    model = read(content)
+    layers: dict[Any, list[str]] = collections.defaultdict(list)
+    for graph in model.subgraphs:
+        for name, operator in zip(
+            operations(model, graph), graph.operators, strict=True
+        ):
+            if name in WEIGHTED:
+                weight = graph.tensors[operator.inputs[WEIGHTED[name]]]
+                output = graph.tensors[operator.outputs[0]].name.decode()
+                if output not in layers[weight.buffer]:
+                    layers[weight.buffer].append(output)
+    return [tuple(names) for names in layers.values()]
+
+
+def count_outside(details: Sequence[dict[str, Any]]) -> tuple[int, int, dict[str, int]]:
+    """Counts what a delegate took, from an interpreter's list of operations.
+
+    Args:
+        details: Of each operation `op_name`, `inputs` and `outputs` (tensor numbers);
+            the delegate's own are called `DELEGATE`, and what they replaced is listed.
+
+    Returns:
+        The number of partitions, of operations, and of those outside of the delegate by
+        name.
+    """
+    partitions = [node for node in details if node["op_name"] == "DELEGATE"]
+    originals = [node for node in details if node["op_name"] != "DELEGATE"]
+    maker = {
+        tensor: i for i, node in enumerate(originals) for tensor in node["outputs"]
+    }
+    inside: set[int] = set()
+    for partition in partitions:
+        edge, todo = set(partition["inputs"]), list(partition["outputs"])
+        while todo:
+            tensor = todo.pop()
+            if tensor in maker and tensor not in edge and maker[tensor] not in inside:
+                inside.add(maker[tensor])
+                todo += list(originals[maker[tensor]]["inputs"])
+    outside = [n["op_name"] for i, n in enumerate(originals) if i not in inside]
+    return len(partitions), len(originals), dict(collections.Counter(outside))
+
+
+def add_metadata(model: Any, name: str, data: bytes) -> None:
+    """Adds (or replaces) a named block of bytes."""
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(data, np.uint8)
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = name.encode(), len(model.buffers) - 1
+    kept = [item for item in model.metadata or [] if item.name != entry.name]
+    model.metadata = [*kept, entry]
+
+
+def find_metadata(content: bytes, name: str) -> bytes | None:
+    """Returns the named block of bytes, or None."""
+    model = read(content)
+    for item in model.metadata or []:
+        if item.name == name.encode():
+            return np.asarray(model.buffers[item.buffer].data, np.uint8).tobytes()
+    return None

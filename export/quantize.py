@@ -1,0 +1,145 @@
+"""Quantises a float32 .tflite file with ai-edge-quantizer.
+
+What each quantization means:
+
+- `float16`: weights are stored in half the bytes; the arithmetic is float32.
+- `dynamic_int8`: weights are 8-bit integers with a scale for each output channel;
+  activations are quantised as they come, so no data is needed.
+- `int8`: activations of the operations with weights are 8-bit integers too, with ranges
+  calibrated on data. Operations without weights (the arithmetic of normalisation,
+  residuals, `tanh`) stay float32: quantised, their squares and roots lose most and
+  leave the delegate. Inputs and outputs stay float32.
+"""
+
+import contextlib
+import io
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from . import flatbuffer, golden
+from .check import FLOORS_DB
+from .errors import ExportError
+
+QUANTIZATIONS = ("float32", *FLOORS_DB)
+
+
+class Quantizer:
+    """Quantises one file, as often as it is asked to.
+
+    Args:
+        content: A float32 .tflite file.
+        quantization: A key of `FLOORS_DB`.
+        calibration: For `int8`: inputs `(rows, ...)` by signature and name, like those
+            that the model will see.
+    """
+
+    def __init__(
+        self,
+        content: bytes,
+        quantization: str,
+        calibration: Mapping[str, golden.Arrays] | None = None,
+    ):
+        self._content = content
+        self._quantization = quantization
+        self._ranges = None
+        if quantization == "int8":
+            data = calibration or {}
+            rows = {name: golden.split_rows(batch) for name, batch in data.items()}
+            with _quiet():
+                self._ranges = self._prepare(()).calibrate(rows, num_threads=2)
+
+    def quantize(self, keep: Sequence[str] = ()) -> bytes:
+        """Returns the quantised file; layers of the names in `keep` stay float32."""
+        with _quiet():
+            result = self._prepare(keep).quantize(self._ranges)
+        return bytes(result.quantized_model)
+
+    def _prepare(self, keep: Sequence[str]) -> Any:
+        from ai_edge_quantizer import qtyping, quantizer
+
+        recipe = quantizer.Quantizer(self._content)
+        names = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
+        for operation in flatbuffer.WEIGHTED:
+            if (self._quantization, operation) == ("float16", "BATCH_MATMUL"):
+                continue  # the quantizer has no such rule
+            operation = qtyping.TFLOperationName(names.get(operation, operation))
+            self._quantize_all(recipe, operation)
+            for name in keep:
+                recipe.update_quantization_recipe(
+                    f"^{re.escape(name)}(;|$)", operation, None, "no_quantize"
+                )
+        return recipe
+
+    def _quantize_all(self, recipe: Any, operation: Any) -> None:
+        from ai_edge_quantizer import qtyping
+
+        if self._quantization == "dynamic_int8":
+            recipe.add_dynamic_config(".*", operation, num_bits=8)
+        elif self._quantization == "int8":
+            recipe.add_static_config(".*", operation, 8, 8)
+        else:
+            weights = qtyping.TensorQuantizationConfig(
+                num_bits=16, dtype=qtyping.TensorDataType.FLOAT
+            )
+            config = qtyping.OpQuantizationConfig(
+                weight_tensor_config=weights,
+                compute_precision=qtyping.ComputePrecision.FLOAT,
+                explicit_dequantize=True,
+            )
+            recipe.update_quantization_recipe(".*", operation, config, "float_casting")
+
+
+def quantize_to_floor(
+    quantizer: Quantizer,
+    layers: Sequence[Sequence[str]],
+    psnr: Callable[[bytes], float],
+    floor_db: float,
+) -> tuple[bytes, list[str]]:
+    """Returns a file whose ratio reaches the floor, and the layers kept in float32.
+
+    If all layers quantised miss it, the layers are ranked by what each alone loses, and
+    kept in float32 one after another.
+
+    Args:
+        quantizer: Of the file.
+        layers: What can be kept: names that go together.
+        psnr: The least ratio of a file's endpoints, in dB.
+        floor_db: What it must reach.
+
+    Raises:
+        ExportError: It is missed even so.
+    """
+    content, kept = quantizer.quantize(), []
+    if (reached := psnr(content)) >= floor_db:
+        return content, kept
+    gains = {tuple(layer): psnr(quantizer.quantize(list(layer))) for layer in layers}
+    for layer in sorted(gains, key=gains.__getitem__, reverse=True):
+        kept += layer
+        content = quantizer.quantize(kept)
+        if (reached := psnr(content)) >= floor_db:
+            return content, kept
+    raise ExportError(
+        f"quantised, the file reaches {reached:.1f} dB against float Keras and must "
+        f"reach {floor_db:g} dB, even with every layer kept in float32: is the model "
+        "trained?"
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The quantizer draws progress bars, prints sizes, warns of its own debugging."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stderr(io.StringIO()),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logging.disable(level)

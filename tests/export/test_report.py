@@ -1,0 +1,516 @@
+import hashlib
+import html.parser
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import export
+from export import golden, report
+
+IMAGES = {"dtype": "float32", "shape": [None, 8, 8, 1], "range": "[0, 1]"}
+LATENTS = {"dtype": "float32", "shape": [None, 4]}
+DECODE = {"inputs": {"latents": LATENTS}, "outputs": {"images": IMAGES}}
+NASTY = "<script>alert(\"1\")</script> & 'x'"
+
+
+def make_row(endpoint="decode", **figures):
+    unknown = ("tolerance", "psnr", "ssim", "floor_db", "partitions", "operations")
+    row = {"endpoint": endpoint, "difference": 2e-7, **dict.fromkeys(unknown)}
+    more = {"outside": {}, "agreement": {}, "ok": True, "problem": ""}
+    return row | more | figures
+
+
+def make_file(path="serving/vae/1", quantization="float32", **more):
+    file_format = "tflite" if path.endswith(".tflite") else "saved_model"
+    return {
+        "path": path,
+        "format": file_format,
+        "quantization": quantization,
+        "size_bytes": 1234567,
+        "sha256": {},
+        "kept_float": [],
+        "rows": [make_row()],
+    } | more
+
+
+def make_export(name="vae", version=1, **more):
+    return {
+        "name": name,
+        "version": version,
+        "created": "2026-01-02T03:04:05+00:00",
+        "description": "Digits.",
+        "licence": "MIT",
+        "machine": {"processor": "EPYC", "cores": 2, "system": "Linux"},
+        "packages": {"python": "3.11.7", "tensorflow": "2.21.0"},
+        "endpoints": {"decode": DECODE},
+        "files": [make_file()],
+        "latency": [],
+        "pictures": [],
+    } | more  # fmt: skip
+
+
+def make_latency(runtime, quantization, median, threads=2, **more):
+    return {
+        "endpoint": "decode",
+        "runtime": runtime,
+        "quantization": quantization,
+        "threads": threads,
+        "median_ms": median,
+        "p95_ms": median and 1.5 * median,
+        "runs": 50,
+    } | more
+
+
+def make_report(*exports):
+    return {"format": 1, "exports": list(exports)}
+
+
+EDGE = make_file(
+    "edge/vae-v1-int8.tflite",
+    "int8",
+    size_bytes=345678,
+    rows=[
+        make_row(difference=0.04, psnr=38.2, ssim=0.98141, floor_db=35.0, partitions=2,
+                 operations=57, outside={"MEAN": 3, "ADD": 1},
+                 agreement={"reference": 1.5e-6, "compiled_model": None}),
+        make_row("encode", difference=0.07, psnr=36.1, partitions=1, operations=9),
+    ],
+)  # fmt: skip
+LATENCY = [
+    make_latency("SavedModel", "float32", 12.0),
+    make_latency("SavedModel", "float32", 20.0, threads=1),
+    make_latency("LiteRT", "int8", 3.0),
+    make_latency("Keras predict", "float32", 60.0),
+    make_latency("Keras litert export", "float32", None, problem="needs Flex"),
+]
+
+
+# ---- report.json ---------------------------------------------------------------------
+
+
+def test_a_folder_without_a_report_has_an_empty_one(tmp_path):
+    assert report.read(tmp_path) == {"format": 1, "exports": []}
+
+
+def test_what_is_written_is_read(tmp_path):
+    written = make_report(make_export(name="vaé", files=[make_file(), EDGE]))
+    report.write(tmp_path / "new", written)
+    report.write(tmp_path / "new", written)
+    assert report.read(tmp_path / "new") == written
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert names == {"report.json", "report.html"}
+
+
+def test_merging_sorts_replaces_and_changes_no_argument():
+    before = make_report(make_export("vae", 10), make_export("vae", 2))
+    kept = json.dumps(before)
+    merged = report.merge(before, make_export("gan", 3))
+    merged = report.merge(merged, make_export("vae", 2, description="again"))
+    keys = [(e["name"], e["version"], e["description"]) for e in merged["exports"]]
+    assert keys == [("gan", 3, "Digits."), ("vae", 2, "again"), ("vae", 10, "Digits.")]
+    assert json.dumps(before) == kept
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot be read"),
+        (b'{"format": 1, "exports": [', "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"[]", "needs 'format'"),
+        (b'{"format": 1}', "needs 'exports', a list"),
+        (b'{"format": 1, "exports": [{"name": "vae"}]}', "an export needs 'version'"),
+        (b'{"format": 1, "exports": [], "x": NaN}', "NaN is no JSON"),
+        (b'{"format": 2, "files": {}}', "is of format 2, and this `export` reads 1"),
+    ],
+)
+def test_damaged_report_is_one_clear_line(tmp_path, content, message):
+    (tmp_path / "report.json").write_bytes(content)
+    with pytest.raises(export.ExportError, match=message) as caught:
+        report.read(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "report.json") in str(caught.value)
+
+
+@pytest.mark.parametrize("lost", ["path", "sha256", "rows"])
+def test_damaged_file_of_an_export_is_found(tmp_path, lost):
+    file = {key: value for key, value in make_file().items() if key != lost}
+    damaged = make_report(make_export(files=[file]))
+    (tmp_path / "report.json").write_text(json.dumps(damaged))
+    with pytest.raises(export.ExportError, match=f"a file needs '{lost}'"):
+        report.read(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32(1)])
+def test_what_is_no_json_is_refused_and_the_older_files_stay(tmp_path, value):
+    report.write(tmp_path, make_report(make_export()))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    bad = make_export(files=[make_file(rows=[make_row(difference=value)])])
+    with pytest.raises(export.ExportError, match="report cannot be written"):
+        report.write(tmp_path, make_report(bad))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_failure_midway_leaves_the_older_files(tmp_path, monkeypatch):
+    report.write(tmp_path, make_report(make_export()))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    write_text = pathlib.Path.write_text
+
+    def fail_on_the_page(self, *args, **kwargs):
+        if self.suffix == ".html":
+            raise OSError("disk full")
+        return write_text(self, *args, **kwargs)
+
+    monkeypatch.setattr(pathlib.Path, "write_text", fail_on_the_page)
+    with pytest.raises(OSError, match="disk full"):
+        report.write(tmp_path, make_report(make_export("gan")))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_import_is_light(pytestconfig):
+    code = (
+        "import sys; from export import guide, report; "
+        "assert not {'tensorflow', 'keras', 'tfgen', 'PIL'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=pytestconfig.rootpath, check=True)
+
+
+# ---- hashes --------------------------------------------------------------------------
+
+
+def _hashed(directory, *paths):
+    files = [
+        make_file(path, sha256=report.hash_files(directory, path)) for path in paths
+    ]
+    return make_report(make_export(files=files))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with `model/1/` and `edge/model.tflite`, and its report."""
+    rng = np.random.default_rng(0)
+    for path, size in {
+        "model/1/saved_model.pb": 100,
+        "model/1/variables/variables.data-00000-of-00001": 3 * 2**20 + 1,
+        "model/1/assets.extra/golden.npz": 0,
+        "edge/model.tflite": 2**20,
+        "edge/model.golden.npz": 10,
+        "edge/other.tflite": 10,
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(rng.bytes(size))
+    return tmp_path, _hashed(tmp_path, "model/1", "edge/model.tflite")
+
+
+def test_hashes_are_those_of_every_file(folder):
+    directory, hashed = folder
+    model, edge = [file["sha256"] for file in hashed["exports"][0]["files"]]
+    on_disk = {p for p in (directory / "model/1").rglob("*") if p.is_file()}
+    assert {directory / path for path in model} == on_disk
+    assert golden.path_of(directory / "model/1") in on_disk
+    assert sorted(edge) == ["edge/model.golden.npz", "edge/model.tflite"]
+    for path, digest in (model | edge).items():
+        assert digest == hashlib.sha256((directory / path).read_bytes()).hexdigest()
+
+
+def test_files_of_other_kinds_are_hashed(tmp_path):
+    (tmp_path / "edge").mkdir()
+    (tmp_path / "edge" / "a.onnx").write_bytes(b"abc")
+    (digest,) = report.hash_files(tmp_path, "edge/a.onnx").values()
+    assert digest.startswith("ba7816bf8f01cfea414140de5dae2223b00361a396177a9c")
+    with pytest.raises(export.ExportError, match="does not exist"):
+        report.hash_files(tmp_path, "edge/b.onnx")
+
+
+def test_untouched_files_are_verified(folder):
+    assert report.verify_hashes(*folder) == []
+
+
+def test_every_change_is_one_line(folder):
+    directory, hashed = folder
+    edge = directory / "edge"
+    data = bytearray((edge / "model.tflite").read_bytes())
+    data[-1] ^= 1
+    (edge / "model.tflite").write_bytes(data)
+    (edge / "model.golden.npz").unlink()
+    (directory / "model/1/variables/extra").write_text("")
+    (directory / "model/1/saved_model.pb").unlink()
+    assert report.verify_hashes(directory, hashed) == [
+        "model/1/saved_model.pb: is missing",
+        "model/1/variables/extra: is new since the export",
+        "edge/model.golden.npz: is missing",
+        "edge/model.tflite: has changed since it was exported",
+    ]
+
+
+def test_a_file_that_is_gone_is_missing_with_all_its_parts(folder):
+    directory, hashed = folder
+    (directory / "edge/model.tflite").unlink()
+    lines = report.verify_hashes(directory, hashed)
+    assert "edge/model.tflite: is missing" in lines
+
+
+# ---- the table -----------------------------------------------------------------------
+
+
+def test_table_has_the_worst_figures_and_the_speed():
+    text = report.table(make_export(files=[make_file(), EDGE], latency=LATENCY))
+    lines = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()
+    ]
+    head, _, saved, edge, export_of_keras, keras = lines
+    edge = dict(zip(head, edge, strict=True))
+    assert edge == {
+        "File": ".tflite int8",
+        "Size": "346 kB",
+        "Largest difference": "0.07",
+        "PSNR": "36.1 dB",
+        "SSIM": "0.9814",
+        "Partitions": "2",
+        "decode, 2 threads": "3.00 ms (4.00x)",
+    }
+    saved = dict(zip(head, saved, strict=True))
+    assert saved["Largest difference"] == "2.0e-07"
+    assert saved["decode, 2 threads"] == "12.0 ms (1.00x)"
+    assert (export_of_keras[0], export_of_keras[-1]) == (
+        "Keras litert export float32",
+        "cannot be run",
+    )
+    assert (keras[0], keras[-1]) == ("Keras predict float32", "60.0 ms (0.200x)")
+
+
+def test_table_leaves_out_what_was_not_measured_and_names_failures():
+    failed = make_file(rows=[make_row(ok=False, problem="NaN")])
+    text = report.table(make_report(make_export(files=[failed])))
+    assert text.splitlines()[0] == "| File | Size | Largest difference |"
+    assert "SavedModel float32 (fails)" in text
+    both = report.table(make_report(make_export("a|b"), make_export("c")))
+    assert "**a\\|b**, version 1" in both
+    assert "**c**, version 1" in both
+
+
+def test_runtimes_that_take_every_core_are_compared_and_say_so():
+    latency = [
+        make_latency("SavedModel", "float32", 8.0, threads=16),
+        make_latency("LiteRT", "int8", 4.0),
+        make_latency("LiteRT", "int8", 6.0, threads=1),
+    ]
+    text = report.table(make_export(files=[make_file(), EDGE], latency=latency))
+    assert "| 8.00 ms (1.00x), 16 threads |" in text
+    assert "| 4.00 ms (2.00x) |" in text
+
+
+def test_onnx_files_are_told_apart():
+    paths = [f"onnx/vae-v1-{name}.onnx" for name in ("encode", "decode")]
+    files = [make_file(path, format="onnx") for path in paths]
+    text = report.table(make_export(files=files))
+    assert "vae-v1-encode.onnx float32" in text
+    assert "vae-v1-decode.onnx float32" in text
+
+
+def test_table_of_one_thread():
+    text = report.table(make_export(latency=LATENCY), threads=1)
+    assert "decode, 1 thread |" in text
+    assert "20.0 ms (1.00x)" in text
+
+
+# ---- the page ------------------------------------------------------------------------
+
+VOID = {"meta", "img"}
+
+
+class Page(html.parser.HTMLParser):
+    """Parses strictly: tags balance, ids are unique, links lead somewhere."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.tags, self.words = [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        attributes_of = dict(attributes)
+        assert len(attributes_of) == len(attributes), f"an attribute twice: {tag}"
+        self.tags.append((tag, attributes_of))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+    def find(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def make_page(directory, *exports):
+    report.write(directory, make_report(*exports))
+    text = (directory / "report.html").read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>\n<html")
+    return Page(text)
+
+
+def _picture(directory, name, width=8, height=8):
+    (directory / "pictures").mkdir(exist_ok=True)
+    pixels = np.zeros((height, width, 3), "uint8")
+    Image.fromarray(pixels).save(directory / "pictures" / name)
+    return f"pictures/{name}"
+
+
+def test_page_tells_all_with_units(tmp_path):
+    pictures = [
+        {"endpoint": "decode", "label": label, "path": _picture(tmp_path, f"{i}.png")}
+        for i, label in enumerate(["input", "Keras", "int8"])
+    ]
+    kept = EDGE | {"kept_float": ["conv_1", "conv_2"]}
+    files = [make_file(sha256={"serving/vae/1/saved_model.pb": "ab" * 32}), kept]
+    page = make_page(
+        tmp_path, make_export(files=files, latency=LATENCY, pictures=pictures)
+    )
+    for words in (
+        "✓ All agree with Keras: 2 files, 3 checks passed.",
+        "serving/vae/1 · saved_model · float32 · 1.23 MB",
+        "0.04",
+        "38.2 dB (≥ 35.0 dB)",
+        "0.9814",
+        "2 (57 operations)",
+        "1 ADD, 3 MEAN",
+        "reference 1.5e-06",
+        "2 layers kept in higher precision conv_1, conv_2",
+        "LiteRT int8, 2 threads 3.00 ms 4.50 ms 4.00x 50",
+        "SavedModel float32, 1 thread 20.0 ms 30.0 ms 1.00x 50",
+        "needs Flex",
+        "latents : float32 (batch, 4)",
+        "images : float32 (batch, 8, 8, 1) in [0, 1]",
+        "2026-01-02T03:04:05+00:00 · EPYC · 2 cores · Linux",
+        "python 3.11.7 · tensorflow 2.21.0",
+        "Data: MIT",
+        "ab" * 32,
+    ):
+        assert words in page.text.replace("\u00a0", " "), words
+    assert [image["alt"] for image in page.find("img")] == [
+        "decode: input",
+        "decode: Keras",
+        "decode: int8",
+    ]
+
+
+def test_page_is_self_contained_and_fits_phones_and_the_dark(tmp_path):
+    path = _picture(tmp_path, "strip.png", width=64, height=16)
+    picture = {"endpoint": "decode", "label": "Keras", "path": path}
+    page = make_page(tmp_path, make_export(pictures=[picture]))
+    text = (tmp_path / "report.html").read_text()
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {"script", "link", "iframe", "object", "form"}
+    assert "http" not in text
+    (image,) = page.find("img")
+    assert image["src"].startswith("data:image/png;base64,iVBOR")
+    assert (image["width"], image["height"]) == ("448", "112")
+    assert "prefers-color-scheme: dark" in text
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in (
+        page.find("meta")
+    )
+    assert all(cell.get("data-label") for cell in page.find("td"))
+
+
+def test_failures_are_told_in_words(tmp_path):
+    rows = [
+        make_row(),
+        make_row("encode", ok=False, difference=0.5, tolerance=1e-5),
+        make_row("", ok=False, difference=None, problem="cannot be run: boom"),
+    ]
+    text = make_page(tmp_path, make_export(files=[make_file(rows=rows)])).text
+    assert "✗ Not all agree with Keras: 2 of 3 checks failed." in text
+    assert "serving/vae/1, encode: differs from Keras" in text
+    assert "serving/vae/1, the whole file: cannot be run: boom" in text
+    assert "✓ agrees" in text
+    assert text.count("✗ fails") == 2
+    unchecked = make_page(tmp_path, make_export(files=[make_file(rows=[])])).text
+    assert "Nothing was compared with Keras" in unchecked
+    assert "All agree" not in unchecked
+
+
+def test_no_text_becomes_markup(tmp_path):
+    def spoil(value):
+        if isinstance(value, dict):
+            return {
+                (key + NASTY if key in spoiled_keys else key): spoil(item)
+                for key, item in value.items()
+            }
+        if isinstance(value, list):
+            return [spoil(item) for item in value]
+        return value + NASTY if isinstance(value, str) else value
+
+    spoiled_keys = {"decode", "latents", "images", "python", "MEAN", "reference", "a"}
+    _picture(tmp_path, "0.png")
+    nasty = make_export(
+        files=[EDGE | {"sha256": {"a": "0"}, "kept_float": ["conv"]}],
+        latency=LATENCY,
+        pictures=[{"endpoint": "decode", "label": "input", "path": "pictures/0.png"}],
+    )
+    clean, dirty = (make_page(tmp_path, e) for e in (nasty, spoil(nasty)))
+    count = {tag for tag, _ in dirty.tags} - {tag for tag, _ in clean.tags}
+    assert count <= {"p"}  # in place of the picture, whose path is spoiled
+    assert dirty.text.count(NASTY) > 30
+    safe = {key for _, a in clean.tags for key in a}
+    assert {key for _, a in dirty.tags for key in a} <= safe
+
+
+def test_label_of_a_picture_cannot_leave_its_attribute(tmp_path):
+    path = _picture(tmp_path, "0.png")
+    picture = {"endpoint": "decode", "label": '" onload="x', "path": path}
+    (image,) = make_page(tmp_path, make_export(pictures=[picture])).find("img")
+    assert image["alt"] == 'decode: " onload="x'
+    assert "onload" not in image
+
+
+def test_pictures_are_taken_from_the_folder_only(tmp_path):
+    inside = tmp_path / "dir"
+    inside.mkdir()
+    _picture(tmp_path, "secret.png")
+    (inside / "text.png").write_text("no PNG")
+    paths = ["../pictures/secret.png", "gone.png", "text.png", "."]
+    pictures = [{"endpoint": "decode", "label": p, "path": p} for p in paths]
+    page = make_page(inside, make_export(pictures=pictures))
+    assert page.find("img") == []
+    assert page.text.count("is no PNG of this folder") == len(paths)
+
+
+def test_bars_are_proportional_or_logarithmic(tmp_path):
+    def widths(latency):
+        page = make_page(tmp_path, make_export(latency=latency))
+        bars = [a["style"] for a in page.find("div") if a.get("class") == "bar"]
+        return [float(bar.removeprefix("width:")[:-1]) for bar in bars], page.text
+
+    near, text = widths(
+        [make_latency("SavedModel", "float32", 20.0), make_latency("LiteRT", "int8", 5)]
+    )
+    assert near == [pytest.approx(100 / 1.5, abs=0.1), pytest.approx(25 / 1.5, abs=0.1)]
+    assert "0 to 30.0 ms" in text
+    far, text = widths(
+        [make_latency("SavedModel", "float32", 50), make_latency("LiteRT", "int8", 0.1)]
+    )
+    assert "0.01 to 100 ms, logarithmic" in text
+    assert far == [pytest.approx(92.5, abs=0.1), pytest.approx(25.0, abs=0.1)]
+
+
+def test_several_exports_have_a_table_of_contents(tmp_path):
+    page = make_page(tmp_path, make_export("gan", 2), make_export("vae", 1))
+    links = [a["href"] for a in page.find("a")]
+    assert links == [f"#{section['id']}" for section in page.find("section")]
+    assert len(set(links)) == 2
+    assert "Nothing was exported yet." in make_page(tmp_path).text

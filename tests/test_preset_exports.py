@@ -1,0 +1,54 @@
+"""Every preset leaves for every runtime, and all of them agree."""
+
+import json
+
+import pytest
+
+import export
+import tfgen
+from tests.export import native_loader
+from tfgen.presets import get_preset
+
+
+@pytest.fixture(scope="session")
+def loader(tmp_path_factory):
+    return native_loader.build(tmp_path_factory)
+
+
+def make_small(name):
+    """The preset's architecture at a size that is exported in seconds."""
+    preset = get_preset(name)
+    overrides = {"filters": 4, "seed": 0}
+    if preset.resolve({})["image_size"] > 32:
+        overrides["image_size"] = 32
+    if "discriminator_filters" in preset.arguments:
+        overrides["discriminator_filters"] = 4
+    if "num_blocks" in preset.arguments:
+        overrides["num_blocks"] = 2
+    return tfgen.create_model(name, **overrides)
+
+
+def export_and_check(model, name, folder):
+    export.export_model(model, folder, name, latency_seconds=0)
+    rows = export.check(folder)
+    assert {row.format for row in rows} == {"saved_model", "tflite"}
+    return folder / "serving" / name / "1"
+
+
+@pytest.mark.parametrize("name", tfgen.list_presets())
+def test_small(name, tmp_path, loader):
+    version = export_and_check(make_small(name), name, tmp_path)
+    native_loader.assert_native_loader_agrees(loader, version)
+    (entry,) = json.loads((tmp_path / "report.json").read_text())["exports"]
+    (edge,) = (file for file in entry["files"] if file["format"] == "tflite")
+    for row in edge["rows"]:
+        # Labels are looked up outside of the delegate; all else is in it.
+        assert set(row["outside"]) <= {"CAST", "ONE_HOT"}, row["endpoint"]
+        assert row["partitions"] == 1, row["endpoint"]
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("name", tfgen.list_presets())
+def test_at_the_size_of_the_paper(name, tmp_path, loader):
+    version = export_and_check(tfgen.create_model(name, seed=0), name, tmp_path)
+    native_loader.assert_native_loader_agrees(loader, version)
