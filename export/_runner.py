@@ -2,8 +2,8 @@
 
     python -m export._runner FILE FOLDER SECONDS
 
-It knows what a server or a phone knows: the file. It never imports `tfgen`, and for
-other files than a SavedModel it imports no TensorFlow. Into FOLDER it writes
+It knows what a server or a phone knows: the file. It imports neither `tfgen` nor
+Keras, and for other files than a SavedModel no TensorFlow. Into FOLDER it writes
 `outputs.npz`, with keys `<endpoint>/<output>`, and `report.json`. SECONDS bounds the
 measuring of latency, for each endpoint; 0 measures none.
 """
@@ -52,6 +52,8 @@ def main(file: pathlib.Path, folder: pathlib.Path, seconds: float) -> None:
 
 
 def _load_saved_model(file: pathlib.Path) -> dict[str, Endpoint]:
+    # A server has no Keras. TensorFlow would import it, for half of its start.
+    sys.modules["keras"] = None
     import tensorflow as tf
 
     # As `export_saved_model` does while it records: 10 bits are too rough to compare.
@@ -139,8 +141,10 @@ def _median_ms(
 
 
 def _refuse_modules(file_format: str) -> None:
-    refused = {"tfgen"} if file_format == "saved_model" else {"tfgen", "tensorflow"}
-    if loaded := refused & set(sys.modules):
+    refused = {"tfgen", "keras"}
+    if file_format != "saved_model":
+        refused.add("tensorflow")
+    if loaded := {name for name in refused if sys.modules.get(name)}:
         raise RuntimeError(f"the file alone must do, but {loaded} was imported")
 
 

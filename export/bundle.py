@@ -157,12 +157,7 @@ class _Edge:
         goldens = self.conversion.goldens if self.conversion and seconds else {}
         for endpoint, example in goldens.items():
             figures += latency.measure(
-                endpoint,
-                example.inputs,
-                model=model,
-                saved_model=saved,
-                tflite=self.contents,
-                seconds=seconds,
+                endpoint, example.inputs, model, saved, self.contents, seconds
             )
         return [dataclasses.asdict(figure) for figure in figures]
 

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._staging import staging
-from .report import describe, table
+from .report import table
+from .units import describe
 
 # Interpreter and CompiledModel in one artifact; 2.0 lacks the Interpreter.
 _ANDROID = "com.google.ai.edge.litert:litert:2.1.5"
@@ -28,9 +29,8 @@ _ADVICE = {
     "float16": "weights in half of the bytes; for GPUs, or a smaller download.",
     "dynamic_int8": "weights in a quarter of the bytes, float32 in and out; mostly the "
     "fastest on the CPU of a phone.",
-    "int8": "weights and activations in 8 bits, float32 in and out; for accelerators "
-    "that compute in integers (NPU, DSP), and fast on CPUs. Look at its PSNR and its "
-    "pictures first.",
+    "int8": "weights of the convolutions and dense layers, and what they take, in 8 "
+    "bits; float32 between them, in and out. Look at its PSNR and its pictures first.",
 }
 
 _Specs = Mapping[str, Mapping[str, Any]]

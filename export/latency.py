@@ -47,19 +47,18 @@ Variant = tuple[Latency, Callable[[], Call]]  # what it is, and what prepares it
 def measure(
     endpoint: str,
     inputs: golden.Arrays,
-    *,
-    model: keras.Model | None = None,
-    saved_model: pathlib.Path | None = None,
+    model: keras.Model,
+    saved_model: pathlib.Path,
     tflite: Mapping[str, bytes],
-    seconds: float = 10.0,
+    seconds: float,
 ) -> list[Latency]:
     """Times an endpoint in every form, interleaved in random order, at batch 1.
 
     Args:
         endpoint: Its name.
         inputs: Arrays, batch first; the first row is used.
-        model: The Keras model. With it, `predict` is timed, and the file that Keras's
-            own LiteRT exporter makes with dynamic-range quantisation.
+        model: The Keras model: `predict` is timed, and the file that Keras's own
+            LiteRT exporter makes with dynamic-range quantisation.
         saved_model: The version's folder.
         tflite: Content of .tflite files by quantization.
         seconds: About how long to measure; every form runs at least five times.
@@ -68,16 +67,9 @@ def measure(
         A figure for each form and number of threads.
     """
     row = golden.split_rows(inputs)[0]
-    variants: list[Variant] = []
-    if model is not None:
-        wrapped = EndpointModel(model, model.signatures()[endpoint])
-        variants += keras_variants(endpoint, row, wrapped)
-    if saved_model is not None:
-        variants.append(_saved_model_variant(endpoint, row, saved_model))
-    for quantization, content in tflite.items():
-        for threads in THREADS:
-            label = Latency(endpoint, "LiteRT", quantization, threads)
-            variants.append(litert_variant(label, row, lambda c=content: c))
+    wrapped = EndpointModel(None, model.signatures()[endpoint])
+    variants = keras_variants(endpoint, row, wrapped)
+    variants += exported_variants(endpoint, row, saved_model, tflite)
     return run(variants, seconds)
 
 
@@ -109,6 +101,21 @@ def export_with_keras(model: EndpointModel) -> bytes:
         return path.read_bytes()
 
 
+def exported_variants(
+    endpoint: str,
+    row: golden.Arrays,
+    saved_model: pathlib.Path,
+    tflite: Mapping[str, bytes],
+) -> list[Variant]:
+    """Returns the SavedModel, and each .tflite file with each number of threads."""
+    variants = [_saved_model_variant(endpoint, row, saved_model)]
+    for quantization, content in tflite.items():
+        for threads in THREADS:
+            label = Latency(endpoint, "LiteRT", quantization, threads)
+            variants.append(litert_variant(label, row, lambda c=content: c))
+    return variants
+
+
 def _saved_model_variant(
     endpoint: str, row: golden.Arrays, folder: pathlib.Path
 ) -> Variant:
@@ -130,7 +137,7 @@ def litert_variant(
 ) -> Variant:
     """Returns the endpoint of a .tflite file, with the threads of the label.
 
-    A file with one signature may call it and its inputs otherwise.
+    Keras's exporter calls its only signature, and its inputs, by other names.
     """
 
     def prepare() -> Call:

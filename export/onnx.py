@@ -14,13 +14,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from . import golden, onnx_runtime
+from . import endpoints, golden, onnx_runtime
 from ._staging import staging
 from .check import check_file
 from .endpoint_model import EndpointModel
 from .errors import CheckError, ExportError
-from .saved_model import _record, find_endpoints
-from .tflite import _RANDOM_OPS, _WRITING_OPS, _check_size, _find_ops, _has_strings
 
 _PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 
@@ -66,16 +64,18 @@ def export_onnx(
     """
     _require_packages()
     _check_stem(stem)
-    available = find_endpoints(model)
-    endpoints = _choose(available, signatures)
-    goldens = _record(endpoints, _drop_unused(examples or {}, available, endpoints))
-    targets = {name: pathlib.Path(folder, f"{stem}-{name}.onnx") for name in endpoints}
+    available = endpoints.find(model)
+    traced = {name: f.get_concrete_function() for name, f in available.items()}
+    names = endpoints.choose(traced, signatures, ".onnx")
+    chosen = {name: available[name] for name in names}
+    goldens = endpoints.record(chosen, _drop_unused(examples or {}, available, chosen))
+    targets = {name: pathlib.Path(folder, f"{stem}-{name}.onnx") for name in names}
     with staging(pathlib.Path(folder, stem)) as staged:
         for name, target in targets.items():
             file = staged / target.name
-            _convert(name, endpoints[name], file)
-            _label(file, name, endpoints[name], description, licence)
-            _check_size(file.stat().st_size, [endpoints[name].get_concrete_function()])
+            _convert(name, chosen[name], file)
+            _label(file, name, chosen[name], description, licence)
+            endpoints.check_size(file.stat().st_size, [traced[name]])
             golden.write(golden.path_of(file), {name: goldens[name]})
             _check_numbers(file, target)
         for target in targets.values():
@@ -99,57 +99,13 @@ def _check_stem(stem: str) -> None:
         )
 
 
-def _choose(
-    available: Mapping[str, Any], asked: Sequence[str] | None
-) -> dict[str, Any]:
-    """Returns the endpoints to convert: those asked for, or that ONNX can take."""
-    if unknown := set(asked or ()) - set(available):
-        raise ExportError(
-            f"no such endpoint: {sorted(unknown)}; there are {list(available)}"
-        )
-    obstacles = {name: _find_obstacle(function) for name, function in available.items()}
-    if asked is None:
-        asked = [name for name in available if not obstacles[name]]
-    if not asked:
-        raise ExportError(
-            "no endpoint to convert: each draws random numbers or has strings"
-        )
-    for name in asked:
-        if problem := obstacles[name] or _find_writes(available[name]):
-            raise ExportError(f"endpoint '{name}' {problem}")
-    return {name: available[name] for name in asked}
-
-
-def _find_obstacle(function: Any) -> str:
-    """Returns why an endpoint is left out unless it is asked for, or ""."""
-    traced = function.get_concrete_function()
-    if ops := _find_ops(traced, _RANDOM_OPS):
-        return (
-            f"draws random numbers ({', '.join(ops)}), and ONNX Runtime would draw "
-            "others: let it take `latents` instead"
-        )
-    if _has_strings(traced):
-        return "takes or returns strings, which ONNX hardly computes with"
-    return ""
-
-
-def _find_writes(function: Any) -> str:
-    """Returns why an endpoint cannot be converted, or ""."""
-    if ops := _find_ops(function.get_concrete_function(), _WRITING_OPS):
-        return (
-            f"changes variables ({', '.join(ops)}), and an .onnx file keeps no state: "
-            "export an inference function"
-        )
-    return ""
-
-
 def _drop_unused(
     examples: Mapping[str, Any],
     available: Mapping[str, Any],
-    endpoints: Mapping[str, Any],
+    chosen: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Returns the examples without those for inputs of endpoints that are left out."""
-    needed = {spec.name for f in endpoints.values() for spec in f.input_signature}
+    needed = {spec.name for f in chosen.values() for spec in f.input_signature}
     known = {spec.name for f in available.values() for spec in f.input_signature}
     return {k: v for k, v in examples.items() if k in needed or k not in known}
 

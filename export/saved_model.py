@@ -1,15 +1,14 @@
 """Writes a SavedModel for TF Serving: every endpoint, any batch size."""
 
-import contextlib
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from . import encoded, golden, serving
+from . import encoded, endpoints, golden, serving
 from ._staging import staging
 from .errors import ExportError
 
@@ -45,57 +44,17 @@ def export_saved_model(
     target = pathlib.Path(directory) / _version_name(version)
     if target.exists():
         raise ExportError(f"{target} exists already: choose another version")
-    endpoints = find_endpoints(model)
-    goldens = _record(endpoints, examples or {})
-    endpoints = encoded.add_twins(endpoints)
-    goldens |= _record_twins(endpoints, goldens)
+    originals = endpoints.find(model)
+    goldens = endpoints.record(originals, examples or {})
+    functions = encoded.add_twins(originals)
+    goldens |= endpoints.record_twins(functions, goldens)
     with staging(target) as folder:
         staged = folder / target.name
-        _write(model, endpoints, staged)
+        _write(model, functions, staged)
         golden.write(golden.path_of(staged), goldens)
         serving.write_warmup(staged, pathlib.Path(directory).name, goldens)
         os.rename(staged, target)
     return target
-
-
-def find_endpoints(model: keras.Model) -> dict[str, Any]:
-    """Returns `model.signatures()`.
-
-    Raises:
-        ExportError: They do not keep the protocol of `export`.
-    """
-    if not callable(getattr(model, "signatures", None)):
-        raise ExportError(
-            f"{type(model).__name__} has no method `signatures()`: help(export) shows "
-            "one"
-        )
-    endpoints = model.signatures()
-    if not endpoints:
-        raise ExportError(f"{type(model).__name__}.signatures() returned no endpoint")
-    for name, function in endpoints.items():
-        if not name.isidentifier():
-            raise ExportError(f"an endpoint needs a plain name. Received: {name!r}")
-        for spec in _specs(name, function):
-            _check_spec(name, spec)
-    return dict(endpoints)
-
-
-def _specs(endpoint: str, function: Any) -> list[Any]:
-    specs = getattr(function, "input_signature", None)
-    if not specs:
-        raise ExportError(
-            f"endpoint '{endpoint}' must be a tf.function with an `input_signature`"
-        )
-    return list(specs)
-
-
-def _check_spec(endpoint: str, spec: Any) -> None:
-    named = isinstance(spec, tf.TensorSpec) and (spec.name or "").isidentifier()
-    if not named or not spec.shape.rank or spec.shape[0] is not None:
-        raise ExportError(
-            f"endpoint '{endpoint}': every input must be a tf.TensorSpec with a name "
-            f"and a first dimension None, the batch. Received: {spec}"
-        )
 
 
 def _version_name(version: int) -> str:
@@ -104,61 +63,8 @@ def _version_name(version: int) -> str:
     return str(version)
 
 
-def _record(
-    endpoints: Mapping[str, Any], examples: Mapping[str, Any]
-) -> dict[str, golden.Golden]:
-    specs = {name: _specs(name, function) for name, function in endpoints.items()}
-    unknown = set(examples) - {spec.name for group in specs.values() for spec in group}
-    if unknown:
-        raise ExportError(f"`examples` name no input of an endpoint: {sorted(unknown)}")
-    goldens = {}
-    with _full_float32():
-        for name, function in endpoints.items():
-            inputs = golden.make_inputs(specs[name], examples)
-            goldens[name] = golden.Golden(inputs, _call(name, function, inputs))
-    return goldens
-
-
-def _record_twins(
-    endpoints: Mapping[str, Any], goldens: Mapping[str, golden.Golden]
-) -> dict[str, golden.Golden]:
-    """Records the twins on the inputs of their originals, encoded."""
-    recorded = {}
-    with _full_float32():
-        for name in endpoints.keys() - goldens.keys():
-            original = goldens[name.removesuffix("_bytes")]
-            specs = _specs(name, endpoints[name])
-            inputs = {
-                spec.name: encoded.example_bytes(array)
-                if spec.dtype == tf.string
-                else array
-                for spec, array in zip(specs, original.inputs.values(), strict=True)
-            }
-            answers = _call(name, endpoints[name], inputs)
-            recorded[name] = golden.Golden(inputs, answers)
-    return {name: recorded[name] for name in endpoints if name in recorded}
-
-
-def _call(name: str, function: Any, inputs: golden.Arrays) -> golden.Arrays:
-    outputs = function(*(tf.constant(array) for array in inputs.values()))
-    if not isinstance(outputs, dict) or not outputs:
-        raise ExportError(f"endpoint '{name}' must return a dict of tensors")
-    return {key: golden.to_array(tensor) for key, tensor in outputs.items()}
-
-
-@contextlib.contextmanager
-def _full_float32() -> Iterator[None]:
-    # GPUs multiply float32 with 10 bits of mantissa by default: too rough to compare.
-    before = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    try:
-        yield
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(before)
-
-
 def _write(
-    model: keras.Model, endpoints: Mapping[str, Any], folder: pathlib.Path
+    model: keras.Model, functions: Mapping[str, Any], folder: pathlib.Path
 ) -> None:
     archive = keras.export.ExportArchive()
     # The archive follows the weights that endpoints use by itself. Tracking the model
@@ -166,6 +72,6 @@ def _write(
     holder = tf.Module()
     holder.model = model
     archive.track(holder)
-    for name, function in endpoints.items():
+    for name, function in functions.items():
         archive.add_endpoint(name, function)  # traced: the golden examples ran it
     archive.write_out(str(folder), verbose=False)  # verbose prints every endpoint

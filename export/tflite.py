@@ -1,29 +1,21 @@
 """Writes a .tflite file that phones and browsers run: many endpoints in one file."""
 
 import dataclasses
-import hashlib
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from . import fidelity, flatbuffer, golden, metadata, quantize
+from . import endpoints, fidelity, flatbuffer, golden, metadata, quantize
 from ._staging import staging
 from .check import CheckResult, check_file, require_runtime
 from .errors import CheckError, ExportError
 from .saved_model import export_saved_model
 
-_RANDOM_OPS = re.compile(
-    "Random|Multinomial|TruncatedNormal|StatefulUniform|StatefulStandardNormal"
-    "|^Rng|CandidateSampler|NonDeterministicInts|Shuffle|DistortedBoundingBox"
-)
-_WRITING_OPS = re.compile("^Assign|^Resource(Apply|Sparse|Scatter|StridedSliceAssign)")
-
-_LEAST_WEIGHTS = 0.5  # of their bytes: constant folding may spare a few
 _MOST_CALIBRATION_ROWS = 64
 
 
@@ -114,13 +106,14 @@ def convert(
     """Converts the endpoints of a SavedModel; see `export_tflite`."""
     goldens = golden.read(version)
     loaded = tf.saved_model.load(str(version))
-    endpoints = _choose(loaded.signatures, list(goldens), signatures)
-    functions = {name: _fix_shapes(name, endpoints[name]) for name in endpoints}
+    available = {name: loaded.signatures[name] for name in goldens}
+    chosen = endpoints.choose(available, signatures, ".tflite")
+    functions = {name: _fix_shapes(name, available[name]) for name in chosen}
     with staging(version) as folder:
         content = _convert(functions, folder / "static")
-    _check_size(len(content), functions.values())
-    chosen = {name: goldens[name] for name in functions}
-    return Conversion(content, functions, chosen, loaded)
+    endpoints.check_size(len(content), functions.values())
+    recorded = {name: goldens[name] for name in chosen}
+    return Conversion(content, functions, recorded, loaded)
 
 
 def write(
@@ -215,48 +208,6 @@ def _find_version(folder: pathlib.Path) -> pathlib.Path:
     return versions[0]
 
 
-def _choose(
-    available: Mapping[str, Any], names: Sequence[str], asked: Sequence[str] | None
-) -> dict[str, Any]:
-    """Returns the endpoints to convert: those asked for, or that suit a device."""
-    if unknown := set(asked or ()) - set(names):
-        raise ExportError(f"no such endpoint: {sorted(unknown)}; there are {names}")
-    random = {name: _find_ops(available[name], _RANDOM_OPS) for name in names}
-    strings = {name for name in names if _has_strings(available[name])}
-    if asked is None:
-        asked = [name for name in names if not random[name] and name not in strings]
-    if not asked:
-        raise ExportError("no endpoint to convert: each draws random numbers")
-    for name in asked:
-        if name in strings:
-            raise ExportError(
-                f"endpoint '{name}' takes or returns strings, and .tflite decodes no "
-                "images: export the endpoint on float images"
-            )
-        if random[name]:
-            raise ExportError(
-                f"endpoint '{name}' draws random numbers ({', '.join(random[name])}), "
-                "which .tflite has no operation for: let it take `latents` instead"
-            )
-        if writes := _find_ops(available[name], _WRITING_OPS):
-            raise ExportError(
-                f"endpoint '{name}' changes variables ({', '.join(writes)}), and a "
-                ".tflite file keeps no state: export an inference function"
-            )
-    return {name: available[name] for name in asked}
-
-
-def _has_strings(function: Any) -> bool:
-    tensors = tf.nest.flatten((function.inputs, function.outputs))
-    return any(tensor.dtype == tf.string for tensor in tensors)
-
-
-def _find_ops(function: Any, pattern: re.Pattern[str]) -> list[str]:
-    graph = function.graph.as_graph_def()
-    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
-    return sorted({node.op for node in nodes if pattern.search(node.op)})
-
-
 def _fix_shapes(endpoint: str, function: Any) -> Any:
     """Returns the function for batch 1: no shape is left to compute on the device."""
     specs = {}
@@ -301,21 +252,6 @@ def _convert_together(functions: Mapping[str, Any], folder: pathlib.Path) -> byt
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     return converter.convert()
-
-
-def _check_size(size: int, functions: Iterable[Any]) -> None:
-    """Raises `ExportError` if weights were dropped, which the converter may not say."""
-    weights = {}  # by content: equal ones are stored once
-    for function in functions:
-        for variable in function.variables:
-            data = variable.numpy().tobytes()
-            weights[hashlib.sha256(data).digest()] = len(data)
-    needed = sum(weights.values())
-    if size < _LEAST_WEIGHTS * needed:
-        raise ExportError(
-            f"the file has {size} bytes, but its weights take {needed}: the converter "
-            "dropped some"
-        )
 
 
 def _check_numbers(file: pathlib.Path, target: pathlib.Path) -> list[CheckResult]:

@@ -1,11 +1,10 @@
 """Every preset leaves for every runtime, and all of them agree."""
 
-import json
-
 import pytest
 
 import export
 import tfgen
+from export import report
 from tests.export import native_loader
 from tfgen.presets import get_preset
 
@@ -28,19 +27,21 @@ def make_small(name):
     return tfgen.create_model(name, **overrides)
 
 
-def export_and_check(model, name, folder):
-    export.export_model(model, folder, name, latency_seconds=0)
-    rows = export.check(folder)
-    assert {row.format for row in rows} == {"saved_model", "tflite"}
-    return folder / "serving" / name / "1"
-
-
 @pytest.mark.parametrize("name", tfgen.list_presets())
 def test_small(name, tmp_path, loader):
-    version = export_and_check(make_small(name), name, tmp_path)
+    # It checks each file in a fresh process; `export.check` would do it once more.
+    export.export_model(make_small(name), tmp_path, name, latency_seconds=0)
+    recorded = report.read(tmp_path)
+    assert report.verify_hashes(tmp_path, recorded) == []
+    assert export.check(tmp_path / "edge")
+    version = tmp_path / "serving" / name / "1"
     native_loader.assert_native_loader_agrees(loader, version)
-    (entry,) = json.loads((tmp_path / "report.json").read_text())["exports"]
-    (edge,) = (file for file in entry["files"] if file["format"] == "tflite")
+    (entry,) = recorded["exports"]
+    saved, edge = entry["files"]
+    assert {row["endpoint"] for row in saved["rows"]} == {
+        *entry["endpoints"],
+        "serving_default",
+    }
     for row in edge["rows"]:
         # Labels are looked up outside of the delegate; all else is in it.
         assert set(row["outside"]) <= {"CAST", "ONE_HOT"}, row["endpoint"]
@@ -50,5 +51,9 @@ def test_small(name, tmp_path, loader):
 @pytest.mark.large
 @pytest.mark.parametrize("name", tfgen.list_presets())
 def test_at_the_size_of_the_paper(name, tmp_path, loader):
-    version = export_and_check(tfgen.create_model(name, seed=0), name, tmp_path)
+    model = tfgen.create_model(name, seed=0)
+    export.export_model(model, tmp_path, name, latency_seconds=0)
+    rows = export.check(tmp_path)
+    assert {row.format for row in rows} == {"saved_model", "tflite"}
+    version = tmp_path / "serving" / name / "1"
     native_loader.assert_native_loader_agrees(loader, version)

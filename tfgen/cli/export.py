@@ -122,51 +122,52 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 def show(entry: Mapping[str, Any]) -> None:
     """Prints a row for each file and endpoint, and the latencies side by side."""
-    from rich.console import Console
-    from rich.table import Table
-
-    columns = ("file", "endpoint", "size", "difference", "PSNR", "SSIM", "XNNPACK")
-    caption = (
-        "difference: largest, from Keras, golden examples; PSNR, SSIM: held-out "
-        "examples; XNNPACK: partitions + operations outside"
-    )
-    table = Table(*columns, caption=caption, caption_justify="left")
+    columns = ("endpoint", "difference", "PSNR", "SSIM", "XNNPACK")
     for file in entry["files"]:
-        label = f"{file['format']} {file['quantization']}"
-        for row in file["rows"]:
-            table.add_row(label, row["endpoint"], *_figures(file, row))
+        kind = {"saved_model": "SavedModel"}.get(file["format"], f".{file['format']}")
+        size = f"{file['size_bytes'] / 1e6:.2f} MB"
+        rows = [(row["endpoint"], *_figures(row)) for row in file["rows"]]
+        _print_table(f"{kind} {file['quantization']}, {size}", columns, rows)
         if file["kept_float"]:
-            table.add_row("", f"float32: {', '.join(file['kept_float'])}")
-    Console().print(table)
-    _show_latency(entry["latency"])
+            click.echo(f"  kept in float32: {', '.join(file['kept_float'])}")
+    click.echo(
+        "difference: largest, from Keras, on golden examples. PSNR, SSIM: .tflite on "
+        "held-out\nexamples. XNNPACK: partitions + operations outside.\n"
+    )
+    if entry["latency"]:
+        columns = ("endpoint", "runtime", "threads", "median", "95th percentile")
+        rows = [_times(figure) for figure in entry["latency"]]
+        _print_table("Latency at batch 1, interleaved", columns, rows)
 
 
-def _figures(file: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[str, ...]:
-    delegated = "-"
+def _figures(row: Mapping[str, Any]) -> tuple[str, ...]:
+    delegated = ""
     if row["partitions"] is not None:
         delegated = f"{row['partitions']} + {sum(row['outside'].values())}"
     return (
-        f"{file['size_bytes'] / 1e6:.2f} MB",
-        "-" if row["difference"] is None else f"{row['difference']:.1e}",
-        "-" if row["psnr"] is None else f"{row['psnr']:.1f} dB",
-        "-" if row["ssim"] is None else f"{row['ssim']:.4f}",
+        "" if row["difference"] is None else f"{row['difference']:.1e}",
+        "" if row["psnr"] is None else f"{row['psnr']:.1f} dB",
+        "" if row["ssim"] is None else f"{row['ssim']:.4f}",
         delegated,
     )
 
 
-def _show_latency(figures: Sequence[Mapping[str, Any]]) -> None:
+def _times(figure: Mapping[str, Any]) -> tuple[str, ...]:
+    runtime = f"{figure['runtime']} {figure['quantization']}"
+    times = (figure["problem"], "")
+    if not figure["problem"]:
+        times = (f"{figure['median_ms']:.2f} ms", f"{figure['p95_ms']:.2f} ms")
+    return figure["endpoint"], runtime, str(figure["threads"]), *times
+
+
+def _print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    if not figures:
-        return
-    columns = ("endpoint", "runtime", "threads", "median", "95th percentile")
-    table = Table(*columns, caption="batch 1, interleaved", caption_justify="left")
-    for figure in figures:
-        runtime = f"{figure['runtime']} {figure['quantization']}"
-        times = (figure["problem"], "")
-        if not figure["problem"]:
-            times = (f"{figure['median_ms']:.2f} ms", f"{figure['p95_ms']:.2f} ms")
-        threads = str(figure["threads"])
-        table.add_row(figure["endpoint"], runtime, threads, *times)
+    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*row)
     Console().print(table)

@@ -1,0 +1,200 @@
+"""The endpoints of a model: what they must be, what they need, what they answer."""
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from . import encoded, golden
+from .errors import ExportError
+
+_RANDOM_OPS = re.compile(
+    "Random|Multinomial|TruncatedNormal|StatefulUniform|StatefulStandardNormal"
+    "|^Rng|CandidateSampler|NonDeterministicInts|Shuffle|DistortedBoundingBox"
+)
+_WRITING_OPS = re.compile("^Assign|^Resource(Apply|Sparse|Scatter|StridedSliceAssign)")
+_LEAST_WEIGHTS = 0.5  # of their bytes: constant folding may spare a few
+
+
+def find(model: keras.Model) -> dict[str, Any]:
+    """Returns `model.signatures()`.
+
+    Raises:
+        ExportError: They do not keep the protocol of `export`.
+    """
+    if not callable(getattr(model, "signatures", None)):
+        raise ExportError(
+            f"{type(model).__name__} has no method `signatures()`: help(export) shows "
+            "one"
+        )
+    endpoints = model.signatures()
+    if not endpoints:
+        raise ExportError(f"{type(model).__name__}.signatures() returned no endpoint")
+    for name, function in endpoints.items():
+        if not name.isidentifier():
+            raise ExportError(f"an endpoint needs a plain name. Received: {name!r}")
+        for spec in specs_of(name, function):
+            _check_spec(name, spec)
+    return dict(endpoints)
+
+
+def specs_of(endpoint: str, function: Any) -> list[Any]:
+    """Returns the specs of a `tf.function`'s inputs, of which there must be one."""
+    specs = getattr(function, "input_signature", None)
+    if not specs:
+        raise ExportError(
+            f"endpoint '{endpoint}' must be a tf.function with an `input_signature`"
+        )
+    return list(specs)
+
+
+def _check_spec(endpoint: str, spec: Any) -> None:
+    named = isinstance(spec, tf.TensorSpec) and (spec.name or "").isidentifier()
+    if not named or not spec.shape.rank or spec.shape[0] is not None:
+        raise ExportError(
+            f"endpoint '{endpoint}': every input must be a tf.TensorSpec with a name "
+            f"and a first dimension None, the batch. Received: {spec}"
+        )
+
+
+def record(
+    endpoints: Mapping[str, Any], examples: Mapping[str, Any]
+) -> dict[str, golden.Golden]:
+    """Returns inputs for every endpoint, and what it answers to them.
+
+    Raises:
+        ExportError: An example is of no input, or does not fit; an input needs one; or
+            an endpoint returns no dict.
+    """
+    specs = {name: specs_of(name, function) for name, function in endpoints.items()}
+    unknown = set(examples) - {spec.name for group in specs.values() for spec in group}
+    if unknown:
+        raise ExportError(f"`examples` name no input of an endpoint: {sorted(unknown)}")
+    goldens = {}
+    with _full_float32():
+        for name, function in endpoints.items():
+            inputs = golden.make_inputs(specs[name], examples)
+            goldens[name] = golden.Golden(inputs, _call(name, function, inputs))
+    return goldens
+
+
+def record_twins(
+    endpoints: Mapping[str, Any], goldens: Mapping[str, golden.Golden]
+) -> dict[str, golden.Golden]:
+    """Records the twins on the inputs of their originals, encoded."""
+    recorded = {}
+    with _full_float32():
+        for name in endpoints.keys() - goldens.keys():
+            original = goldens[name.removesuffix("_bytes")]
+            specs = specs_of(name, endpoints[name])
+            inputs = {
+                spec.name: encoded.example_bytes(array)
+                if spec.dtype == tf.string
+                else array
+                for spec, array in zip(specs, original.inputs.values(), strict=True)
+            }
+            answers = _call(name, endpoints[name], inputs)
+            recorded[name] = golden.Golden(inputs, answers)
+    return {name: recorded[name] for name in endpoints if name in recorded}
+
+
+def _call(name: str, function: Any, inputs: golden.Arrays) -> golden.Arrays:
+    outputs = function(*(tf.constant(array) for array in inputs.values()))
+    if not isinstance(outputs, dict) or not outputs:
+        raise ExportError(f"endpoint '{name}' must return a dict of tensors")
+    return {key: golden.to_array(tensor) for key, tensor in outputs.items()}
+
+
+@contextlib.contextmanager
+def _full_float32() -> Iterator[None]:
+    # GPUs multiply float32 with 10 bits of mantissa by default: too rough to compare.
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+def choose(
+    functions: Mapping[str, Any], asked: Sequence[str] | None, kind: str
+) -> list[str]:
+    """Returns the names of endpoints that a file can hold.
+
+    Args:
+        functions: Concrete functions by name.
+        asked: Names; all that can be, if None.
+        kind: Of the file: `".tflite"`, `".onnx"`.
+
+    Raises:
+        ExportError: What was asked for draws random numbers, has strings, changes
+            variables, or is not there; or nothing is left.
+    """
+    if unknown := set(asked or ()) - set(functions):
+        raise ExportError(
+            f"no such endpoint: {sorted(unknown)}; there are {list(functions)}"
+        )
+    obstacles = {
+        name: _obstacle(function, kind) for name, function in functions.items()
+    }
+    if asked is None:
+        asked = [name for name in functions if not obstacles[name]]
+    if not asked:
+        raise ExportError(
+            "no endpoint to convert: each draws random numbers or has strings"
+        )
+    for name in asked:
+        if problem := obstacles[name] or _state(functions[name], kind):
+            raise ExportError(f"endpoint '{name}' {problem}")
+    return list(asked)
+
+
+def _obstacle(function: Any, kind: str) -> str:
+    """Returns why an endpoint is left out unless it is asked for, or ""."""
+    if ops := _find_ops(function, _RANDOM_OPS):
+        return (
+            f"draws random numbers ({', '.join(ops)}), and no {kind} runtime draws the "
+            "same: let it take `latents` instead"
+        )
+    tensors = tf.nest.flatten((function.inputs, function.outputs))
+    if any(tensor.dtype == tf.string for tensor in tensors):
+        return (
+            f"takes or returns strings, and a {kind} file decodes no images: export "
+            "the endpoint on float images"
+        )
+    return ""
+
+
+def _state(function: Any, kind: str) -> str:
+    """Returns what keeps an endpoint from being converted, or ""."""
+    if ops := _find_ops(function, _WRITING_OPS):
+        return (
+            f"changes variables ({', '.join(ops)}), and a {kind} file keeps no state: "
+            "export an inference function"
+        )
+    return ""
+
+
+def _find_ops(function: Any, pattern: re.Pattern[str]) -> list[str]:
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    return sorted({node.op for node in nodes if pattern.search(node.op)})
+
+
+def check_size(size: int, functions: Iterable[Any]) -> None:
+    """Raises `ExportError` if weights were dropped, which the converter may not say."""
+    weights = {}  # by content: equal ones are stored once
+    for function in functions:
+        for variable in function.variables:
+            data = variable.numpy().tobytes()
+            weights[hashlib.sha256(data).digest()] = len(data)
+    needed = sum(weights.values())
+    if size < _LEAST_WEIGHTS * needed:
+        raise ExportError(
+            f"the file has {size} bytes, but its weights take {needed}: the converter "
+            "dropped some"
+        )
