@@ -93,8 +93,10 @@ def export_model(
         if "serving" not in formats:
             del files[0]
         _require_agreement(files)
-        progress("latency")
+        if edge.contents and latency_seconds:
+            progress("latency")
         figures = edge.measure(model, saved, latency_seconds)
+        progress("report")
         pictures = entry.draw(stage, names.stem, golden.read(saved), edge.contents)
         endpoints = entry.describe_endpoints(golden.read(saved))
         export = {

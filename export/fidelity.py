@@ -96,16 +96,12 @@ def _ssim(expected: np.ndarray, found: np.ndarray) -> float:
     return float(tf.reduce_mean(values))
 
 
-def worst_psnr(
-    content: bytes, references: Mapping[str, golden.Golden], rows: int | None = None
-) -> float:
-    """Returns the least ratio of a file's endpoints, on all rows or on the first."""
-    chosen = slice(0, rows)
-    few = {
-        name: golden.Golden(
-            {key: array[chosen] for key, array in reference.inputs.items()},
-            {key: array[chosen] for key, array in reference.outputs.items()},
-        )
-        for name, reference in references.items()
-    }
-    return min(result.psnr for result in measure(content, few).values())
+def worst_psnr(content: bytes, references: Mapping[str, golden.Golden]) -> float:
+    """Returns the least ratio of a file's endpoints; 0 dB if it cannot be run.
+
+    XNNPACK refuses scales that are too far apart, as those of a layer that is off.
+    """
+    try:
+        return min(result.psnr for result in measure(content, references).values())
+    except (RuntimeError, ValueError):
+        return 0.0

@@ -48,8 +48,15 @@ class Quantizer:
         if quantization == "int8":
             data = calibration or {}
             rows = {name: golden.split_rows(batch) for name, batch in data.items()}
-            with _quiet():
-                self._ranges = self._prepare(()).calibrate(rows, num_threads=2)
+            self._ranges = self._calibrate(rows)
+
+    def _calibrate(self, rows: Mapping[str, Sequence[golden.Arrays]]) -> Any:
+        from ai_edge_quantizer import calibrator
+
+        # The other mode reads tensors that a fused activation leaves unallocated.
+        mode = calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED
+        with _quiet():
+            return self._prepare(()).calibrate(rows, num_threads=2, mode=mode)
 
     def quantize(self, keep: Sequence[str] = ()) -> bytes:
         """Returns the quantised file; layers of the names in `keep` stay float32."""

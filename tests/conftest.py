@@ -13,6 +13,13 @@ tf.config.set_logical_device_configuration(
     _CPU, [tf.config.LogicalDeviceConfiguration()] * 2
 )
 
+# First, so that no process is left with one of them at the end.
+_LONGEST_FILES = ("test_contracts.py", "test_preset_exports.py", "test_translation.py")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in _LONGEST_FILES)
+
 
 @pytest.fixture(autouse=True)
 def _fixed_seed():

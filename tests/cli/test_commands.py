@@ -208,8 +208,8 @@ def test_check_fails_with_1_and_export_refuses_with_2(vae_run, tmp_path, capsys)
     assert capsys.readouterr().err
     for flags, message in (
         (("--name", "a/b"), "'a/b'"),
-        (("--quantize", "int8,int4"), "int4: choose of float32, float16"),
-        (("--format", "coreml"), "coreml: choose of serving, edge, onnx"),
+        (("--quantize", "int8,int4"), "'int4': choose of float32, float16"),
+        (("--format", "coreml"), "'coreml': choose of serving, edge, onnx"),
         (("--version", "0"), "--version"),
     ):
         assert tfgen("export", vae_run, "--out", tmp_path, *flags) == 2

@@ -125,10 +125,8 @@ def test_keyboard_interrupt_says_what_is_kept(folder, tmp_path, capsys, monkeypa
     assert int(package.load(out).optimizer.iterations) == 4
 
 
-@pytest.mark.parametrize(
-    "precision",
-    ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.large)],
-)
+@pytest.mark.large
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_precision(precision, folder, tmp_path):
     flags = ("--data", folder, "--out", tmp_path / "run", *SMALL)
     assert tfgen("train", "vae_mnist_5k", "--precision", precision, *flags) == 0

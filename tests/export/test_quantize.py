@@ -7,7 +7,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
 import export
-from export import flatbuffer, golden, litert, quantize, tflite
+from export import fidelity, flatbuffer, golden, litert, quantize, tflite
 
 SIZE = 12
 IMAGES = tf.TensorSpec((None, SIZE, SIZE, 3), tf.float32, name="images")
@@ -222,3 +222,12 @@ def test_a_floor_out_of_reach_fails_the_export(sensitive, tmp_path, monkeypatch)
     with pytest.raises(export.ExportError, match=r"must reach 1000 dB.* trained"):
         tflite.write(sensitive, tmp_path / "a.tflite", "dynamic_int8")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_run_counts_as_lost(conversion, written):
+    content = written["int8"][0].read_bytes()
+    references = fidelity.make_references(
+        conversion.functions, conversion.goldens, {"images": images_of(20)}
+    )
+    assert fidelity.worst_psnr(content, references) >= 30.0
+    assert fidelity.worst_psnr(content[:100], references) == 0.0

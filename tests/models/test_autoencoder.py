@@ -189,6 +189,7 @@ def aggregate_kl(latents):
     return 0.5 * (np.trace(covariance) + mean @ mean - len(mean) - log_det)
 
 
+@pytest.mark.large
 def test_both_reconstruct():
     """Else the comparison would be of a trained model with an untrained one."""
     held_out = digits()[1].reshape(-1, *DIGIT_SHAPE)

@@ -196,7 +196,9 @@ def test_other_names_are_refused():
         build_resnet_generator((32, 32, 3), padding="same")
 
 
-@pytest.mark.parametrize("shape", [(32, 32, 3), (None, None, 3)])
+@pytest.mark.parametrize(
+    "shape", [(32, 32, 3), pytest.param((None, None, 3), marks=pytest.mark.large)]
+)
 @pytest.mark.parametrize("padding", ["reflect", "zero"])
 def test_runs_on_the_edge_in_one_partition(padding, shape, tmp_path):
     network = build_resnet_generator(shape, 4, 2, padding=padding)

@@ -261,6 +261,7 @@ def test_jit_compile_takes_the_same_steps():
         np.testing.assert_allclose(one, two, rtol=1e-2, atol=2e-3)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains(policy):
     keras.config.set_dtype_policy(policy)
@@ -274,7 +275,7 @@ def test_mixed_precision_trains(policy):
 @pytest.mark.parametrize(
     "num_classes", [None, pytest.param(3, marks=pytest.mark.large)]
 )
-@pytest.mark.parametrize("resnet", [True, False])
+@pytest.mark.parametrize("resnet", [True, pytest.param(False, marks=pytest.mark.large)])
 def test_generator_runs_on_the_edge(resnet, num_classes, tmp_path):
     """Exported, run by LiteRT, and of operations that its fast path takes."""
     model = make_gan(resnet, num_classes)

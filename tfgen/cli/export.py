@@ -30,7 +30,8 @@ class _List(click.ParamType):
         names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
         if unknown := [name for name in names if name not in self.known]:
             known = ", ".join(self.known)
-            self.fail(f"{', '.join(unknown) or value!r}: choose of {known}", param, ctx)
+            asked = ", ".join(map(repr, unknown))
+            self.fail(f"{asked}: choose of {known}", param, ctx)
         return names
 
 
