@@ -8,6 +8,7 @@ Keras, and for other files than a SavedModel no TensorFlow. Into FOLDER it write
 measuring of latency, for each endpoint; 0 measures none.
 """
 
+import functools
 import json
 import pathlib
 import sys
@@ -75,15 +76,9 @@ def _load_saved_model(file: pathlib.Path) -> dict[str, Endpoint]:
 def _load_tflite(file: pathlib.Path) -> dict[str, Endpoint]:
     from . import litert
 
-    def make(endpoint: Endpoint) -> Endpoint:
-        def run(inputs: golden.Arrays) -> golden.Arrays:
-            rows = [endpoint(row) for row in golden.split_rows(inputs)]
-            return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
-
-        return run
-
     endpoints = litert.load(file.read_bytes())
-    return {name: make(endpoint) for name, endpoint in endpoints.items()}
+    run = golden.run_rows
+    return {name: functools.partial(run, one) for name, one in endpoints.items()}
 
 
 def _inspect_tflite(

@@ -73,41 +73,16 @@ def export_model(
     names.require_free(directory)
     about = About(name, description, licence)
     with staging(directory / name) as stage:
-        progress("SavedModel")
-        saved = export_saved_model(
-            model, stage / names.served.parent, version, examples=examples
-        )
-        files, edge = [entry.describe_file(stage, saved, check_file(saved))], _Edge()
+        job = _Job(model, stage, names, about, examples, progress)
+        job.write_saved_model()
         if "edge" in formats:
-            edge = _Edge(tflite.convert(saved))
-            for quantization in quantizations:
-                progress(f"TFLite {quantization}")
-                file = stage / names.edge(quantization)
-                data = representative_data, examples, about
-                written = tflite.write(edge.conversion, file, quantization, *data)
-                files.append(entry.describe_tflite(stage, file, written))
-                edge.contents[quantization] = file.read_bytes()
+            job.write_edge(quantizations, representative_data)
         if "onnx" in formats:
-            progress("ONNX")
-            files += _export_onnx(model, stage, names, examples)
+            job.write_onnx()
         if "serving" not in formats:
-            del files[0]
-        _require_agreement(files)
-        if edge.contents and latency_seconds:
-            progress("latency")
-        figures = edge.measure(model, saved, latency_seconds)
-        progress("report")
-        pictures = entry.draw(stage, names.stem, golden.read(saved), edge.contents)
-        endpoints = entry.describe_endpoints(golden.read(saved))
-        export = {
-            **dataclasses.asdict(about),
-            **entry.describe_machine(),
-            "version": version,
-            "endpoints": endpoints,
-            "files": files,
-            "latency": figures,
-            "pictures": pictures,
-        }
+            del job.files[0]
+        _require_agreement(job.files)
+        export = job.describe(latency_seconds)
         _publish(stage, directory, names if "serving" in formats else None, export)
     return export
 
@@ -145,23 +120,88 @@ class _Names:
 
 
 @dataclasses.dataclass
-class _Edge:
-    """The endpoints of a device, and the files that were made of them."""
+class _Job:
+    """One export in the making, in a folder of its own."""
 
-    conversion: tflite.Conversion | None = None
+    model: keras.Model
+    stage: pathlib.Path
+    names: _Names
+    about: About
+    examples: Mapping[str, Any] | None
+    progress: Callable[[str], None]
+    files: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     contents: dict[str, bytes] = dataclasses.field(default_factory=dict)
+    device_goldens: Mapping[str, golden.Golden] = dataclasses.field(
+        default_factory=dict
+    )
 
-    def measure(
-        self, model: keras.Model, saved: pathlib.Path, seconds: float
-    ) -> list[dict[str, Any]]:
-        """Times them beside what Keras and TensorFlow offer."""
-        figures: list[latency.Latency] = []
-        goldens = self.conversion.goldens if self.conversion and seconds else {}
-        for endpoint, example in goldens.items():
-            figures += latency.measure(
-                endpoint, example.inputs, model, saved, self.contents, seconds
+    @property
+    def saved(self) -> pathlib.Path:
+        return self.stage / self.names.served
+
+    def write_saved_model(self) -> None:
+        """Writes what is served, and what all else is made of."""
+        self.progress("SavedModel")
+        export_saved_model(
+            self.model, self.saved.parent, self.names.version, examples=self.examples
+        )
+        self._add(self.saved)
+
+    def write_edge(self, quantizations: Sequence[str], data: Any) -> None:
+        """Writes a .tflite file for each quantization."""
+        conversion = tflite.convert(self.saved)
+        self.device_goldens = conversion.goldens
+        for quantization in quantizations:
+            self.progress(f"TFLite {quantization}")
+            file = self.stage / self.names.edge(quantization)
+            written = tflite.write(
+                conversion, file, quantization, data, self.examples, self.about
             )
-        return [dataclasses.asdict(figure) for figure in figures]
+            self.files.append(entry.describe_tflite(self.stage, file, written))
+            self.contents[quantization] = file.read_bytes()
+
+    def write_onnx(self) -> None:
+        """Writes an .onnx file for each endpoint."""
+        from .onnx import export_onnx
+
+        self.progress("ONNX")
+        for file in export_onnx(
+            self.model,
+            self.stage / "onnx",
+            self.names.stem,
+            examples=self.examples,
+            description=self.about.description,
+            licence=self.about.licence,
+        ):
+            self._add(file)
+
+    def _add(self, file: pathlib.Path) -> None:
+        self.files.append(entry.describe_file(self.stage, file, check_file(file)))
+
+    def describe(self, latency_seconds: float) -> dict[str, Any]:
+        """Returns the entry of the report."""
+        figures = self._measure(latency_seconds)
+        self.progress("report")
+        goldens = golden.read(self.saved)
+        return {
+            **dataclasses.asdict(self.about),
+            **entry.describe_machine(),
+            "version": self.names.version,
+            "endpoints": entry.describe_endpoints(goldens),
+            "files": self.files,
+            "latency": [dataclasses.asdict(figure) for figure in figures],
+            "pictures": entry.draw(self.stage, self.names.stem, goldens, self.contents),
+        }
+
+    def _measure(self, seconds: float) -> list[latency.Latency]:
+        """Times the endpoints of a device beside what Keras and TensorFlow offer."""
+        figures: list[latency.Latency] = []
+        for endpoint, example in self.device_goldens.items() if seconds else ():
+            self.progress(f"latency of {endpoint}")
+            figures += latency.measure(
+                endpoint, example.inputs, self.model, self.saved, self.contents, seconds
+            )
+        return figures
 
 
 def _check_choices(name: str, chosen: Sequence[str], known: Sequence[str]) -> None:
@@ -170,15 +210,6 @@ def _check_choices(name: str, chosen: Sequence[str], known: Sequence[str]) -> No
         raise ExportError(
             f"`{name}` must be some of {', '.join(known)}. Received: {chosen!r}"
         )
-
-
-def _export_onnx(
-    model: keras.Model, stage: pathlib.Path, names: _Names, examples: Any
-) -> list[dict[str, Any]]:
-    from .onnx import export_onnx
-
-    files = export_onnx(model, stage / "onnx", names.stem, examples=examples)
-    return [entry.describe_file(stage, file, check_file(file)) for file in files]
 
 
 def _require_agreement(files: Sequence[Mapping[str, Any]]) -> None:

@@ -1,13 +1,13 @@
 """How near a .tflite file comes to Keras: peak signal-to-noise ratio and SSIM."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from . import golden
+from . import golden, litert
 
 ROWS = 16  # held-out examples of each endpoint
 _SEED = 1  # other draws than the golden examples
@@ -45,7 +45,8 @@ def make_references(
         more = golden.make_inputs(specs, given, ROWS - golden.ROWS, _SEED)
         first = goldens[name].inputs
         inputs = {key: np.concatenate([first[key], more[key]]) for key in first}
-        references[name] = golden.Golden(inputs, run_rows(function, inputs))
+        outputs = golden.run_rows(lambda row, f=function: f(**row), inputs)
+        references[name] = golden.Golden(inputs, outputs)
     return references
 
 
@@ -55,24 +56,13 @@ def batched_specs(function: Any) -> list[tf.TensorSpec]:
     return [tf.TensorSpec((None, *s.shape[1:]), s.dtype, s.name) for s in specs]
 
 
-def run_rows(function: Callable[..., Any], inputs: golden.Arrays) -> golden.Arrays:
-    """Calls a function of batch 1 on every row; returns the outputs, joined."""
-    answers = [function(**row) for row in golden.split_rows(inputs)]
-    return {
-        key: np.concatenate([np.asarray(answer[key]) for answer in answers])
-        for key in answers[0]
-    }
-
-
 def measure(
     content: bytes, references: Mapping[str, golden.Golden]
 ) -> dict[str, Fidelity]:
     """Returns the fidelity of each endpoint of a .tflite file."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=content)
+    endpoints = litert.load(content)
     found = {
-        name: run_rows(interpreter.get_signature_runner(name), reference.inputs)
+        name: golden.run_rows(endpoints[name], reference.inputs)
         for name, reference in references.items()
     }
     return {name: compare(references[name].outputs, found[name]) for name in found}

@@ -132,7 +132,7 @@ def _draws(dataset, count):
     return np.concatenate(found)
 
 
-@pytest.mark.parametrize("batch_size", [1, 24])
+@pytest.mark.parametrize("batch_size", [1, pytest.param(24, marks=pytest.mark.large)])
 def test_draws_are_uniform(tmp_path, batch_size):
     folder = save_pairs(tmp_path, "split/a")
     pairs = load_pairs(folder, **_CROP, value_range=_BYTES, batch_size=batch_size)

@@ -159,7 +159,9 @@ FIRST = ("gan", "wgan_gp", "autoencoder", "vae", "pix2pix", "cyclegan")
 LONG = ("jit_compile", "mirrored_strategy", "mixed_precision", "steps_per_execution")
 LONG += ("float16_overflow_is_skipped", "ragged_last_batch", "labelled_and_unlabelled")
 LONG += ("same_seed_same_training", "evaluation_repeats_and_leaves_no_trace")
-LONGEST = [(name, "jit_compile") for name in ("wgan_gp", "pix2pix", "cyclegan")]
+LONG += ("fit_evaluate_predict",)
+LONGEST = [(name, "jit_compile") for name in ("gan", "wgan_gp", "pix2pix", "cyclegan")]
+LONGEST += [("wgan_gp", "mixed_precision"), ("wgan_gp", "steps_per_execution")]
 LONGEST += [("plain_cyclegan", contract) for contract in contracts.CONTRACTS]
 
 

@@ -196,6 +196,7 @@ def test_other_names_are_refused():
         build_resnet_generator((32, 32, 3), padding="same")
 
 
+@pytest.mark.large  # of presets, `test_preset_exports.py` does it
 @pytest.mark.parametrize(
     "shape", [(32, 32, 3), pytest.param((None, None, 3), marks=pytest.mark.large)]
 )

@@ -272,6 +272,7 @@ def test_mixed_precision_trains(policy):
 # ---- Export --------------------------------------------------------------------------
 
 
+@pytest.mark.large  # of presets, `test_preset_exports.py` does it
 @pytest.mark.parametrize(
     "num_classes", [None, pytest.param(3, marks=pytest.mark.large)]
 )

@@ -209,6 +209,7 @@ def test_other_normalizations_are_refused(normalization):
         build_unet_generator((32, 32, 3), normalization=normalization)
 
 
+@pytest.mark.large  # of presets, `test_preset_exports.py` does it
 @pytest.mark.parametrize("with_noise", [False, True])
 def test_runs_on_the_edge_in_one_partition(with_noise, tmp_path):
     network = build_unet_generator((32, 32, 3), filters=4)

@@ -53,4 +53,7 @@ def _export(run: pathlib.Path, overwrite: bool) -> None:
     directory = run / "export"
     if overwrite:
         shutil.rmtree(directory, ignore_errors=True)
-    export_run(str(run), str(directory), quantizations=("float32", "dynamic_int8"))
+    quantizations = ("float32", "dynamic_int8")
+    export_run(
+        str(run), str(directory), quantizations=quantizations, latency_seconds=2.0
+    )
