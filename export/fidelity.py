@@ -86,12 +86,15 @@ def _ssim(expected: np.ndarray, found: np.ndarray) -> float:
     return float(tf.reduce_mean(values))
 
 
-def worst_psnr(content: bytes, references: Mapping[str, golden.Golden]) -> float:
-    """Returns the least ratio of a file's endpoints; 0 dB if it cannot be run.
+def measure_psnr(
+    content: bytes, references: Mapping[str, golden.Golden]
+) -> dict[str, float]:
+    """Returns the ratio of each endpoint in dB; 0 for each if the file cannot be run.
 
     XNNPACK refuses scales that are too far apart, as those of a layer that is off.
     """
     try:
-        return min(result.psnr for result in measure(content, references).values())
+        found = measure(content, references)
     except (RuntimeError, ValueError):
-        return 0.0
+        return dict.fromkeys(references, 0.0)
+    return {name: result.psnr for name, result in found.items()}

@@ -1,6 +1,7 @@
 """Reads and edits the content of a .tflite file: subgraphs, one for each signature."""
 
 import collections
+import dataclasses
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -76,23 +77,32 @@ def extract(content: bytes, signature: str) -> bytes | None:
     return pack(model)
 
 
-def weighted_layers(content: bytes) -> list[tuple[str, ...]]:
-    """Returns the output names of operations with weights, grouped by their weight.
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """Operations that share a weight: their outputs, and the signatures they are in."""
 
-    Signatures share weights: what shares a weight must be quantised alike.
-    """
+    names: tuple[str, ...]
+    signatures: frozenset[str]
+
+
+def weighted_layers(content: bytes) -> list[Layer]:
+    """Returns the operations with weights; what shares a weight is quantised alike."""
     model = read(content)
-    layers: dict[Any, list[str]] = collections.defaultdict(list)
-    for graph in model.subgraphs:
-        for name, operator in zip(
-            operations(model, graph), graph.operators, strict=True
-        ):
-            if name in WEIGHTED:
-                weight = graph.tensors[operator.inputs[WEIGHTED[name]]]
+    names: dict[int, list[str]] = collections.defaultdict(list)
+    signatures: dict[int, set[str]] = collections.defaultdict(set)
+    for definition in model.signatureDefs:
+        graph = model.subgraphs[definition.subgraphIndex]
+        kinds = operations(model, graph)
+        for kind, operator in zip(kinds, graph.operators, strict=True):
+            if kind in WEIGHTED:
+                weight = graph.tensors[operator.inputs[WEIGHTED[kind]]].buffer
                 output = graph.tensors[operator.outputs[0]].name.decode()
-                if output not in layers[weight.buffer]:
-                    layers[weight.buffer].append(output)
-    return [tuple(names) for names in layers.values()]
+                names[weight] += [output] if output not in names[weight] else []
+                signatures[weight].add(definition.signatureKey.decode())
+    return [
+        Layer(tuple(outputs), frozenset(signatures[weight]))
+        for weight, outputs in names.items()
+    ]
 
 
 def count_outside(details: Sequence[dict[str, Any]]) -> tuple[int, int, dict[str, int]]:

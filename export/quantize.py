@@ -101,38 +101,43 @@ class Quantizer:
 
 def quantize_to_floor(
     quantizer: Quantizer,
-    layers: Sequence[Sequence[str]],
-    psnr: Callable[[bytes], float],
+    layers: Sequence[flatbuffer.Layer],
+    psnr: Callable[[bytes], Mapping[str, float]],
     floor_db: float,
 ) -> tuple[bytes, list[str]]:
-    """Returns a file whose ratio reaches the floor, and the layers kept in float32.
+    """Returns a file whose ratios reach the floor, and the layers kept in float32.
 
-    If all layers quantised miss it, the layers are ranked by what each alone loses, and
-    kept in float32 one after another.
+    While a signature misses it, that of its layers is kept in float32 which gains most.
 
     Args:
         quantizer: Of the file.
-        layers: What can be kept: names that go together.
-        psnr: The least ratio of a file's endpoints, in dB.
-        floor_db: What it must reach.
+        layers: What can be kept.
+        psnr: The ratio of each signature of a file, in dB.
+        floor_db: What each must reach.
 
     Raises:
         ExportError: It is missed even so.
     """
-    content, kept = quantizer.quantize(), []
-    if (reached := psnr(content)) >= floor_db:
-        return content, kept
-    gains = {tuple(layer): psnr(quantizer.quantize(list(layer))) for layer in layers}
-    for layer in sorted(gains, key=gains.__getitem__, reverse=True):
-        kept += layer
+    kept: list[str] = []
+    content, remaining = quantizer.quantize(), list(layers)
+    while low := {name for name, db in psnr(content).items() if db < floor_db}:
+        gains = {}
+        for layer in remaining:
+            if layer.signatures & low:
+                found = psnr(quantizer.quantize([*kept, *layer.names]))
+                gains[layer] = sum(min(found[name], floor_db) for name in low)
+        if not gains:
+            reached = min(psnr(content).values())
+            raise ExportError(
+                f"quantised, the file reaches {reached:.1f} dB against float Keras and "
+                f"must reach {floor_db:g} dB, even with every layer kept in float32: "
+                "is the model trained?"
+            )
+        best = max(gains, key=gains.__getitem__)
+        remaining.remove(best)
+        kept += best.names
         content = quantizer.quantize(kept)
-        if (reached := psnr(content)) >= floor_db:
-            return content, kept
-    raise ExportError(
-        f"quantised, the file reaches {reached:.1f} dB against float Keras and must "
-        f"reach {floor_db:g} dB, even with every layer kept in float32: is the model "
-        "trained?"
-    )
+    return content, kept
 
 
 @contextlib.contextmanager

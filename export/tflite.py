@@ -159,7 +159,7 @@ def _quantize(
     return quantize.quantize_to_floor(
         quantize.Quantizer(content, quantization, data),
         flatbuffer.weighted_layers(content),
-        lambda quantized: fidelity.worst_psnr(quantized, references),
+        lambda quantized: fidelity.measure_psnr(quantized, references),
         quantize.FLOORS_DB[quantization],
     )
 

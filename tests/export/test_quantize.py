@@ -217,6 +217,31 @@ def test_layers_that_lose_too_much_stay_in_float32(sensitive, tmp_path):
     assert kinds == ["INT8", "FLOAT32", "INT8"]
 
 
+def test_only_layers_of_the_signature_that_misses_are_kept():
+    """Two signatures: `good` reaches the floor; `bad` does with both of its layers."""
+    layers = [
+        flatbuffer.Layer((name,), frozenset([signature]))
+        for name, signature in (("a", "good"), ("b", "bad"), ("c", "bad"), ("d", "bad"))
+    ]
+
+    class Names:
+        def quantize(self, keep=()):
+            return " ".join(keep).encode()
+
+    def psnr(content):
+        gains = {"b": 1.0, "c": 5.0, "d": 20.0}
+        return {
+            "good": 31.0,
+            "bad": 8.0 + sum(gains.get(k, 0) for k in content.decode()),
+        }
+
+    content, kept = quantize.quantize_to_floor(Names(), layers, psnr, 30.0)
+    assert kept == ["d", "c"]
+    assert content == b"d c"
+    with pytest.raises(export.ExportError, match=r"reaches 31\.0 dB.*must reach 40 dB"):
+        quantize.quantize_to_floor(Names(), layers, psnr, 40.0)
+
+
 def test_a_floor_out_of_reach_fails_the_export(sensitive, tmp_path, monkeypatch):
     monkeypatch.setitem(quantize.FLOORS_DB, "dynamic_int8", 1000.0)
     with pytest.raises(export.ExportError, match=r"must reach 1000 dB.* trained"):
@@ -229,5 +254,5 @@ def test_what_cannot_be_run_counts_as_lost(conversion, written):
     references = fidelity.make_references(
         conversion.functions, conversion.goldens, {"images": images_of(20)}
     )
-    assert fidelity.worst_psnr(content, references) >= 30.0
-    assert fidelity.worst_psnr(content[:100], references) == 0.0
+    assert fidelity.measure_psnr(content, references)["translate"] >= 30.0
+    assert fidelity.measure_psnr(content[:100], references) == {"translate": 0.0}
