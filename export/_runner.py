@@ -88,6 +88,7 @@ def _inspect_tflite(
     from . import litert
 
     content, runtimes = file.read_bytes(), {}
+    others = litert.load_others(content)
     for name, example in golden.expected(file).items():
         answers = {
             key.split("/", 1)[1]: array[:1]
@@ -98,7 +99,7 @@ def _inspect_tflite(
             continue
         row = golden.split_rows(example.inputs)[0]
         try:
-            runtimes[name] = litert.compare_runtimes(content, name, row, answers)
+            runtimes[name] = litert.compare_runtimes(others, name, row, answers)
         except Exception as error:
             failures[name] = f"another runtime: {type(error).__name__}: {error}"
     return {"runtimes": runtimes, "graph": litert.count_operations(content)}

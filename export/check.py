@@ -136,6 +136,19 @@ def check_file(
     return rows
 
 
+def require_agreement(file: pathlib.Path, target: pathlib.Path) -> list[CheckResult]:
+    """Returns the rows of a staged file, under the name that it will get.
+
+    Raises:
+        CheckError: It does not agree with Keras.
+    """
+    rows = [dataclasses.replace(row, file=target) for row in check_file(file)]
+    if failed := [str(row) for row in rows if not row.ok]:
+        lines = [f"the {target.suffix} file differs from Keras:", *failed]
+        raise CheckError("\n".join(lines), rows)
+    return rows
+
+
 def _row(
     file: pathlib.Path,
     quantization: str,

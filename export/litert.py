@@ -78,22 +78,28 @@ def _compiled_endpoint(model: CompiledModel, signature: str) -> Endpoint:
     return run
 
 
+def load_others(content: bytes) -> dict[str, dict[str, Endpoint]]:
+    """Returns the signatures by runtime: `reference` and `compiled_model`."""
+    return {
+        "reference": load(content, reference=True),
+        "compiled_model": load_compiled(content),
+    }
+
+
 def compare_runtimes(
-    content: bytes, signature: str, row: golden.Arrays, answers: golden.Arrays
+    others: dict[str, dict[str, Endpoint]],
+    signature: str,
+    row: golden.Arrays,
+    answers: golden.Arrays,
 ) -> dict[str, dict[str, float]]:
-    """Compares the other runtimes with the default one's answers to one row.
+    """Compares other runtimes with the default one's answers to one row.
 
     Returns:
-        By runtime, `reference` and `compiled_model`: the largest absolute `difference`
-        and the least `psnr` in dB.
+        By runtime: the largest absolute `difference` and the least `psnr` in dB.
     """
-    others = {
-        "reference": load(content, reference=True)[signature],
-        "compiled_model": load_compiled(content)[signature],
-    }
     report = {}
-    for runtime, endpoint in others.items():
-        found = endpoint(row)
+    for runtime, endpoints in others.items():
+        found = endpoints[signature](row)
         gaps = [np.abs(found[k].astype(np.float64) - answers[k]).max() for k in answers]
         ratios = [golden.psnr(k, answers[k], found[k]) for k in answers]
         report[runtime] = {"difference": float(max(gaps)), "psnr": min(ratios)}

@@ -1,7 +1,6 @@
 """Writes .onnx files, which ONNX Runtime runs without TensorFlow: one an endpoint."""
 
 import contextlib
-import dataclasses
 import importlib.util
 import json
 import logging
@@ -16,9 +15,9 @@ import tensorflow as tf
 
 from . import endpoints, golden, onnx_runtime
 from ._staging import staging
-from .check import check_file
+from .check import require_agreement
 from .endpoint_model import EndpointModel
-from .errors import CheckError, ExportError
+from .errors import ExportError
 
 _PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 
@@ -77,7 +76,7 @@ def export_onnx(
             _label(file, name, chosen[name], description, licence)
             endpoints.check_size(file.stat().st_size, [traced[name]])
             golden.write(golden.path_of(file), {name: goldens[name]})
-            _check_numbers(file, target)
+            require_agreement(file, target)
         for target in targets.values():
             file = staged / target.name
             golden.path_of(file).replace(golden.path_of(target))
@@ -186,10 +185,3 @@ def _check_operations(name: str, proto: Any) -> None:
             f"endpoint '{name}' needs operations that ONNX has not: "
             f"{', '.join(unknown)}"
         )
-
-
-def _check_numbers(file: pathlib.Path, target: pathlib.Path) -> None:
-    rows = [dataclasses.replace(row, file=target) for row in check_file(file)]
-    if failed := [str(row) for row in rows if not row.ok]:
-        lines = ["the .onnx file differs from Keras:", *failed]
-        raise CheckError("\n".join(lines), rows)

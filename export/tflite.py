@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from . import endpoints, fidelity, flatbuffer, golden, metadata, quantize
 from ._staging import staging
-from .check import CheckResult, check_file, require_runtime
-from .errors import CheckError, ExportError
+from .check import CheckResult, require_agreement, require_runtime
+from .errors import ExportError
 from .saved_model import export_saved_model
 
 _MOST_CALIBRATION_ROWS = 64
@@ -142,7 +142,7 @@ def write(
         staged = folder / target.name
         staged.write_bytes(metadata.add(content, about, _ranges(conversion)))
         golden.write(golden.path_of(staged), conversion.goldens, quantization)
-        rows = _check_numbers(staged, target)
+        rows = require_agreement(staged, target)
         golden.path_of(staged).replace(golden.path_of(target))
         staged.replace(target)
     return Written(rows, fidelity.measure(content, references), kept)
@@ -252,11 +252,3 @@ def _convert_together(functions: Mapping[str, Any], folder: pathlib.Path) -> byt
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     return converter.convert()
-
-
-def _check_numbers(file: pathlib.Path, target: pathlib.Path) -> list[CheckResult]:
-    rows = [dataclasses.replace(row, file=target) for row in check_file(file)]
-    if failed := [str(row) for row in rows if not row.ok]:
-        lines = ["the .tflite file differs from Keras:", *failed]
-        raise CheckError("\n".join(lines), rows)
-    return rows
