@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _staging, golden, report
+from . import _staging, golden
 from ._child import run
 from .errors import CheckError, ExportError
 
@@ -95,6 +95,8 @@ def check(
             nothing to check. `error.results` holds all rows.
         ExportError: The package that runs a format is not installed.
     """
+    from . import report  # the page comes with it: not for each start of a program
+
     directory = pathlib.Path(directory)
     changed = report.verify_hashes(directory, report.read(directory))
     files = list(_find(directory))
