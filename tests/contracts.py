@@ -7,6 +7,7 @@ that translate images get their targets as `labels`.
 `run_contracts` calls them all but export's: tests parametrise over `CONTRACTS`.
 """
 
+import contextlib
 import functools
 import inspect
 import math
@@ -15,6 +16,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
+from tfgen.callbacks import ExactBackup
 
 BATCH_SIZE = 8
 
@@ -162,6 +165,45 @@ def check_keras_round_trip(make_model, images, labels, path):
     assert loaded.get_config().keys() == model.get_config().keys()
 
 
+def check_exact_resume(make_model, images, labels, path):
+    """Killed twice, between checkpoints and in validation: to the bit as if not."""
+    options = {"validation_data": dataset(images, labels), "epochs": 3, "verbose": 0}
+    whole = make_model()
+    history = whole.fit(dataset(images, labels), **options).history
+    # An epoch is 3 batches of training and 3 of validation. The first kill is in the
+    # first validation; the second one in the epoch that was resumed: passed-over
+    # batches are events too.
+    for num_events in (5, 4, math.inf):
+        model = make_model()
+        backup = ExactBackup(path, every=2)
+        assert (backup.newest is None) == (num_events == 5)
+        callbacks = [KillAfter(num_events), backup]
+        with contextlib.suppress(Killed):
+            resumed = model.fit(dataset(images, labels), callbacks=callbacks, **options)
+    assert_same_state(whole, model)
+    assert resumed.history == history
+    assert resumed.epoch == [0, 1, 2]
+
+
+class Killed(Exception):
+    pass
+
+
+class KillAfter(keras.callbacks.Callback):
+    """Ends `fit` abruptly after so many batches of training or validation."""
+
+    def __init__(self, num_events):
+        super().__init__()
+        self.num_events = num_events
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.num_events -= 1
+        if self.num_events <= 0:
+            raise Killed
+
+    on_test_batch_end = on_train_batch_end
+
+
 def check_config_matches_signature(make_model):
     """One argument = one attribute = one config key."""
     model = make_model()
@@ -303,6 +345,7 @@ CONTRACTS = {
         check_steps_per_execution,
         check_jit_compile,
         check_keras_round_trip,
+        check_exact_resume,
         check_config_matches_signature,
         check_compile_refuses_a_loss,
         check_mixed_precision,
@@ -318,6 +361,8 @@ def run_contract(name, make_model, images, labels, tmp_path):
     check = CONTRACTS[name]
     if check is check_keras_round_trip:
         check(make_model, images, labels, tmp_path / "model.keras")
+    elif check is check_exact_resume:
+        check(make_model, images, labels, tmp_path / "checkpoints")
     elif check is check_mixed_precision:
         for policy in ("mixed_bfloat16", "mixed_float16"):
             check(make_model, images, labels, policy)

@@ -121,7 +121,7 @@ def test_keyboard_interrupt_says_what_is_kept(folder, tmp_path, capsys, monkeypa
     out = tmp_path / "run"
     flags = ("--data", folder, "--out", out, *SMALL)
     assert tfgen("train", "autoencoder_mnist_5k", *flags) == 130
-    assert "last finished epoch" in capsys.readouterr().out
+    assert f"go on with: tfgen train --resume {out}" in capsys.readouterr().out
     assert int(package.load(out).optimizer.iterations) == 4
 
 

@@ -1,15 +1,24 @@
 """Callbacks for `fit`. They know no model class, only the methods that they call."""
 
 from tfgen.callbacks.beta_warmup import BetaWarmup
+from tfgen.callbacks.exact_backup import ExactBackup
+from tfgen.callbacks.finite_guard import FiniteGuard, NotFiniteError
+from tfgen.callbacks.history_file import HistoryFile
 from tfgen.callbacks.latent_diagnostics import LatentDiagnostics
 from tfgen.callbacks.mode_coverage import ModeCoverage
 from tfgen.callbacks.sample_grid import SampleGrid
 from tfgen.callbacks.save_model import SaveModel
+from tfgen.callbacks.stop_signals import TrainingStopped
 
 __all__ = [
     "BetaWarmup",
+    "ExactBackup",
+    "FiniteGuard",
+    "HistoryFile",
     "LatentDiagnostics",
     "ModeCoverage",
+    "NotFiniteError",
     "SampleGrid",
     "SaveModel",
+    "TrainingStopped",
 ]

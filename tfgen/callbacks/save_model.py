@@ -21,5 +21,8 @@ class SaveModel(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         temporary = self.path.with_name(f".{self.path.stem}.partial.keras")
-        self.model.save(temporary)
-        temporary.replace(self.path)
+        try:
+            self.model.save(temporary)
+            temporary.replace(self.path)
+        finally:
+            temporary.unlink(missing_ok=True)  # of a full disk

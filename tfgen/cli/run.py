@@ -1,6 +1,7 @@
 """The run directory: what `train` writes and the other commands read.
 
 model.keras      the model after the last finished epoch
+checkpoints/     what `train --resume` goes on from
 config.json      preset, overrides, data, seed, versions
 history.csv      a row an epoch
 samples/         a picture an epoch
@@ -41,6 +42,11 @@ class Config:
     direction: str = "ab"
     load_size: int | None = None
     mirror: bool = False
+    strategy: str = "none"
+    steps_per_execution: int = 1
+    checkpoint_every: int | None = None
+    keep_checkpoints: int = 3
+    keep_best: str | None = None
     attribution: str | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
 
@@ -115,7 +121,9 @@ def load_training_images(config: Config, num_images: int) -> Any:
     return images if config.kind == "images" else images[0]
 
 
-def load_batches(config: Config, split: str, labels: bool = False) -> Any:
+def load_batches(
+    config: Config, split: str, labels: bool = False, initial_epoch: int = 0
+) -> Any:
     """Returns the batches that a run trains on or, unshuffled, those of its test."""
     from tfgen import data
 
@@ -124,6 +132,7 @@ def load_batches(config: Config, split: str, labels: bool = False) -> Any:
         "batch_size": config.batch_size,
         "shuffle": training,
         "seed": config.seed,
+        "initial_epoch": initial_epoch,
     }
     if config.kind == "images":
         options["labels"] = labels

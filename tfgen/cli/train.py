@@ -1,12 +1,22 @@
 """`tfgen train PRESET`: a subcommand a preset, whose flags are its arguments."""
 
+import pathlib
 from typing import Any
 
 import click
 
 from tfgen.cli import training
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import new_directory
+from tfgen.cli.run import Config, new_directory
+from tfgen.cli.strategy import (
+    STRATEGIES,
+    WORKER_LOST_CODE,
+    WorkerLostError,
+    is_chief,
+    run_directory,
+    workers_watched,
+)
+from tfgen.errors import UserError
 from tfgen.presets.registry import Preset, get_preset, presets
 
 _COMMON = (
@@ -23,7 +33,44 @@ _COMMON = (
         default="float32",
         show_default=True,
     ),
+    click.Option(
+        ["--strategy"],
+        type=click.Choice(STRATEGIES),
+        default="none",
+        show_default=True,
+        help="mirrored: all GPUs. multi_worker: all machines in TF_CONFIG.",
+    ),
+    click.Option(
+        ["--checkpoint-every"],
+        type=click.IntRange(1),
+        metavar="STEPS",
+        help="Checkpoints between those at the end of epochs.",
+    ),
+    click.Option(
+        ["--keep-checkpoints"],
+        type=click.IntRange(1),
+        default=3,
+        show_default=True,
+        help="How many of the newest.",
+    ),
+    click.Option(
+        ["--keep-best"],
+        metavar="FIGURE",
+        help="Keep the epoch's checkpoint that is best by it too, such as val_loss.",
+    ),
+    click.Option(
+        ["--steps-per-execution"],
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Steps in one call: quicker for small networks.",
+    ),
     click.Option(["--skip-bad-images"], is_flag=True, help="Go on without them."),
+    click.Option(
+        ["--detect-anomaly"],
+        is_flag=True,
+        help="Name the operation that makes the first NaN or infinity (slow).",
+    ),
 )
 # Of presets that translate images.
 _TRANSLATION = (
@@ -53,9 +100,69 @@ class _TrainGroup(click.Group):
     cls=_TrainGroup,
     subcommand_metavar="PRESET [OPTIONS]",
     short_help="Train a preset.",
+    invoke_without_command=True,
 )
-def command() -> None:
-    """Train a preset; `tfgen train PRESET --help` shows its flags."""
+@click.option("--resume", metavar="RUN", help="Go on with a run that was stopped.")
+@click.option(
+    "--detect-anomaly",
+    is_flag=True,
+    help="With --resume: as of a preset.",
+)
+@click.pass_context
+def command(ctx: click.Context, resume: str | None, detect_anomaly: bool) -> None:
+    """Train a preset; `tfgen train PRESET --help` shows its flags.
+
+    Ctrl-C and SIGTERM save and stop; `tfgen train --resume RUN` goes on, to the bit as
+    if nothing had happened.
+    """
+    if resume is None:
+        if ctx.invoked_subcommand is None:
+            raise click.exceptions.NoArgsIsHelpError(ctx)
+        return
+    if ctx.invoked_subcommand is not None:
+        raise UserError("--resume goes on with a run: it takes no preset")
+    config = Config.read(resume)
+    import_tensorflow()
+    _check_resumable(config, pathlib.Path(resume))
+    _train(config, pathlib.Path(resume), resume=True, detect_anomaly=detect_anomaly)
+
+
+def _check_resumable(config: Config, run: pathlib.Path) -> None:
+    backup = training.make_backup(config, run)
+    if backup.newest is None:
+        raise UserError(
+            f"{run} has no checkpoint that is whole: train anew with --overwrite"
+        )
+    if backup.initial_epoch >= config.epochs:
+        raise UserError(f"{run} is finished: all {config.epochs} epochs are trained")
+
+
+def _train(
+    config: Config, run: pathlib.Path, resume: bool = False, **options: Any
+) -> None:
+    from tfgen.callbacks import TrainingStopped
+
+    try:
+        with run_directory(run, config.strategy, resume) as out, workers_watched():
+            training.train(config, out, resume=resume, **options)
+    except WorkerLostError as error:
+        click.echo(f"tfgen: error: {error}", err=True)
+        raise click.exceptions.Exit(WORKER_LOST_CODE) from error
+    except TrainingStopped as stop:
+        _say_how_to_go_on(run, stop.checkpoint)
+        raise click.exceptions.Exit(128 + stop.signal_number) from stop
+    except KeyboardInterrupt:  # the second one, which waits for nothing
+        _say_how_to_go_on(run, training.make_backup(config, run).newest)
+        raise
+    click.echo(f"done: {run}")
+
+
+def _say_how_to_go_on(run: pathlib.Path, checkpoint: pathlib.Path | None) -> None:
+    if checkpoint is None:
+        click.echo("\nstopped before anything was saved")
+        return
+    click.echo(f"\nsaved {checkpoint}")
+    click.echo(f"go on with: tfgen train --resume {run}")
 
 
 def _preset_command(preset: Preset) -> click.Command:
@@ -70,22 +177,19 @@ def _preset_command(preset: Preset) -> click.Command:
             text = f"{argument.help}  [default: {argument.default}]"
             options.append(click.Option([flag], type=argument.type, help=text))
 
-    def callback(out: str | None, overwrite: bool, **values: Any) -> None:
+    def callback(
+        out: str | None, overwrite: bool, detect_anomaly: bool, **values: Any
+    ) -> None:
         arguments = set(preset.arguments) - set(_SAID_ELSEWHERE)
         overrides = {n: v for n, v in values.items() if n in arguments}
         overrides = {n: v for n, v in overrides.items() if v is not None}
         options = {n: v for n, v in values.items() if n not in arguments}
         config = training.make_config(preset, overrides, **options)
-        path = new_directory(out, f"runs/{preset.name}", overwrite)
+        path = pathlib.Path(out or f"runs/{preset.name}")
+        if is_chief(config.strategy):  # it may have written there already
+            path = new_directory(out, f"runs/{preset.name}", overwrite)
         import_tensorflow()
-        try:
-            training.train(config, path)
-        except KeyboardInterrupt:
-            saved = path / "model.keras"
-            state = f"the last finished epoch is in {saved}"
-            click.echo(f"\n{state if saved.exists() else 'no epoch was finished'}")
-            raise
-        click.echo(f"done: {path}")
+        _train(config, path, detect_anomaly=detect_anomaly)
 
     summary = f"{preset.summary} ({preset.paper})."
     return click.Command(preset.name, params=options, callback=callback, help=summary)

@@ -1,8 +1,11 @@
 """Training a preset into a run directory: what `train` and `quickstart` share."""
 
+import contextlib
 import pathlib
+import re
 import shutil
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -10,6 +13,7 @@ import click
 from tfgen import pictures
 from tfgen.cli.panels import Translator, make_panels, make_translation_panels
 from tfgen.cli.run import Config, load_batches
+from tfgen.cli.strategy import check_same, is_chief, make_strategy
 from tfgen.errors import UserError
 from tfgen.presets import Preset, create_model, get_preset
 
@@ -47,64 +51,144 @@ def make_config(preset: Preset, overrides: dict[str, Any], **options: Any) -> Co
     return config
 
 
-def train(config: Config, out: pathlib.Path) -> Any:
-    """Trains into `out`; returns the model."""
+def train(
+    config: Config,
+    out: pathlib.Path,
+    *,
+    resume: bool = False,
+    detect_anomaly: bool = False,
+) -> Any:
+    """Trains into `out`, anew or from the newest checkpoint; returns the model."""
     import keras
 
-    from tfgen import data
-
+    strategy = make_strategy(config.strategy)  # before any operation runs
     keras.config.set_dtype_policy(config.precision)
     preset = get_preset(config.preset)
     labels = bool(preset.resolve(config.overrides).get("num_classes"))
     _check_labels(preset, config)
-    train_set, test_set = (load_batches(config, s, labels) for s in ("train", "test"))
+    backup = make_backup(config, out) if resume else None
+    epoch = backup.initial_epoch if resume else 0
+    train_set = load_batches(config, "train", labels, initial_epoch=epoch)
+    test_set = load_batches(config, "test", labels)
     num_steps = int(train_set.cardinality())
-    model = _create_model(preset, config, num_steps)
-    config.attribution = data.describe(
-        config.data, config.data_dir, translation=config.kind != "images"
-    ).attribution
-    out.mkdir(parents=True, exist_ok=True)
-    _clear(out)
-    config.write(out)
+    _check_workers(strategy, config, num_steps, backup)
+    with strategy.scope():
+        model = _create_model(preset, config, num_steps)
+    if not resume:
+        _start_anew(config, out)
+        backup = make_backup(config, out)
+    if is_chief(config.strategy):
+        _announce(model, config, num_steps, backup, out)
+    callbacks = [*_callbacks(model, config, out, test_set), backup]
+    backup.callbacks = callbacks
+    with _explained(backup), _numerics_checked(detect_anomaly):
+        history = _fit(model, train_set, test_set, config, callbacks)
+    pictures.save_picture(pictures.plot_curves(history), out / "curves.png")
+    return model
+
+
+def _announce(
+    model: Any, config: Config, num_steps: int, backup: Any, out: pathlib.Path
+) -> None:
     click.echo(
         f"{config.preset}: {model.count_params():,} weights, {config.data} at "
         f"{config.image_size}x{config.image_size}x{config.channels}, {config.epochs} "
         f"epochs of {num_steps} steps of {config.batch_size}; writing {out}"
     )
-    history = _fit(model, train_set, test_set, config, out)
-    curves = pictures.plot_curves(history)
-    pictures.save_picture(curves, out / "curves.png")
-    return model
+    if backup.newest:
+        step = f", step {backup.initial_step + 1}" if backup.initial_step else ""
+        place = f"epoch {backup.initial_epoch + 1}{step}"
+        click.echo(f"resuming at {place} from {backup.newest}")
+
+
+def make_backup(config: Config, out: pathlib.Path) -> Any:
+    """Returns the callback that writes a run's checkpoints and resumes from them."""
+    from tfgen import callbacks
+
+    best = config.keep_best
+    return callbacks.ExactBackup(
+        out / "checkpoints",
+        every=config.checkpoint_every,
+        keep=config.keep_checkpoints,
+        monitor=best,
+        mode="min" if best is None or best.endswith("loss") else "max",
+    )
+
+
+def _check_workers(strategy: Any, config: Config, num_steps: int, backup: Any) -> None:
+    """Raises unless all workers do the same; each may have the data elsewhere."""
+    elsewhere = ("data", "data_dir", "versions")
+    flags = {k: v for k, v in vars(config).items() if k not in elsewhere}
+    newest = backup and backup.newest.name
+    check_same(strategy, flags=flags, steps=num_steps, checkpoint=newest)
 
 
 def _create_model(preset: Preset, config: Config, num_steps: int) -> Any:
     overrides = {**config.overrides, "seed": config.seed}
     if "num_steps" in preset.arguments:  # the learning rate ends with training
         overrides["num_steps"] = config.epochs * num_steps
-    return create_model(preset.name, **overrides)
+    model = create_model(preset.name, **overrides)
+    model.steps_per_execution = config.steps_per_execution
+    return model
 
 
 def _fit(
-    model: Any, train_set: Any, test_set: Any, config: Config, out: pathlib.Path
+    model: Any, train_set: Any, test_set: Any, config: Config, callbacks: list
 ) -> dict[str, list[float]]:
     """Returns the history."""
+    return model.fit(
+        train_set,
+        validation_data=test_set,
+        epochs=config.epochs,
+        shuffle=False,  # the data set shuffles itself
+        verbose=(1 if sys.stdout.isatty() else 2) if is_chief(config.strategy) else 0,
+        callbacks=callbacks,
+    ).history
+
+
+@contextlib.contextmanager
+def _explained(backup: Any) -> Iterator[None]:
+    """Makes one line of what training may raise."""
     import tensorflow as tf
 
+    from tfgen.callbacks import NotFiniteError
     from tfgen.models.translation import SINGLE_IMAGE
 
     try:
-        return model.fit(
-            train_set,
-            validation_data=test_set,
-            epochs=config.epochs,
-            shuffle=False,  # the data set shuffles itself
-            verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=_callbacks(model, config, out, test_set),
-        ).history
+        yield
+    except NotFiniteError as error:
+        last = backup.newest or "none was written yet"
+        raise UserError(f"{error}. The last good checkpoint: {last}") from error
     except tf.errors.InvalidArgumentError as error:
         if SINGLE_IMAGE in str(error):  # met in the graph, which can't raise ours
             raise UserError(SINGLE_IMAGE) from error
         raise
+
+
+@contextlib.contextmanager
+def _numerics_checked(detect_anomaly: bool) -> Iterator[None]:
+    """Checks every operation, if asked to, and names the first that isn't finite."""
+    import tensorflow as tf
+
+    if not detect_anomaly:
+        yield
+        return
+    tf.debugging.enable_check_numerics()
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        raise UserError(_name_operation(error.message)) from error
+    finally:
+        tf.debugging.disable_check_numerics()
+
+
+def _name_operation(message: str) -> str:
+    """Returns one line of what TensorFlow's check says over many."""
+    node = re.search(r"at node (\S+?)(/CheckNumericsV2\S*)? ", message)
+    places = re.findall(r'File "[^"]*?(tfgen/[^"]+)", line (\d+), in (\w+)', message)
+    where = "{}, line {}, in {}".format(*places[-1]) if places else "the model's step"
+    operation = node[1] if node else "an operation"
+    return f"training diverged: {operation} made the first NaN or infinity ({where})"
 
 
 def _check_labels(preset: Preset, config: Config) -> None:
@@ -122,6 +206,18 @@ def _check_labels(preset: Preset, config: Config) -> None:
         )
 
 
+def _start_anew(config: Config, out: pathlib.Path) -> None:
+    """Makes the directory of a new run; what an earlier run left there is removed."""
+    from tfgen import data
+
+    config.attribution = data.describe(
+        config.data, config.data_dir, translation=config.kind != "images"
+    ).attribution
+    out.mkdir(parents=True, exist_ok=True)
+    _clear(out)
+    config.write(out)
+
+
 def _clear(out: pathlib.Path) -> None:
     """Removes what an earlier run left, so that two runs are never mixed."""
     for name in (
@@ -132,7 +228,7 @@ def _clear(out: pathlib.Path) -> None:
         "metrics.json",
     ):
         (out / name).unlink(missing_ok=True)
-    for name in ("samples", "logs"):
+    for name in ("samples", "logs", "checkpoints"):
         shutil.rmtree(out / name, ignore_errors=True)
 
 
@@ -152,11 +248,12 @@ def _callbacks(model: Any, config: Config, out: pathlib.Path, test_set: Any) -> 
         translator = Translator(model, config.direction, config.seed)
         panels = make_translation_panels(translator, images[few], others[few], aligned)
     found = [
+        callbacks.FiniteGuard(),
         callbacks.SampleGrid(out / "samples", panels, config.attribution),
         callbacks.SaveModel(out / "model.keras"),
-        keras.callbacks.CSVLogger(out / "history.csv"),
+        callbacks.HistoryFile(out / "history.csv"),
         keras.callbacks.TensorBoard(out / "logs", write_graph=False),
     ]
     if hasattr(model, "kl_per_dim"):
-        found.insert(0, callbacks.LatentDiagnostics(images, others))
+        found.insert(1, callbacks.LatentDiagnostics(images, others))
     return found

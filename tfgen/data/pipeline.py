@@ -164,10 +164,14 @@ def fold_seed(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
 
 
 def dataset_options() -> tf.data.Options:
-    """Reading that is deterministic and whose passes end promptly."""
+    """Reading that is deterministic, shared by batch, and whose passes end promptly."""
     options = tf.data.Options()
     options.deterministic = True
     # With autotuning on, deleting an iterator at the end of an epoch was seen to
     # block for seconds; parallelism is fixed above instead.
     options.autotune.enabled = False
+    # Workers read the same batches, and each keeps its rows of them: shares of files
+    # would be other batches than those of one process.
+    policy = tf.data.experimental.AutoShardPolicy.DATA
+    options.experimental_distribute.auto_shard_policy = policy
     return options

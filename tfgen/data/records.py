@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from tfgen.data import images, pipeline
 from tfgen.data.sources import Source
 
-_SHUFFLE_BYTES = 2**28  # of decoded images in the shuffle buffer of a stream
+SHUFFLE_BYTES = 2**28  # of decoded images in the shuffle buffer of a stream
 _READ_BATCH = 512
 _GROUP = "group"  # the feature that names examples too much alike to be parted
 _ID = "tfds_id"  # what TFDS calls an example: its file and its position in it
@@ -83,7 +83,7 @@ class Records:
         # Preparing shuffled the examples already; the files are shuffled too, so that
         # the buffer need not hold the whole set.
         examples = self._examples(self._read_config(seeds[0]), shuffle_files=True)
-        buffer = max(1, _SHUFFLE_BYTES // int(np.prod(self.shape)))
+        buffer = max(1, SHUFFLE_BYTES // int(np.prod(self.shape)))
         buffer = max(1, buffer // len(self.image_keys))
         buffer = min(buffer, self.num_examples)
         examples = self._unpack_all(examples)

@@ -51,7 +51,7 @@ class GenerativeModel(keras.Model):
         images, labels = self._unpack(data)
         with tf.GradientTape() as tape:
             terms = self.compute_terms(images, labels, training=True)
-            scaled_loss = self._scale_loss(terms["loss"], self.optimizer)
+            scaled_loss = self._scale_loss(terms["loss"], self.optimizer, images)
         gradients = tape.gradient(scaled_loss, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
         return self._track(terms, images)
@@ -67,6 +67,13 @@ class GenerativeModel(keras.Model):
     @property
     def metrics(self):
         return self.trackers
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Does nothing: models are built when they are constructed.
+
+        With replicas Keras would take a batch to build by before training begins, and
+        each epoch would have the data of the next one.
+        """
 
     def _unpack(self, data):
         """Returns images and, for a conditional model, int32 labels (else `None`)."""
@@ -96,13 +103,28 @@ class GenerativeModel(keras.Model):
         # Weighted by the batch, so that a ragged last one counts for what it holds.
         batch_size = tf.shape(images)[0]
         for tracker in self.trackers:
-            tracker.update_state(terms[tracker.name], sample_weight=batch_size)
-        return self.get_metrics_result()
+            # A replica may get none of the last batch; the mean of none is NaN.
+            term = tf.where(batch_size > 0, terms[tracker.name], 0.0)
+            tracker.update_state(term, sample_weight=batch_size)
+        logs = self.get_metrics_result()
+        if tf.distribute.get_strategy().extended._in_multi_worker_mode():
+            # Keras takes the mean of them over axis 0 there, which scalars lack.
+            logs = {name: value[tf.newaxis] for name, value in logs.items()}
+        return logs
 
-    def _scale_loss(self, loss, optimizer):
-        # Keras optimizers sum gradients over replicas; float16 needs a larger loss.
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        return optimizer.scale_loss(loss / replicas)
+    def _scale_loss(self, loss, optimizer, images=None):
+        """Returns the loss to differentiate, of this replica's images.
+
+        Keras optimizers sum gradients over replicas: each counts for its share of the
+        global batch. float16 needs a larger loss.
+        """
+        if num_replicas() > 1 and images is None:
+            loss /= num_replicas()
+        elif num_replicas() > 1:
+            num_rows = tf.shape(images)[0]
+            _, total = global_rows(num_rows)
+            loss *= tf.cast(num_rows / total, loss.dtype)
+        return optimizer.scale_loss(loss)
 
     # ---- Random draws -------------------------------------------------------------
 
@@ -111,7 +133,10 @@ class GenerativeModel(keras.Model):
         if training:
             return self.seed_generator.next()
         # Evaluating twice gives the same figure, and training goes on as without it.
-        count = tf.cast(self.trackers[0].count, tf.int64)
+        count = tf.identity(self.trackers[0].count)
+        if num_replicas() > 1:
+            count = tf.distribute.get_replica_context().all_reduce("SUM", count)
+        count = tf.cast(count, tf.int64)
         first, _ = tf.unstack(tf.cast(self.seed_generator.state.value, tf.int64))
         return tf.stack([first, -1 - count])  # training counts up from 0
 
@@ -122,12 +147,10 @@ class GenerativeModel(keras.Model):
         Every replica draws for the global batch and keeps its part, so that N replicas
         take the step that one takes. `draw` is `standard_normal` or `uniform`.
         """
-        context = tf.distribute.get_replica_context()
-        if context is None or context.num_replicas_in_sync == 1:
+        if num_replicas() == 1:
             return draw((batch_size, *event_shape), seed)
-        shape = (context.num_replicas_in_sync * batch_size, *event_shape)
-        start = context.replica_id_in_sync_group * batch_size
-        return draw(shape, seed)[start : start + batch_size]
+        start, total = global_rows(batch_size)
+        return draw((total, *event_shape), seed)[start : start + batch_size]
 
     @staticmethod
     def _draw_from_seeds(draw, seeds, event_shape):
@@ -252,10 +275,33 @@ def check_objective_is_own(model, arguments):
 
 
 def resolve_jit(jit_compile):
-    """Returns whether to use XLA: for `"auto"`, where there is a GPU."""
+    """Returns whether to use XLA: for `"auto"`, where there is one GPU's program."""
     if jit_compile == "auto":
-        return bool(tf.config.list_physical_devices("GPU"))
+        has_gpu = bool(tf.config.list_physical_devices("GPU"))
+        return has_gpu and not tf.distribute.has_strategy()
     return jit_compile
+
+
+def num_replicas():
+    """Returns how many replicas take this step together; 1 outside of a step."""
+    context = tf.distribute.get_replica_context()
+    return 1 if context is None else context.num_replicas_in_sync
+
+
+def global_rows(num_rows):
+    """Returns where this replica's rows begin in the global batch, and its size.
+
+    Replicas may have different numbers of rows. All must call it, outside of
+    conditions.
+
+    Args:
+        num_rows: int32 `()`, this replica's.
+    """
+    context = tf.distribute.get_replica_context()
+    place = context.replica_id_in_sync_group
+    own = tf.one_hot(place, context.num_replicas_in_sync) * tf.cast(num_rows, "float32")
+    sizes = tf.cast(context.all_reduce("SUM", own), tf.int32)
+    return tf.reduce_sum(sizes[:place]), tf.reduce_sum(sizes)
 
 
 def uniform(shape, seed):

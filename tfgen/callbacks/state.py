@@ -1,0 +1,68 @@
+"""The state of a Keras callback as plain values for JSON, and arrays apart."""
+
+import inspect
+
+import numpy as np
+
+
+def get_state(callback):
+    """Returns what changes in a callback: name -> value."""
+    if hasattr(callback, "get_state"):
+        return callback.get_state()
+    arguments = inspect.signature(type(callback).__init__).parameters
+    return {
+        name: value
+        for name, value in vars(callback).items()
+        if not name.startswith("_") and name not in arguments and name != "params"
+    }
+
+
+def set_state(callback, state):
+    """Undoes `get_state`."""
+    if hasattr(callback, "set_state"):
+        callback.set_state(state)
+    else:
+        vars(callback).update(state)
+
+
+def split(state, prefix):
+    """Returns what JSON can hold and, by prefixed names, arrays and lists of them."""
+    plain, arrays = {}, {}
+    for name, value in state.items():
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, np.ndarray):
+            arrays[f"{prefix}{name}"] = value
+        elif _is_array_list(value):
+            for index, array in enumerate(value):
+                arrays[f"{prefix}{name}.{index}"] = array
+        elif _is_plain(value):
+            plain[name] = value
+    return plain, arrays
+
+
+def join(plain, arrays, prefix):
+    """Undoes `split`; `arrays` may hold others' too."""
+    state = dict(plain)
+    for key, array in arrays.items():
+        if not key.startswith(prefix):
+            continue
+        name, _, index = key.removeprefix(prefix).partition(".")
+        if index:
+            state.setdefault(name, []).append(array)  # in the order of the file
+        else:
+            state[name] = array
+    return state
+
+
+def _is_array_list(value):
+    is_list = isinstance(value, list) and value
+    return is_list and all(isinstance(item, np.ndarray) for item in value)
+
+
+def _is_plain(value):
+    if isinstance(value, (list, tuple)):
+        return all(_is_plain(item) for item in value)
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
+    return value is None or isinstance(value, (bool, int, float, str))

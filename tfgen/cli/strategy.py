@@ -1,0 +1,154 @@
+"""Training on several devices or machines: strategies by name, and who writes.
+
+With `multi_worker` the same command runs on every machine. Each finds the others and
+its own place in the environment variable TF_CONFIG. Every worker runs the same
+callbacks, because some read figures that only all workers together can give; but the
+run directory is written by one of them, the chief.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from tfgen.errors import UserError
+
+STRATEGIES = ("none", "mirrored", "multi_worker")
+WORKER_LOST_CODE = 75  # "temporary failure": start all workers again, with --resume
+
+_EXPECTED = (
+    '{"cluster": {"worker": ["host-0:12345", "host-1:12345"]}, '
+    '"task": {"type": "worker", "index": 0}}'
+)
+
+
+class WorkerLostError(UserError):
+    """Another worker died, or can no longer be reached."""
+
+
+def is_chief(name: str) -> bool:
+    """Returns whether this process writes the run directory.
+
+    Raises:
+        UserError: With "multi_worker" there is no valid TF_CONFIG.
+    """
+    if name != "multi_worker":
+        return True
+    cluster, task = _read_tf_config()
+    return task["index"] == 0 and task["type"] == min(cluster)  # "chief" < "worker"
+
+
+def make_strategy(name: str) -> Any:
+    """Returns a `tf.distribute.Strategy`; with "none" the default one.
+
+    It must be made before TensorFlow runs its first operation: "multi_worker" waits
+    for the other workers and then starts the server that they meet at.
+
+    Args:
+        name: "none"; "mirrored" for all GPUs of this machine, without any all logical
+            CPUs; or "multi_worker" for those of all machines in TF_CONFIG.
+
+    Raises:
+        UserError: As of `is_chief`, or this worker's port is taken.
+    """
+    import tensorflow as tf
+
+    if name == "mirrored":
+        kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+        devices = [device.name for device in tf.config.list_logical_devices(kind)]
+        return tf.distribute.MirroredStrategy(devices)
+    if name == "multi_worker":
+        cluster, task = _read_tf_config()
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        except tf.errors.UnknownError as error:
+            own = cluster[task["type"]][task["index"]]
+            raise UserError(f"can't listen at {own}: is its port taken?") from error
+    return tf.distribute.get_strategy()
+
+
+@contextlib.contextmanager
+def workers_watched() -> Iterator[None]:
+    """Makes one line of the errors that a lost worker causes in the others."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (
+        tf.errors.UnavailableError,  # it died
+        tf.errors.AbortedError,  # it was started again
+        tf.errors.DeadlineExceededError,  # it hangs, or the network does
+    ) as error:
+        said = error.message.split("aborted by: ")[-1].strip().splitlines()
+        cause = " ".join(said[:2])  # what was seen, and of which worker
+        raise WorkerLostError(
+            "another worker died or can't be reached, so this one stops: start all "
+            f"workers again, with --resume ({cause})"
+        ) from error
+
+
+@contextlib.contextmanager
+def run_directory(run: pathlib.Path, name: str, resume: bool) -> Iterator[pathlib.Path]:
+    """Gives the directory to train into: for all but the chief a temporary one.
+
+    To resume, theirs holds a copy of the run's checkpoints.
+    """
+    if is_chief(name):
+        yield run
+        return
+    with tempfile.TemporaryDirectory(prefix="tfgen_worker_") as directory:
+        scratch = pathlib.Path(directory)
+        if resume:
+            shutil.copytree(run / "checkpoints", scratch / "checkpoints")
+        yield scratch
+
+
+def check_same(strategy: Any, **values: Any) -> None:
+    """Compares values with those of the other workers.
+
+    Raises:
+        UserError: Some differ; on every worker. It names them.
+    """
+    import tensorflow as tf
+
+    if not strategy.extended._in_multi_worker_mode():
+        return
+    for name, value in values.items():
+        digest = hashlib.sha256(repr(value).encode()).digest()
+        own = tf.constant([int.from_bytes(digest[:4], "big")], tf.int64)
+        if len(set(strategy.gather(own, axis=0).numpy().tolist())) > 1:
+            raise UserError(
+                f"workers differ in their {name}: start all of them with the same "
+                f"command on the same files. Of this one: {value}"
+            )
+
+
+def _read_tf_config() -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """Returns the cluster and this process's task."""
+    text = os.environ.get("TF_CONFIG")
+    if not text:
+        raise UserError(f"multi_worker needs TF_CONFIG in the environment: {_EXPECTED}")
+    try:
+        config = json.loads(text)
+        cluster, task = config["cluster"], config["task"]
+        _ = cluster[task["type"]][task["index"]]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise _config_error(f"{type(error).__name__}: {error}", text) from error
+    addresses = [address for hosts in cluster.values() for address in hosts]
+    if not set(cluster) <= {"chief", "worker"} or task["index"] < 0:
+        raise _config_error("tasks are of type worker, or one is chief", text)
+    if not all(re.fullmatch(r"[^/\s]+:\d+", str(address)) for address in addresses):
+        raise _config_error("an address is host:port", text)
+    if len(set(addresses)) < len(addresses):
+        raise _config_error("two workers have the same address", text)
+    return cluster, task
+
+
+def _config_error(reason: str, text: str) -> UserError:
+    return UserError(f"TF_CONFIG is {text!r} ({reason}), expected as in {_EXPECTED}")
