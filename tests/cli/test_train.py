@@ -125,6 +125,16 @@ def test_keyboard_interrupt_says_what_is_kept(folder, tmp_path, capsys, monkeypa
     assert int(package.load(out).optimizer.iterations) == 4
 
 
+def test_estimate_says_what_it_takes_and_writes_nothing(folder, tmp_path, capsys):
+    out = tmp_path / "run"
+    flags = ("--data", folder, "--out", out, *SMALL, "--estimate")
+    assert tfgen("train", "vae_mnist_5k", *flags) == 0
+    shown = capsys.readouterr().out
+    for row in ("weights of encoder", "memory: in all", "4 steps", "time of 2 epochs"):
+        assert row in shown
+    assert not out.exists()
+
+
 @pytest.mark.large
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_precision(precision, folder, tmp_path):

@@ -71,6 +71,11 @@ _COMMON = (
         is_flag=True,
         help="Name the operation that makes the first NaN or infinity (slow).",
     ),
+    click.Option(
+        ["--estimate"],
+        is_flag=True,
+        help="Only say what parameters, memory and time training will take.",
+    ),
 )
 # Of presets that translate images.
 _TRANSLATION = (
@@ -178,13 +183,21 @@ def _preset_command(preset: Preset) -> click.Command:
             options.append(click.Option([flag], type=argument.type, help=text))
 
     def callback(
-        out: str | None, overwrite: bool, detect_anomaly: bool, **values: Any
+        out: str | None,
+        overwrite: bool,
+        detect_anomaly: bool,
+        estimate: bool,
+        **values: Any,
     ) -> None:
         arguments = set(preset.arguments) - set(_SAID_ELSEWHERE)
         overrides = {n: v for n, v in values.items() if n in arguments}
         overrides = {n: v for n, v in overrides.items() if v is not None}
         options = {n: v for n, v in values.items() if n not in arguments}
         config = training.make_config(preset, overrides, **options)
+        if estimate:
+            import_tensorflow()
+            training.show_estimate(config)
+            return
         path = pathlib.Path(out or f"runs/{preset.name}")
         if is_chief(config.strategy):  # it may have written there already
             path = new_directory(out, f"runs/{preset.name}", overwrite)

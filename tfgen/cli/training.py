@@ -101,6 +101,29 @@ def _announce(
         click.echo(f"resuming at {place} from {backup.newest}")
 
 
+def show_estimate(config: Config) -> None:
+    """Prints what training will take, of which a few steps are taken on a copy."""
+    import keras
+    from rich.console import Console
+    from rich.table import Table
+
+    from tfgen.estimate import describe, estimate
+
+    keras.config.set_dtype_policy(config.precision)
+    preset = get_preset(config.preset)
+    labels = bool(preset.resolve(config.overrides).get("num_classes"))
+    _check_labels(preset, config)
+    train_set = load_batches(config, "train", labels)
+    num_steps = int(train_set.cardinality())
+    found = estimate(lambda: _create_model(preset, config, num_steps), train_set)
+    table = Table(title=config.preset, show_header=False)
+    for row in describe(found):
+        table.add_row(*row)
+    seconds = config.epochs * found.seconds_per_epoch
+    table.add_row(f"time of {config.epochs:,} epochs", f"{seconds / 60:,.1f} min")
+    Console().print(table)
+
+
 def make_backup(config: Config, out: pathlib.Path) -> Any:
     """Returns the callback that writes a run's checkpoints and resumes from them."""
     from tfgen import callbacks
