@@ -261,10 +261,13 @@ def check_float16_overflow_is_skipped(make_model, images, labels=None):
 
 
 def check_mirrored_strategy(make_model, images, labels=None):
-    """Two replicas with global batch B take the steps that one takes with batch B."""
-    images = images[: 2 * BATCH_SIZE]
-    labels = None if labels is None else labels[: 2 * BATCH_SIZE]
+    """Two replicas with global batch B take the steps that one takes with batch B.
+
+    Of the last batch one of them gets a row more, if the model does not divide it.
+    """
     single = make_model()
+    count = 2 * BATCH_SIZE + 3 * (getattr(single, "discriminator_steps", 1) == 1)
+    images, labels = images[:count], None if labels is None else labels[:count]
     with two_replicas().scope():
         mirrored = make_model()
     data = dataset(images, labels)

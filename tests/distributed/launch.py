@@ -37,7 +37,7 @@ def start(commands):
     return processes
 
 
-def finish(processes, seconds=300):
+def finish(processes, seconds=500):
     """Waits for all; returns their exit codes and what they wrote."""
     deadline = time.monotonic() + seconds
     try:

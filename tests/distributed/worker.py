@@ -12,7 +12,7 @@ import numpy as np
 
 from tfgen.cli.strategy import is_chief, make_strategy
 
-BATCH_SIZE = 8
+BATCH_SIZE = 12  # two and three workers divide it
 NUM_IMAGES = 2 * BATCH_SIZE
 EPOCHS = 2
 

@@ -11,6 +11,8 @@ the form of [Zhu et al., 2017](https://arxiv.org/abs/1703.10593), sec. 4.
 import keras
 import tensorflow as tf
 
+from tfgen import replicas
+
 
 @keras.saving.register_keras_serializable(package="tfgen")
 class ImagePool(keras.layers.Layer):
@@ -53,12 +55,12 @@ class ImagePool(keras.layers.Layer):
         images = tf.stop_gradient(tf.cast(images, tf.float32))
         if not self.pool_size:
             return images
-        context = tf.distribute.get_replica_context()
-        if context is None or context.num_replicas_in_sync == 1:
+        if replicas.num_replicas() == 1:
             return self._exchange(images, draws)
         size = tf.shape(images)[0]
+        start, _ = replicas.global_rows(size)
+        context = tf.distribute.get_replica_context()
         images, draws = context.all_gather([images, draws], axis=0)
-        start = context.replica_id_in_sync_group * size
         return self._exchange(images, draws)[start : start + size]
 
     def _exchange(self, images, draws):

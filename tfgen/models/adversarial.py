@@ -74,7 +74,7 @@ class AdversarialModel(GenerativeModel):
                 terms = self._discriminator_step(batch, fake)
             terms |= self.generator_terms(batch, fake, training=True)
             scaled_loss = self._scale_loss(
-                terms["generator_loss"], self.generator_optimizer
+                terms["generator_loss"], self.generator_optimizer, fake
             )
         self._minimize(
             tape, scaled_loss, self.generator_optimizer, self.generator_variables
@@ -82,10 +82,11 @@ class AdversarialModel(GenerativeModel):
         return terms
 
     def _discriminator_step(self, batch, fake):
+        images = tf.nest.flatten(fake)[0]
         with tf.GradientTape() as tape:
             terms = self.discriminator_terms(batch, fake, training=True)
             scaled_loss = self._scale_loss(
-                terms["discriminator_loss"], self.discriminator_optimizer
+                terms["discriminator_loss"], self.discriminator_optimizer, images
             )
         optimizer = self.discriminator_optimizer
         self._minimize(tape, scaled_loss, optimizer, self.discriminator_variables)

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgen import replicas
+
 
 class GenerativeModel(keras.Model):
     """Base of the models: random state, trackers, one optimizer's steps, config, specs.
@@ -112,19 +114,9 @@ class GenerativeModel(keras.Model):
             logs = {name: value[tf.newaxis] for name, value in logs.items()}
         return logs
 
-    def _scale_loss(self, loss, optimizer, images=None):
-        """Returns the loss to differentiate, of this replica's images.
-
-        Keras optimizers sum gradients over replicas: each counts for its share of the
-        global batch. float16 needs a larger loss.
-        """
-        if num_replicas() > 1 and images is None:
-            loss /= num_replicas()
-        elif num_replicas() > 1:
-            num_rows = tf.shape(images)[0]
-            _, total = global_rows(num_rows)
-            loss *= tf.cast(num_rows / total, loss.dtype)
-        return optimizer.scale_loss(loss)
+    def _scale_loss(self, loss, optimizer, images):
+        # Keras optimizers sum gradients over replicas; float16 needs a larger loss.
+        return optimizer.scale_loss(replicas.weigh(loss, tf.shape(images)[0]))
 
     # ---- Random draws -------------------------------------------------------------
 
@@ -133,9 +125,7 @@ class GenerativeModel(keras.Model):
         if training:
             return self.seed_generator.next()
         # Evaluating twice gives the same figure, and training goes on as without it.
-        count = tf.identity(self.trackers[0].count)
-        if num_replicas() > 1:
-            count = tf.distribute.get_replica_context().all_reduce("SUM", count)
+        count = replicas.global_sum(self.trackers[0].count)
         count = tf.cast(count, tf.int64)
         first, _ = tf.unstack(tf.cast(self.seed_generator.state.value, tf.int64))
         return tf.stack([first, -1 - count])  # training counts up from 0
@@ -147,9 +137,9 @@ class GenerativeModel(keras.Model):
         Every replica draws for the global batch and keeps its part, so that N replicas
         take the step that one takes. `draw` is `standard_normal` or `uniform`.
         """
-        if num_replicas() == 1:
+        if replicas.num_replicas() == 1:
             return draw((batch_size, *event_shape), seed)
-        start, total = global_rows(batch_size)
+        start, total = replicas.global_rows(batch_size)
         return draw((total, *event_shape), seed)[start : start + batch_size]
 
     @staticmethod
@@ -280,28 +270,6 @@ def resolve_jit(jit_compile):
         has_gpu = bool(tf.config.list_physical_devices("GPU"))
         return has_gpu and not tf.distribute.has_strategy()
     return jit_compile
-
-
-def num_replicas():
-    """Returns how many replicas take this step together; 1 outside of a step."""
-    context = tf.distribute.get_replica_context()
-    return 1 if context is None else context.num_replicas_in_sync
-
-
-def global_rows(num_rows):
-    """Returns where this replica's rows begin in the global batch, and its size.
-
-    Replicas may have different numbers of rows. All must call it, outside of
-    conditions.
-
-    Args:
-        num_rows: int32 `()`, this replica's.
-    """
-    context = tf.distribute.get_replica_context()
-    place = context.replica_id_in_sync_group
-    own = tf.one_hot(place, context.num_replicas_in_sync) * tf.cast(num_rows, "float32")
-    sizes = tf.cast(context.all_reduce("SUM", own), tf.int32)
-    return tf.reduce_sum(sizes[:place]), tf.reduce_sum(sizes)
 
 
 def uniform(shape, seed):

@@ -186,7 +186,7 @@ class CycleGAN(TranslationModel):
             fake = self._fake(batch, training=True)
             terms = self.generator_terms(batch, fake, training=True)
             scaled_loss = self._scale_loss(
-                terms["generator_loss"], self.generator_optimizer
+                terms["generator_loss"], self.generator_optimizer, images
             )
         self._minimize(
             tape, scaled_loss, self.generator_optimizer, self.generator_variables

@@ -29,6 +29,7 @@ import math
 import keras
 import tensorflow as tf
 
+from tfgen import replicas
 from tfgen.layers.diff_augment import augmentation_names, count_draws, diff_augment
 from tfgen.losses import (
     ADVERSARIAL_LOSSES,
@@ -321,9 +322,7 @@ class GAN(AdversarialModel):
     def _replica_stddev(self, values):
         """Standard deviation of all values of the global batch."""
         moments = tf.stack([tf.reduce_mean(values), tf.reduce_mean(values**2)])
-        context = tf.distribute.get_replica_context()
-        if context is not None and context.num_replicas_in_sync > 1:
-            moments = context.all_reduce("MEAN", moments)
+        moments = replicas.global_sum(replicas.weigh(moments, tf.shape(values)[0]))
         return tf.sqrt(tf.maximum(moments[1] - moments[0] ** 2, 0.0))
 
     def _check_arguments(self):

@@ -29,6 +29,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfgen import replicas
 from tfgen.models.base import (
     GenerativeModel,
     check_choice,
@@ -195,9 +196,8 @@ class VAE(GenerativeModel):
         """KL summed over dimensions, each charged for `free_bits` at least."""
         kl = tf.reduce_mean(kl_per_dim, axis=0)
         if self.free_bits > 0.0:
-            context = tf.distribute.get_replica_context()
-            if context is not None and context.num_replicas_in_sync > 1:
-                kl = context.all_reduce("MEAN", kl)  # the minimum is of the whole batch
+            # The minimum is of the whole batch.
+            kl = replicas.global_sum(replicas.weigh(kl, tf.shape(kl_per_dim)[0]))
             kl = tf.maximum(kl, self.free_bits)
         return tf.reduce_sum(kl)
 
