@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,9 @@ import pytest
 from PIL import Image
 
 import tfgen as package
+from export.latency import Latency
 from tests.cli.conftest import tfgen
+from tfgen.cli import export
 from tfgen.cli.panels import Endpoints
 
 
@@ -169,7 +172,7 @@ def test_evaluate_other_models(conditional_run, autoencoder_run):
 
 def test_export_and_check(vae_run, tmp_path, capsys):
     out = tmp_path / "export"
-    flags = ("--name", "mine", "--version", 2, "--latency-seconds", 0.1)
+    flags = ("--name", "mine", "--version", 2, "--latency-seconds", 0)
     quantize = ("--quantize", "float32,int8")
     assert tfgen("export", vae_run, "--out", out, *flags, *quantize) == 0
     served = out / "serving" / "mine" / "2"
@@ -181,15 +184,30 @@ def test_export_and_check(vae_run, tmp_path, capsys):
     shown = capsys.readouterr().out
     for endpoint in package.load(vae_run).signatures():
         assert endpoint in shown
-    assert "Keras predict" in shown
     (entry,) = json.loads((out / "report.json").read_text())["exports"]
     assert (entry["name"], entry["version"]) == ("mine", 2)
+    assert entry["latency"] == []
+    show_latency(entry, capsys)
     assert (out / "report.html").is_file()
     assert (out / "README.md").is_file()
     assert tfgen("check", out) == 0
     (out / "edge" / "mine-v2-int8.tflite").unlink()
+    shutil.rmtree(out / "serving")  # which would be run once more
     assert tfgen("check", out) == 1
     assert "mine-v2-int8.tflite" in capsys.readouterr().err
+
+
+def show_latency(entry, capsys):
+    """Holds what `export` shows of times, which are measured in `large` tests."""
+    capsys.readouterr()
+    export.show({**entry, "latency": []})
+    assert "Latency" not in capsys.readouterr().out
+    times = Latency("decode", "LiteRT", "int8", 2, median_ms=1.234, p95_ms=5.678)
+    failed = Latency("decode", "Keras predict", "float32", 1, problem="needs Flex")
+    export.show({**entry, "latency": [vars(times), vars(failed)]})
+    shown = capsys.readouterr().out
+    assert re.search(r"decode +LiteRT int8 +2 +1\.23 ms +5\.68 ms", shown)
+    assert re.search(r"decode +Keras predict float32 +1 +needs Flex", shown)
 
 
 @pytest.mark.large
@@ -197,9 +215,10 @@ def test_export_and_check(vae_run, tmp_path, capsys):
     "name",
     ["conditional_run", "autoencoder_run", "gan_run", "pix2pix_run", "cyclegan_run"],
 )
-def test_export_of_other_models(name, request, tmp_path):
+def test_export_of_other_models(name, request, tmp_path, capsys):
     run, out = request.getfixturevalue(name), tmp_path / "export"
     assert tfgen("export", run, "--out", out, "--latency-seconds", 0.1) == 0
+    assert "Keras predict" in capsys.readouterr().out
     assert tfgen("check", out) == 0
 
 

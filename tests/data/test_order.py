@@ -124,6 +124,17 @@ def _fit_replicas(source, epochs, initial_epoch=0):
     return [sorted(a + b) for a, b in zip(shards[::2], shards[1::2], strict=True)]
 
 
+# Every source and every storage; all four are `large`.
+@pytest.mark.parametrize(
+    ("source", "storage"),
+    [
+        ("named", "memory"),
+        ("folder", "stream"),
+        pytest.param("named", "stream", marks=pytest.mark.large),
+        pytest.param("folder", "memory", marks=pytest.mark.large),
+    ],
+    indirect=True,
+)
 def test_replicas_share_each_batch(source, storage):
     size = source["batch_size"]
     # Before it starts, Keras takes a batch to build the model: a pass of its own.

@@ -1,5 +1,7 @@
 """Pairs: found in every convention, aligned through order, crop and mirror image."""
 
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,11 +41,20 @@ def storage(request, monkeypatch):
 
 
 @pytest.fixture(params=[*_LAYOUTS, "tfds"])
-def source(request, tmp_path):
+def source(request, tmp_path, tiny_dir):
     if request.param == "tfds":
-        return {"source": "tiny_pairs", "data_dir": tmp_path, "value_range": _BYTES}
+        return {"source": "tiny_pairs", "data_dir": tiny_dir, "value_range": _BYTES}
     folder = save_pairs(tmp_path, request.param)
     return {"source": folder, "value_range": _BYTES}
+
+
+def _some_of(*chosen):
+    """Parametrizes by all sources and storages; all but the chosen are `large`."""
+    cases = [
+        pytest.param(*case, marks=[] if case in chosen else [pytest.mark.large])
+        for case in itertools.product([*_LAYOUTS, "tfds"], ["memory", "stream"])
+    ]
+    return pytest.mark.parametrize(("source", "storage"), cases, indirect=True)
 
 
 def _numbers(images):
@@ -157,6 +168,7 @@ def test_either_augmentation_alone(tmp_path):
     assert (rows.max(), columns.max(), mirrored.max()) == (2, 4, 0)
 
 
+@_some_of(("side by side", "memory"), ("tfds", "stream"))
 def test_an_epoch_depends_on_seed_and_number_alone(source, storage):
     kwargs = {**source, **_CROP, "batch_size": 8, "seed": 3}
 

@@ -35,6 +35,23 @@ class TinyPairs(_Tiny):
     name = "tiny_pairs"
 
 
+class TinyGroups(_Tiny):
+    """Three examples a group."""
+
+    name = "tiny_groups"
+
+    def _info(self):
+        info = super()._info()
+        features = {**info.features, "group": tfds.features.Text()}
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features)
+        )
+
+    def _generate_examples(self, first, count):
+        for number, example in super()._generate_examples(first, count):
+            yield number, {**example, "group": f"group {number // 3}"}
+
+
 class TinySupervised(_Tiny):
     name = "tiny_supervised"
     FEATURES = ("y_first", "x_second")

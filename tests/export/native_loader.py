@@ -16,7 +16,7 @@ def test_serves(loader, version):
 ```
 """
 
-import fcntl
+import functools
 import hashlib
 import os
 import pathlib
@@ -31,6 +31,7 @@ from tensorflow.core.protobuf import named_tensor_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from export import golden
+from tests.made_once import made_once
 
 SOURCE = pathlib.Path(__file__).with_name("native") / "loader.cc"
 REQUESTS = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
@@ -64,15 +65,10 @@ def build(tmp_path_factory):
     for library in (_LINKED, _OPENED):
         if not pathlib.Path(tf.sysconfig.get_lib(), library).is_file():
             pytest.skip(f"the native loader needs {library}: TensorFlow's Linux wheel")
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     key = hashlib.sha256(SOURCE.read_bytes() + tf.version.VERSION.encode())
-    binary = shared / f"loader-{key.hexdigest()[:16]}"
-    with open(f"{binary}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # released with the file
-        if not binary.exists():
-            compile_loader(compiler, binary)
-    return binary
+    name = f"loader-{key.hexdigest()[:16]}"
+    compile_it = functools.partial(compile_loader, compiler)
+    return made_once(tmp_path_factory, name, compile_it)
 
 
 def compile_loader(compiler, binary):
@@ -81,21 +77,19 @@ def compile_loader(compiler, binary):
     Raises:
         RuntimeError: The compiler failed; the message holds its first errors.
     """
-    part = binary.with_name(f"{binary.name}.part")
     command = [
         compiler,
         "-O0",  # headers are what takes the time, and the work is done in TensorFlow
         "-DNDEBUG",  # as TensorFlow was built: inline functions are shared with it
         *tf.sysconfig.get_compile_flags(),
         str(SOURCE),
-        *("-o", str(part)),
+        *("-o", str(binary)),
         *("-L", tf.sysconfig.get_lib(), f"-l:{_LINKED}"),
         f"-Wl,-rpath,{tf.sysconfig.get_lib()}",
     ]
     compiled = subprocess.run(command, capture_output=True, text=True, check=False)
     if compiled.returncode:
         raise RuntimeError(f"{compiler} failed on {SOURCE}:\n{compiled.stderr[:3000]}")
-    part.rename(binary)
 
 
 # ---- answers -------------------------------------------------------------------------

@@ -198,6 +198,7 @@ def test_both_reconstruct():
         assert np.mean(errors) < 0.5 * np.mean(held_out.var(axis=0))
 
 
+@pytest.mark.large
 def test_latents_of_a_vae_follow_the_prior_and_those_of_an_autoencoder_do_not():
     """Seen with seeds 0 to 3: 324 to 356 nats against 0.8 to 0.9."""
     images = digits()[0].reshape(-1, *DIGIT_SHAPE)
@@ -207,6 +208,7 @@ def test_latents_of_a_vae_follow_the_prior_and_those_of_an_autoencoder_do_not():
     assert aggregate_kl(of_autoencoder) > 50.0
 
 
+@pytest.mark.large
 def test_samples_of_a_vae_are_like_digits_and_those_of_an_autoencoder_are_not():
     """Distance to held-out digits; 0.36 between two sets of digits.
 
@@ -222,6 +224,7 @@ def test_samples_of_a_vae_are_like_digits_and_those_of_an_autoencoder_are_not():
     assert of_autoencoder > 2.0 * of_vae
 
 
+@pytest.mark.large
 def test_samples_of_a_vae_come_near_every_digit():
     """Of a held-out digit to its nearest among as many samples, or training digits.
 

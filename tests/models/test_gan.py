@@ -315,6 +315,11 @@ def test_small_batches_leave_no_step_without_images(size):
     parts = [model._part(batch, i)["real"].numpy() for i in range(4)]
     assert min(len(part) for part in parts) >= 1
     assert set(np.concatenate(parts)) == set(range(size))
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_small_batches_train(size):
+    model = make_gan(discriminator_steps=4, gradient_penalty="r1")
     history = model.fit(dataset(IMAGES[:size]), verbose=0).history
     assert np.isfinite([values[0] for values in history.values()]).all()
     assert all(np.isfinite(w).all() for w in weights_of(model))
