@@ -57,7 +57,7 @@ class Estimate(NamedTuple):
 
     @property
     def memory_bytes(self) -> int:
-        """All bytes; TensorFlow itself takes some 500 MB more."""
+        """All bytes; the libraries take some 800 MB more on a CPU."""
         numbers = self.weight_bytes + self.optimizer_bytes
         return numbers + self.step_bytes + self.data_bytes
 

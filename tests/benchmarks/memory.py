@@ -1,0 +1,210 @@
+"""Resident memory over 1,000 training steps: python tests/benchmarks/memory.py
+
+Trains a small convolutional VAE by `fit`, over several epochs, on noise of 32 x 32
+pixels in a TFDS set of 16 shard files that is made in a temporary folder: from memory,
+streamed through a shuffle buffer of a tenth of the set, and so from a set twice as
+large. Each in a process of its own, and each with glibc's malloc in three ways:
+
+- `default`: as it is;
+- `2 arenas`: with MALLOC_ARENA_MAX=2, in place of eight a processor;
+- `returned`: large blocks go back to the system as soon as they are free (slow).
+
+What grows in the first and not in the last is no leak, but memory that malloc keeps.
+
+Then `tfgen.estimate`: what it counts beside the growth that is measured.
+
+Reads /proc, so it needs Linux.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import rich.console
+import rich.table
+import tensorflow_datasets as tfds
+
+SIZE = 32  # pixels
+NUM_IMAGES = 14_000
+NUM_SHARDS = 16
+BATCH_SIZE = 64
+WARM_UP = 250  # steps: more than an epoch
+CASES = ("memory", "stream", "stream 2x")
+MALLOC = {
+    "default": {},
+    "2 arenas": {"MALLOC_ARENA_MAX": "2"},
+    "returned": {"MALLOC_MMAP_THRESHOLD_": "131072"},  # bytes
+}
+# Large batches, beside which the graph that TensorFlow makes of a step is small.
+COMPARED = {"conv_vae": 1024, "dcgan_64": 256}  # batch sizes
+
+
+def resident(peak=False):
+    """Returns this process's memory in MB, now or at its peak."""
+    status = Path("/proc/self/status").read_text()
+    name = "VmHWM" if peak else "VmRSS"
+    return int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) / 1024
+
+
+class Noise(tfds.core.GeneratorBasedBuilder):
+    """Images of noise, for `prepare`."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    num_images = NUM_IMAGES
+
+    def _info(self):
+        image = tfds.features.Image(shape=(SIZE, SIZE, 3))
+        features = tfds.features.FeaturesDict({"image": image})
+        return tfds.core.DatasetInfo(builder=self, features=features)
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(self.num_images),
+                "test": self._generate_examples(NUM_SHARDS)}  # fmt: skip
+
+    def _generate_examples(self, count):
+        rng = np.random.default_rng(0)
+        for i in range(count):
+            yield i, {"image": rng.integers(0, 256, (SIZE, SIZE, 3), np.uint8)}
+
+
+def prepare(folder, num_images):
+    """Writes noise as a TFDS set of many shards."""
+    builder = Noise(data_dir=folder)
+    builder.num_images = num_images
+    config = tfds.download.DownloadConfig(num_shards=NUM_SHARDS)
+    builder.download_and_prepare(download_config=config)
+
+
+def build_model(name):
+    import keras
+
+    import tfgen
+    from tfgen import networks
+
+    if name == "dcgan_64":
+        shape = (64, 64, 3)
+        model = tfgen.GAN(
+            networks.build_dcgan_generator(64, shape, 32),
+            networks.build_dcgan_discriminator(shape, 32),
+            seed=0,
+        )
+        model.compile(*(keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2)))
+        return model
+    shape = (SIZE, SIZE, 3)
+    encoder = networks.build_conv_encoder(shape, 2 * 16, (16, 32))
+    decoder = networks.build_conv_decoder(16, shape, (32, 16))
+    model = tfgen.VAE(encoder, decoder, seed=0)
+    model.compile(keras.optimizers.Adam(1e-3))
+    return model
+
+
+def train(case, folder):
+    """Prints memory in MB: at the start, after warm-up, 1,000 steps later, peak."""
+    import keras
+
+    from tfgen import data
+    from tfgen.data import loading, records
+
+    if case != "memory":
+        loading.IN_MEMORY_BYTES = 0
+        records.SHUFFLE_BYTES = NUM_IMAGES * SIZE * SIZE * 3 // 10
+    batches = data.load_images("noise", batch_size=BATCH_SIZE, data_dir=folder)
+    model = build_model("conv_vae")
+    values = {}
+
+    class Watch(keras.callbacks.Callback):
+        steps = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.steps += 1
+            if self.steps in (1, WARM_UP, WARM_UP + 500, WARM_UP + 1000):
+                values[self.steps] = resident()
+            self.model.stop_training = self.steps >= WARM_UP + 1000
+
+    model.fit(batches, epochs=100, shuffle=False, verbose=0, callbacks=[Watch()])
+    print(len(batches), *values.values(), resident(peak=True))
+
+
+def compare(name):
+    """Prints MB that `tfgen.estimate` counts, and those that training took."""
+    import tensorflow as tf
+
+    from tfgen.estimate import estimate
+
+    size = 64 if name == "dcgan_64" else SIZE
+    shape = (COMPARED[name], size, size, 3)
+    images = np.random.default_rng(0).random(shape, "float32")
+    data = tf.data.Dataset.from_tensors(images)
+    # A small one first, so that TensorFlow's own memory is there before it counts.
+    build_model(name).fit(data.map(lambda x: x[:2]), shuffle=False, verbose=0)
+    before = resident()
+    build_model(name).fit(data.repeat(5), shuffle=False, verbose=0)
+    grown = resident(peak=True) - before
+    found = estimate(lambda: build_model(name), data)
+    print((found.memory_bytes - found.data_bytes) / 2**20, grown)
+
+
+def run_worker(*arguments, **variables):
+    """Returns the numbers that a process of its own prints last."""
+    command = [sys.executable, __file__, *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | variables
+    )
+    if done.returncode:
+        sys.exit(done.stderr)
+    return [float(value) for value in done.stdout.splitlines()[-1].split()]
+
+
+def print_growth(console):
+    table = rich.table.Table("data", "malloc", "steps", "MB at 1",
+                             "warm", "+500", "+1,000", "growth", "peak")  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {case: os.path.join(folder, "small") for case in CASES}
+        prepare(paths["stream"], NUM_IMAGES)
+        paths["stream 2x"] = os.path.join(folder, "large")
+        prepare(paths["stream 2x"], 2 * NUM_IMAGES)
+        for case, path in paths.items():
+            for malloc, variables in MALLOC.items():
+                arguments = ("--train", case, "--data-dir", path)
+                steps, *values = run_worker(*arguments, **variables)
+                texts = [f"{value:.0f}" for value in values]
+                growth = f"{values[3] - values[1]:+.1f}"
+                row = (f"{steps:.0f}", *texts[:4], growth, texts[4])
+                table.add_row(case, malloc, *row)
+    console.print(table)
+
+
+def print_estimates(console):
+    table = rich.table.Table("model", "batch", "estimated MB", "measured", "ratio")
+    for name, batch_size in COMPARED.items():
+        estimated, grown = run_worker("--compare", name)
+        numbers = (f"{estimated:.0f}", f"{grown:.0f}", f"{estimated / grown:.2f}")
+        table.add_row(name, f"{batch_size}", *numbers)
+    console.print(table)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--train", help=argparse.SUPPRESS)
+    parser.add_argument("--compare", help=argparse.SUPPRESS)
+    parser.add_argument("--data-dir", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.train:
+        train(options.train, options.data_dir)
+    elif options.compare:
+        compare(options.compare)
+    else:
+        console = rich.console.Console()
+        print_growth(console)
+        print_estimates(console)
+
+
+if __name__ == "__main__":
+    main()
