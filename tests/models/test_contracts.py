@@ -162,9 +162,14 @@ LONG = ("jit_compile", "mirrored_strategy", "mixed_precision", "steps_per_execut
 LONG += ("float16_overflow_is_skipped", "ragged_last_batch", "labelled_and_unlabelled")
 LONG += ("same_seed_same_training", "evaluation_repeats_and_leaves_no_trace")
 LONG += ("fit_evaluate_predict", "exact_resume")
-LONGEST = [(name, "jit_compile") for name in ("gan", "pix2pix", "cyclegan")]
-# What they share with pix2pix is tested there, and the pool in `keras_round_trip`.
-LONGEST += [("cyclegan", "mixed_precision"), ("cyclegan", "steps_per_execution")]
+# Of the VAE alone by default.
+LONGEST = [(x, "jit_compile") for x in ("gan", "autoencoder", "pix2pix", "cyclegan")]
+# Pix2pix has them in common with it, and test_image_pool.py the pool of replicas.
+SHARED = ("mixed_precision", "steps_per_execution", "mirrored_strategy")
+LONGEST += [("cyclegan", contract) for contract in SHARED]
+# They have no state that others lack.
+STATELESS = ("minimax_dragan", "conv_vae", "gaussian_vae", "importance_weighted_vae")
+LONGEST += [(name, "keras_round_trip") for name in (*STATELESS, "noisy_pix2pix")]
 LONGEST += [("plain_cyclegan", contract) for contract in contracts.CONTRACTS]
 
 
