@@ -27,6 +27,14 @@ make_model = make_vae()
 NUM_STEPS = 3  # an epoch: 20 images in batches of 8
 
 
+@pytest.fixture(autouse=True)
+def _interruptible():
+    """Programs that a script starts in the background ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def fit(model, callbacks=(), epochs=3, images=None, **kwargs):
     data = contracts.dataset(small.images() if images is None else images)
     options = {"validation_data": data, "verbose": 0, **kwargs}
