@@ -5,6 +5,7 @@ import pytest
 import scipy.linalg
 
 from tfgen import metrics
+from tfgen.metrics import fidelity
 
 RNG = np.random.default_rng(0)
 
@@ -138,6 +139,58 @@ def test_frechet_distance_warns_of_few_samples():
     x, y = RNG.normal(size=(40, 20)), RNG.normal(size=(20, 20))
     with pytest.warns(UserWarning, match="20 samples of 20 features"):
         metrics.frechet_distance(x, y)
+
+
+# ---- Extrapolation -------------------------------------------------------------------
+
+
+def test_extrapolation_of_a_line_is_its_value_at_0(monkeypatch):
+    """Distances 3 + 50 / n - 20 / m, seen by the sizes of the subsets that it draws."""
+    sizes = []
+
+    def line(x, y):
+        sizes.append((len(x), len(y)))
+        assert len(np.unique(x)) == len(x)  # without replacement
+        return 3.0 + 50.0 / len(x) - 20.0 / len(y)
+
+    monkeypatch.setattr(fidelity, "frechet_distance", line)
+    x, y = RNG.normal(size=(20000, 1)), RNG.normal(size=(60000, 1))
+    found = metrics.extrapolate_frechet_distance(x, y, num_sizes=5)
+    assert found == pytest.approx(3.0, abs=1e-6)
+    assert sizes[0] == (20000, 60000)
+    assert sizes[-1] == (10000, 30000)
+    assert len(sizes) == 5
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.2])
+def test_extrapolation_has_no_bias_of_few_samples(shift):
+    """Two sets of 20 features: |m_x - m_y|^2 is the distance of infinitely many."""
+    pairs = [(x, y + shift) for x, y in RNG.normal(size=(30, 2, 250, 20))]
+    plain = [metrics.frechet_distance(x, y) for x, y in pairs]
+    found = [metrics.extrapolate_frechet_distance(x, y, num_sizes=6) for x, y in pairs]
+    error = np.std(found) / np.sqrt(len(found))
+    bias = np.mean(plain) - 20 * shift**2
+    assert bias > 0.8
+    assert abs(np.mean(found) - 20 * shift**2) < max(3.0 * error, 0.1 * bias)
+    assert error < 0.1 * bias
+
+
+def test_extrapolation_repeats_for_a_seed_only():
+    x, y = RNG.normal(size=(2, 50, 3))
+    run = lambda seed: metrics.extrapolate_frechet_distance(x, y, 4, seed)
+    assert run(1) == run(1)
+    assert run(1) != run(2)
+
+
+def test_extrapolation_needs_subsets_of_full_rank():
+    """No subset has too few samples for its covariance: that would only warn."""
+    x = RNG.normal(size=(22, 10))
+    metrics.extrapolate_frechet_distance(x, x[::-1] + 1.0)
+    for pair in ((x, x[:21]), (x[:21], x)):
+        with pytest.raises(ValueError, match="21 samples, d = 10"):
+            metrics.extrapolate_frechet_distance(*pair)
+    with pytest.raises(ValueError, match="Received: 1, 22"):
+        metrics.extrapolate_frechet_distance(x, x, num_sizes=1)
 
 
 # ---- Refusals ------------------------------------------------------------------------

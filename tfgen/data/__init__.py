@@ -1,9 +1,10 @@
 """Images by name or by folder, as `tf.data` batches. The one place that reads files.
 
-Importing it registers the data sets that need no network (`mnist_5k`, `openmoji`)
-with TFDS, so that `tfds.load("mnist_5k")` works too.
+Importing it registers the data sets that need no network (`mnist_5k`, `openmoji`,
+`sprites`) with TFDS, so that `tfds.load("mnist_5k")` works too.
 """
 
+from tfgen.data.factors import Factors, load_factors
 from tfgen.data.loading import Description, describe, load_array, load_images
 from tfgen.data.translation import (
     is_paired,
@@ -15,11 +16,13 @@ from tfgen.data.translation import (
 
 __all__ = [
     "Description",
+    "Factors",
     "describe",
     "is_paired",
     "load_array",
     "load_domain_arrays",
     "load_domains",
+    "load_factors",
     "load_images",
     "load_pair_arrays",
     "load_pairs",

@@ -1,0 +1,99 @@
+"""Scores and floors: the metrics of equal halves, by hand."""
+
+import numpy as np
+import pytest
+
+from tfgen import metrics
+
+RNG = np.random.default_rng(0)
+NAMES = ["frechet_distance", "kernel_distance", "kernel_distance_error"]
+NAMES += ["precision", "recall", "density", "coverage"]
+
+
+def as_they_are(features):
+    return features
+
+
+def score(real, generated):
+    """The figures in the order of NAMES."""
+    return [
+        metrics.frechet_distance(real, generated),
+        *metrics.kernel_distance(real, generated),
+        *metrics.precision_recall(real, generated),
+        *metrics.density_coverage(real, generated),
+    ]
+
+
+def test_scores_and_floors_by_hand():
+    real, generated = RNG.normal(size=(81, 3)), RNG.normal(size=(60, 3)) + 0.5
+    found = metrics.compare_samples(real, generated, as_they_are, seed=3)
+    assert found.feature_network == "as_they_are"
+    assert found.num_samples == 40
+    rng = np.random.default_rng(3)
+    real, generated = rng.permutation(real), rng.permutation(generated)
+    assert list(found.scores) == NAMES
+    assert list(found.floors) == NAMES
+    scores, floors = score(real[:40], generated[:40]), score(real[:40], real[40:80])
+    assert list(found.scores.values()) == pytest.approx(scores)
+    assert list(found.floors.values()) == pytest.approx(floors)
+
+
+def test_fewer_generated_than_real_are_compared_with_as_many():
+    real, generated = RNG.normal(size=(100, 3)), RNG.normal(size=(20, 3))
+    found = metrics.compare_samples(real, generated, as_they_are)
+    assert found.num_samples == 20
+    assert found == metrics.compare_samples(real, generated, as_they_are)
+    assert found != metrics.compare_samples(real, generated, as_they_are, seed=1)
+
+
+def test_a_perfect_generator_scores_as_the_floor_and_a_bad_one_does_not():
+    draws = [
+        metrics.compare_samples(
+            RNG.normal(size=(400, 4)), shift + RNG.normal(size=(200, 4)), as_they_are
+        )
+        for shift in (0.0, 2.0)
+        for _ in range(8)
+    ]
+
+    def ratios(comparisons):
+        names = ["frechet_distance", "precision", "density", "coverage"]
+        means = lambda part: np.mean([[part(c)[n] for n in names] for c in comparisons])
+        return means(lambda c: c.scores) / means(lambda c: c.floors)
+
+    assert ratios(draws[:8]) == pytest.approx(1.0, abs=0.1)
+    assert ratios(draws[8:]) > 3.0
+    assert all(c.floors["coverage"] > 0.9 > c.scores["coverage"] for c in draws[8:])
+
+
+def test_sets_sorted_by_class_are_divided_at_random():
+    """Else the floor would compare one class with another."""
+    real = np.repeat([[0.0, 0.0], [50.0, 0.0]], 100, axis=0)
+    real += RNG.normal(size=real.shape)
+    found = metrics.compare_samples(real, real, as_they_are)
+    assert found.floors["coverage"] > 0.9
+    assert found.scores["coverage"] > 0.9
+
+
+def test_images_go_through_the_network():
+    network = metrics.build_random_features((8, 8, 1))
+    real, generated = RNG.uniform(size=(2, 600, 8, 8, 1)).astype(np.float32)
+    with pytest.warns(UserWarning, match="40 samples of 128 features"):
+        found = metrics.compare_samples(real[:80], generated[:80], network)
+    assert found.feature_network == "random_features"
+    batches = (generated[start : start + 100] for start in range(0, 600, 100))
+    found = metrics.compare_samples(real, batches, network, batch_size=200)
+    whole = metrics.compare_samples(
+        network(real).numpy(), network(generated).numpy(), as_they_are
+    )
+    assert list(found.scores.values()) == pytest.approx(
+        list(whole.scores.values()), rel=1e-3, abs=1e-4
+    )
+
+
+def test_objects_that_are_called_are_named_by_their_class():
+    class Network:
+        def __call__(self, images):
+            return images
+
+    x = RNG.normal(size=(40, 2))
+    assert metrics.compare_samples(x, x, Network()).feature_network == "Network"

@@ -1,0 +1,86 @@
+"""The known factors that images of a data set were made from."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfgen.data import sources
+from tfgen.data.arguments import check_integer, check_split, make_fit
+from tfgen.data.images import Fit
+from tfgen.data.preparing import make_builder, prepare, resolve_split
+from tfgen.data.records import Records
+from tfgen.errors import UserError
+
+_PREFIX = "label_"
+
+
+class Factors(NamedTuple):
+    """What `load_factors` returns.
+
+    Attributes:
+        names: Of the factors, k of them, in alphabetical order.
+        values: int32 `(num_images, k)`, each column numbered from 0.
+        num_values: How many values each factor can have, k integers.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    num_values: tuple[int, ...]
+
+
+def load_factors(
+    source: str | os.PathLike,
+    split: str = "test",
+    num_images: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    data_dir: str | os.PathLike | None = None,
+) -> Factors:
+    """Loads the factors of the images that `load_array` returns, in the same order.
+
+    Factors are the class labels of a data set called `label_<factor>`, as those of
+    `sprites`, `dsprites` and `shapes3d` are.
+
+    Args:
+        source: The TFDS name of a data set.
+        split: As of `load_images`.
+        num_images: How many images at most; None for all.
+        image_size: As of `load_images`: it may choose the configuration.
+        data_dir: As of `load_images`.
+
+    Raises:
+        UserError: The source has no such factors, or as of `load_images`.
+    """
+    check_split(split)
+    if num_images is not None:
+        check_integer("num_images", num_images, 1)
+    if sources.find_folder(source) is not None:
+        raise _without_factors(source)
+    size = make_fit(image_size, channels=None).size
+    builder = make_builder(os.fspath(source), data_dir, size)
+    features = {
+        key.removeprefix(_PREFIX): feature
+        for key, feature in sorted(builder.info.features.items())
+        if key.startswith(_PREFIX) and isinstance(feature, tfds.features.ClassLabel)
+    }
+    if not features:
+        raise _without_factors(source)
+    prepare(builder)
+    split = resolve_split(builder, split)
+    columns = [_read(builder, split, _PREFIX + name)[:num_images] for name in features]
+    num_values = tuple(feature.num_classes for feature in features.values())
+    return Factors(tuple(features), np.stack(columns, axis=1), num_values)
+
+
+def _read(builder: tfds.core.DatasetBuilder, split: str, key: str) -> np.ndarray:
+    # Read as a label is, so that the order is that of the images.
+    (values,) = Records(builder, split, (), key, Fit(), ()).read()
+    return values
+
+
+def _without_factors(source: str | os.PathLike) -> UserError:
+    return UserError(
+        f"The factors of {source} are not known: choose a data set whose examples have "
+        "labels called label_<factor>, such as sprites"
+    )
