@@ -346,6 +346,19 @@ def test_before_the_first_step_a_signal_stops_at_once(tmp_path):
     assert stopped.value.checkpoint is None
 
 
+def test_a_signal_waits_for_the_step_under_way(tmp_path):
+    """Even where all is saved: an exception amid it may be TensorFlow's end."""
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(TrainingStopped):
+        fit(make_model(), [Stop(), ExactBackup(tmp_path, every=1)])
+    assert ExactBackup(tmp_path).initial_step == 3
+
+
 def test_after_an_exception_signals_act_as_ever(tmp_path):
     with pytest.raises(contracts.Killed):
         fit(make_model(), [contracts.KillAfter(2), ExactBackup(tmp_path)])

@@ -121,10 +121,10 @@ def test_a_signal_saves_and_says_how_to_go_on(number, folder, tmp_path):
     process = Process("train", "vae_mnist_5k", *flags, "--out", run)
     process.wait_for_checkpoints(run, 3)
     code, output, seconds = process.end(number)
-    assert code == 128 + number
+    assert code == 128 + number, output
     assert f"go on with: tfgen train --resume {run}" in output
     assert "Traceback" not in output
-    assert seconds < 60  # others may load the machine
+    assert seconds < 10
     newest = CheckpointStore(run / "checkpoints").newest()
     assert f"saved {newest.path}" in output
 

@@ -84,6 +84,7 @@ class ExactBackup(keras.callbacks.Callback):
         self._passed_over = 0  # batches of this epoch that were trained on before
         self._metrics = None  # those of the training steps, while evaluating
         self._at_checkpoint = True
+        self._is_first_step = True  # of this `fit`: it may be long in tracing
         self._signals = StopSignals(self._on_signal)
 
     # ---- What `fit` calls ---------------------------------------------------------
@@ -93,7 +94,7 @@ class ExactBackup(keras.callbacks.Callback):
         if self._resumed:
             self._load_weights()
             self.model._initial_epoch = self.initial_epoch  # as BackupAndRestore does
-        self._at_checkpoint = True
+        self._at_checkpoint = self._is_first_step = True
         if not self.model.distribute_strategy.extended._in_multi_worker_mode():
             # Workers can only save together, and a signal reaches one of them: there it
             # ends the process, and the others stop for want of it.
@@ -107,6 +108,7 @@ class ExactBackup(keras.callbacks.Callback):
         self._resumed = None
 
     def on_train_batch_end(self, batch, logs=None):
+        self._is_first_step = False
         num_steps = self.params.get("steps") or batch + 1
         step = min(batch + 1, num_steps)  # the last execution may take fewer steps
         if step <= self._passed_over:
@@ -149,7 +151,8 @@ class ExactBackup(keras.callbacks.Callback):
     # ---- Stopping -----------------------------------------------------------------
 
     def _on_signal(self):
-        if self._at_checkpoint:  # before the first step, which may be long in tracing
+        # Later an exception could come amid what TensorFlow does; a step is soon over.
+        if self._is_first_step:
             self._stop()
 
     def _stop_if_asked(self):
