@@ -3,12 +3,13 @@
 import math
 import os
 import pathlib
-import tempfile
 import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from tfgen.files import replaced
 
 _MIN_CELL = 48  # pixels: smaller images are enlarged by a whole factor, to be seen
 _GAP = 2
@@ -77,15 +78,9 @@ def save_picture(picture: Image.Image, path: str | os.PathLike) -> pathlib.Path:
     endings = Image.registered_extensions()
     kind = endings.get(path.suffix.lower(), "PNG")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            # The quality is heeded by JPEG and WebP.
-            picture.save(file, kind if kind in Image.SAVE else "PNG", quality=95)
-        pathlib.Path(name).chmod(0o644)
-        pathlib.Path(name).replace(path)
-    finally:
-        pathlib.Path(name).unlink(missing_ok=True)
+    with replaced(path) as temporary:
+        # The quality is heeded by JPEG and WebP.
+        picture.save(temporary, kind if kind in Image.SAVE else "PNG", quality=95)
     return path
 
 

@@ -1,10 +1,11 @@
 """The figures of every epoch as a table, whole after every epoch."""
 
 import csv
-import os
 import pathlib
 
 import keras
+
+from tfgen.files import replaced
 
 
 class HistoryFile(keras.callbacks.Callback):
@@ -28,9 +29,7 @@ class HistoryFile(keras.callbacks.Callback):
             for i, epoch in enumerate(past.epoch)
         ]
         rows.append({"epoch": epoch, **(logs or {})})
-        temporary = self.path.with_name(f".{self.path.name}.partial")
-        with temporary.open("w", newline="") as file:
+        with replaced(self.path) as name, name.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(rows[-1]), extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(temporary, self.path)

@@ -4,6 +4,8 @@ import pathlib
 
 import keras
 
+from tfgen.files import replaced
+
 
 class SaveModel(keras.callbacks.Callback):
     """Saves the model to `path` after every epoch, optimizer and random state included.
@@ -20,9 +22,5 @@ class SaveModel(keras.callbacks.Callback):
         self.path = pathlib.Path(path)
 
     def on_epoch_end(self, epoch, logs=None):
-        temporary = self.path.with_name(f".{self.path.stem}.partial.keras")
-        try:
+        with replaced(self.path) as temporary:
             self.model.save(temporary)
-            temporary.replace(self.path)
-        finally:
-            temporary.unlink(missing_ok=True)  # of a full disk

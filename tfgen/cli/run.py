@@ -15,10 +15,10 @@ import json
 import os
 import pathlib
 import platform
-import tempfile
 from typing import Any
 
 from tfgen.errors import UserError
+from tfgen.files import replaced
 
 _VERSIONS = ("tfgen", "tensorflow", "keras", "tensorflow-probability", "numpy")
 
@@ -70,12 +70,8 @@ class Config:
 
 def write_json(value: Any, path: pathlib.Path) -> None:
     """Writes JSON under a temporary name, then renames it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".json")
-    with os.fdopen(handle, "w") as file:
-        json.dump(value, file, indent=2)
-        file.write("\n")
-    pathlib.Path(name).chmod(0o644)
-    pathlib.Path(name).replace(path)
+    with replaced(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def new_directory(out: str | None, default: str, overwrite: bool) -> pathlib.Path:

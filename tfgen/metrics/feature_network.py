@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from tfgen.errors import UserError
+from tfgen.files import replaced
 from tfgen.metrics.random_features import build_random_features
 
 _NUM_FEATURES = 64
@@ -160,15 +161,10 @@ def _read(file: pathlib.Path) -> keras.Model | None:
 
 
 def _write(model: keras.Model, file: pathlib.Path) -> None:
-    # The process's own name, for several may train at the same time.
-    temporary = file.with_name(f".{file.stem}.{os.getpid()}.keras")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with replaced(file) as temporary:
             model.save(temporary)
-            temporary.replace(file)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
             f"{file.parent} can't be written ({error.strerror or error}): pass "
