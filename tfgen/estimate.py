@@ -20,6 +20,7 @@ from tfgen.data.arguments import check_integer
 from tfgen.data.loading import IN_MEMORY_BYTES
 from tfgen.data.records import SHUFFLE_BYTES
 from tfgen.errors import UserError
+from tfgen.optimizers import find_optimizers
 
 # Their outputs are their inputs' memory, or a variable's.
 _ALIASES = ("ExpandDims", "Identity", "IdentityN", "Reshape", "Squeeze", "StopGradient")
@@ -105,11 +106,12 @@ def estimate(
         )
     with _seeds_kept():
         model = model_fn()
+        variables = [v for o in find_optimizers(model) for v in o.variables]
         batch, seconds_per_batch = _read(dataset, min(num_steps, num_batches - 1))
         return Estimate(
             parameters=_count_parameters(model),
             weight_bytes=_num_bytes(model.weights),
-            optimizer_bytes=_num_bytes(_optimizer_variables(model)),
+            optimizer_bytes=_num_bytes(variables),
             step_bytes=_step_bytes(model, batch),
             data_bytes=_data_bytes(batch, num_batches),
             steps_per_epoch=num_batches,
@@ -198,15 +200,6 @@ def _count_parameters(model: keras.Model) -> dict[str, tuple[int, int]]:
         if weights:
             found[name] = (sum(sizes), sum(others))
     return found
-
-
-def _optimizer_variables(model: keras.Model) -> list[Any]:
-    optimizers = {
-        id(value): value
-        for value in (model.optimizer, *vars(model).values())
-        if isinstance(value, keras.optimizers.Optimizer)
-    }
-    return [v for optimizer in optimizers.values() for v in optimizer.variables]
 
 
 def _num_bytes(variables: list[Any]) -> int:

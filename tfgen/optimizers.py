@@ -58,3 +58,11 @@ class FusedAdam(keras.optimizers.Adam):
             epsilon=ops.cast(self.epsilon, dtype),
             grad=ops.cast(gradient, dtype),
         )
+
+
+def find_optimizers(model: keras.Model) -> list[keras.optimizers.Optimizer]:
+    """Returns the optimizers of a compiled model, each once; a GAN has two."""
+    found = [
+        v for v in vars(model).values() if isinstance(v, keras.optimizers.Optimizer)
+    ]
+    return list({id(optimizer): optimizer for optimizer in found}.values())

@@ -10,6 +10,7 @@ from tfgen.callbacks.finite_guard import NotFiniteError
 from tfgen.callbacks.stop_signals import StopSignals, TrainingStopped
 from tfgen.checkpoints import CheckpointStore
 from tfgen.errors import UserError
+from tfgen.optimizers import find_optimizers
 
 
 class ExactBackup(keras.callbacks.Callback):
@@ -131,8 +132,8 @@ class ExactBackup(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._metrics = None
-        logs = {name: float(value) for name, value in (logs or {}).items()}
-        history = {name: [*values] for name, values in self._history().items()}
+        logs = {name: _plain(value) for name, value in (logs or {}).items()}
+        history = self._history()
         for name, value in logs.items():  # Keras's own history comes after this
             history.setdefault(name, []).append(value)
         self._epoch, self._step = epoch + 1, 0
@@ -168,9 +169,10 @@ class ExactBackup(keras.callbacks.Callback):
     # ---- Saving -------------------------------------------------------------------
 
     def _save(self, history=None, score=None):
-        _check_finite(self.model)
+        weights = _read(self._weights())
+        _check_finite(self.model.weights, weights)
         groups = {
-            "weight": _read(self._weights()),
+            "weight": weights,
             "random": _read(self._random_states()),
             "metric": self._metrics or _read(self._metric_variables()),
         }
@@ -187,7 +189,7 @@ class ExactBackup(keras.callbacks.Callback):
             "epoch": self._epoch,
             "step": self._step,
             "total_steps": self._total_steps,
-            "history": self._history() if history is None else history,
+            "history": history or self._history(),
             "score": score,
             "callbacks": states,
             "versions": {
@@ -200,11 +202,8 @@ class ExactBackup(keras.callbacks.Callback):
 
     def _weights(self):
         """The weights, and what every optimizer keeps."""
-        found = list(self.model.weights)
-        for value in vars(self.model).values():
-            if isinstance(value, keras.optimizers.Optimizer):
-                found += value.variables
-        return list({id(variable): variable for variable in found}.values())
+        optimizers = find_optimizers(self.model)
+        return [*self.model.weights, *(v for o in optimizers for v in o.variables)]
 
     def _random_states(self):
         known = {id(v) for v in (*self._weights(), *self._metric_variables())}
@@ -214,7 +213,9 @@ class ExactBackup(keras.callbacks.Callback):
         return [v for metric in self.model.metrics for v in metric.variables]
 
     def _history(self):
-        return self.model.history.history if self.model.history else {}
+        """A copy, in numbers of Python: integers stay integers."""
+        history = self.model.history.history if self.model.history else {}
+        return {name: [_plain(v) for v in values] for name, values in history.items()}
 
     def _others(self):
         return [callback for callback in self.callbacks if callback is not self]
@@ -284,14 +285,18 @@ class ExactBackup(keras.callbacks.Callback):
         self._load(checkpoint, "metric", self._metric_variables())
 
 
+def _plain(value):
+    return value.item() if hasattr(value, "item") else value
+
+
 def _read(variables):
     return [np.asarray(variable) for variable in variables]
 
 
-def _check_finite(model):
+def _check_finite(weights, values):
     """Raises rather than let a useless state replace a good one."""
-    for weight in model.weights:
-        if not np.isfinite(np.asarray(weight, "float32")).all():
+    for weight, value in zip(weights, values, strict=False):  # optimizers' come after
+        if not np.isfinite(value.astype("float32", copy=False)).all():
             raise NotFiniteError(
                 f"training diverged: weights of {weight.path} are not finite, and were "
                 "not saved. Lower the learning rate, or clip gradients"
