@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -150,6 +151,26 @@ def test_resume_without_a_checkpoint_is_refused(vae_run, tmp_path, capsys):
 def diverging(folder, out, *more):
     flags = ("--data", folder, "--out", out, *SMALL, "--learning-rate", "1e30", *more)
     return tfgen("train", "vae_mnist_5k", *flags)
+
+
+@pytest.mark.parametrize(
+    "num_bytes",
+    # Too little for a picture; for the model.
+    [1_000, pytest.param(30_000, marks=pytest.mark.large)],
+)
+def test_a_full_disk_names_the_last_good_checkpoint(folder, tmp_path, num_bytes):
+    run = tmp_path / "run"
+    flags = ("--data", folder, *SMALL, "--epochs", 500)
+    process = Process("train", "vae_mnist_5k", *flags, "--out", run)
+    process.wait_for_checkpoints(run, 1)
+    limits = (num_bytes, resource.RLIM_INFINITY)
+    resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, limits)
+    code, output, _ = process.end()
+    assert code == 2, output
+    newest = CheckpointStore(run / "checkpoints").newest()
+    assert f"The last good checkpoint: {newest.path}" in output
+    assert "Traceback" not in output
+    assert not list(run.glob(".*"))
 
 
 def test_divergence_names_the_term_and_the_step(folder, tmp_path, capsys):

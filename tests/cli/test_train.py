@@ -125,6 +125,15 @@ def test_keyboard_interrupt_says_what_is_kept(folder, tmp_path, capsys, monkeypa
     assert int(package.load(out).optimizer.iterations) == 4
 
 
+def test_mirrored_trains_what_one_device_trains(vae_run, folder, tmp_path):
+    out = tmp_path / "run"
+    flags = ("--data", folder, "--out", out, *SMALL, "--strategy", "mirrored")
+    assert tfgen("train", "vae_mnist_5k", *flags) == 0  # on conftest.py's two CPUs
+    single, mirrored = package.load(vae_run), package.load(out)
+    for one, two in zip(single.get_weights(), mirrored.get_weights(), strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-5)
+
+
 def test_estimate_says_what_it_takes_and_writes_nothing(folder, tmp_path, capsys):
     out = tmp_path / "run"
     flags = ("--data", folder, "--out", out, *SMALL, "--estimate")

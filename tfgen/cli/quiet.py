@@ -1,15 +1,19 @@
 """TensorFlow's start-up, without the lines that it writes past every log level."""
 
+import contextlib
 import logging
 import os
 import sys
 import tempfile
+
+_M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
 def import_tensorflow() -> None:
     """Imports TensorFlow and Keras; what they write to stderr shows only on failure."""
     if "tensorflow" in sys.modules:
         return
+    _limit_arenas()
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as log:
@@ -28,3 +32,15 @@ def import_tensorflow() -> None:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+def _limit_arenas() -> None:
+    """Keeps glibc's allocator from spreading freed blocks over many heaps.
+
+    Else the memory that a training holds grows for hours, as of a leak, though what is
+    in use does not (tests/benchmarks/memory.py). It must come before threads do.
+    """
+    import ctypes
+
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)

@@ -104,7 +104,7 @@ def run_directory(run: pathlib.Path, name: str, resume: bool) -> Iterator[pathli
         return
     with tempfile.TemporaryDirectory(prefix="tfgen_worker_") as directory:
         scratch = pathlib.Path(directory)
-        if resume:
+        if resume and (run / "checkpoints").is_dir():
             shutil.copytree(run / "checkpoints", scratch / "checkpoints")
         yield scratch
 

@@ -128,24 +128,14 @@ def command(ctx: click.Context, resume: str | None, detect_anomaly: bool) -> Non
         raise UserError("--resume goes on with a run: it takes no preset")
     config = Config.read(resume)
     import_tensorflow()
-    _check_resumable(config, pathlib.Path(resume))
     _train(config, pathlib.Path(resume), resume=True, detect_anomaly=detect_anomaly)
-
-
-def _check_resumable(config: Config, run: pathlib.Path) -> None:
-    backup = training.make_backup(config, run)
-    if backup.newest is None:
-        raise UserError(
-            f"{run} has no checkpoint that is whole: train anew with --overwrite"
-        )
-    if backup.initial_epoch >= config.epochs:
-        raise UserError(f"{run} is finished: all {config.epochs} epochs are trained")
 
 
 def _train(
     config: Config, run: pathlib.Path, resume: bool = False, **options: Any
 ) -> None:
     from tfgen.callbacks import TrainingStopped
+    from tfgen.checkpoints import CheckpointStore
 
     try:
         with run_directory(run, config.strategy, resume) as out, workers_watched():
@@ -157,7 +147,8 @@ def _train(
         _say_how_to_go_on(run, stop.checkpoint)
         raise click.exceptions.Exit(128 + stop.signal_number) from stop
     except KeyboardInterrupt:  # the second one, which waits for nothing
-        _say_how_to_go_on(run, training.make_backup(config, run).newest)
+        checkpoints = CheckpointStore(run / "checkpoints").paths()
+        _say_how_to_go_on(run, next(iter(checkpoints), None))
         raise
     click.echo(f"done: {run}")
 

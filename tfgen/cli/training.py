@@ -64,9 +64,8 @@ def train(
     strategy = make_strategy(config.strategy)  # before any operation runs
     keras.config.set_dtype_policy(config.precision)
     preset = get_preset(config.preset)
-    labels = bool(preset.resolve(config.overrides).get("num_classes"))
-    _check_labels(preset, config)
-    backup = make_backup(config, out) if resume else None
+    labels = _takes_labels(preset, config)
+    backup = _find_backup(config, out) if resume else None
     epoch = backup.initial_epoch if resume else 0
     train_set = load_batches(config, "train", labels, initial_epoch=epoch)
     test_set = load_batches(config, "test", labels)
@@ -76,7 +75,7 @@ def train(
         model = _create_model(preset, config, num_steps)
     if not resume:
         _start_anew(config, out)
-        backup = make_backup(config, out)
+        backup = _make_backup(config, out)
     if is_chief(config.strategy):
         _announce(model, config, num_steps, backup, out)
     callbacks = [*_callbacks(model, config, out, test_set), backup]
@@ -111,9 +110,7 @@ def show_estimate(config: Config) -> None:
 
     keras.config.set_dtype_policy(config.precision)
     preset = get_preset(config.preset)
-    labels = bool(preset.resolve(config.overrides).get("num_classes"))
-    _check_labels(preset, config)
-    train_set = load_batches(config, "train", labels)
+    train_set = load_batches(config, "train", _takes_labels(preset, config))
     num_steps = int(train_set.cardinality())
     found = estimate(lambda: _create_model(preset, config, num_steps), train_set)
     table = Table(title=config.preset, show_header=False)
@@ -124,7 +121,23 @@ def show_estimate(config: Config) -> None:
     Console().print(table)
 
 
-def make_backup(config: Config, out: pathlib.Path) -> Any:
+def _find_backup(config: Config, out: pathlib.Path) -> Any:
+    """Returns the callback that goes on with a run.
+
+    Raises:
+        UserError: There is nothing to go on from, or nothing left to do.
+    """
+    backup = _make_backup(config, out)
+    if backup.newest is None:
+        raise UserError(
+            f"{out} has no checkpoint that is whole: train anew with --overwrite"
+        )
+    if backup.initial_epoch >= config.epochs:
+        raise UserError(f"{out} is finished: all {config.epochs} epochs are trained")
+    return backup
+
+
+def _make_backup(config: Config, out: pathlib.Path) -> Any:
     """Returns the callback that writes a run's checkpoints and resumes from them."""
     from tfgen import callbacks
 
@@ -179,7 +192,7 @@ def _explained(backup: Any) -> Iterator[None]:
 
     try:
         yield
-    except NotFiniteError as error:
+    except (NotFiniteError, OSError) as error:  # a full disk, for one
         last = backup.newest or "none was written yet"
         raise UserError(f"{error}. The last good checkpoint: {last}") from error
     except tf.errors.InvalidArgumentError as error:
@@ -214,19 +227,25 @@ def _name_operation(message: str) -> str:
     return f"training diverged: {operation} made the first NaN or infinity ({where})"
 
 
-def _check_labels(preset: Preset, config: Config) -> None:
-    """One-hot codes of labels that are out of range would be zeros, silently."""
+def _takes_labels(preset: Preset, config: Config) -> bool:
+    """Returns whether the model is conditional.
+
+    Raises:
+        UserError: The data has labels out of its range, whose one-hot codes would be
+            zeros, silently.
+    """
     from tfgen import data
 
     num_classes = preset.resolve(config.overrides).get("num_classes")
     if not num_classes:
-        return
+        return False
     found = data.describe(config.data, config.data_dir).num_classes or 0
     if found > num_classes:
         raise UserError(
             f"the data has {found} classes, the model {num_classes}: pass "
             f"--num-classes {found}"
         )
+    return True
 
 
 def _start_anew(config: Config, out: pathlib.Path) -> None:
