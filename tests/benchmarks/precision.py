@@ -12,13 +12,11 @@ TensorFloat-32.
 
 import argparse
 import os
-import random
 import re
 import statistics
-import subprocess
-import sys
-import time
 from pathlib import Path
+
+from rounds import EpochClock, run_round
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -71,27 +69,9 @@ def measure(name, policy, seconds):
     arrays = tuple(rng.random((num_images, *shape), "float32") for shape in shapes)
     arrays = arrays if len(arrays) > 1 else arrays[0]
     data = tf.data.Dataset.from_tensor_slices(arrays).batch(BATCH_SIZES[name])
-    starts = []
-
-    def stop():
-        starts.append(time.perf_counter())
-        return len(starts) > 2 and starts[-1] - starts[1] > seconds
-
-    fit(model, stop, data.cache(), shuffle=False)
-    print((len(starts) - 2) * num_images / (starts[-1] - starts[1]))
-
-
-def run_round(name, seconds):
-    """Measures every policy once, in random order, each in its own process."""
-    rates = {}
-    for policy in random.sample(POLICIES, len(POLICIES)):
-        command = [sys.executable, __file__, name, "--worker", policy]
-        command += ["--seconds", str(seconds)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(done.stderr)
-        rates[policy] = float(done.stdout.split()[-1])
-    return rates
+    clock = EpochClock(seconds)
+    fit(model, clock, data.cache(), shuffle=False)
+    print(clock.rate(num_images))
 
 
 def describe_machine():
@@ -125,7 +105,10 @@ def main():
         return
     print(*describe_machine(), sep="\n")
     for name in options.models:
-        rounds = [run_round(name, options.seconds) for _ in range(options.rounds)]
+        rounds = [
+            run_round(__file__, name, POLICIES, options.seconds)
+            for _ in range(options.rounds)
+        ]
         print(f"{name}, batch {BATCH_SIZES[name]}: {options.rounds} rounds")
         for policy in POLICIES:
             rate = statistics.median(rates[policy] for rates in rounds)

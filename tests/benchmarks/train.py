@@ -27,11 +27,9 @@ tfgen to the variant within a round.
 
 import argparse
 import os
-import random
 import statistics
-import subprocess
-import sys
-import time
+
+from rounds import EpochClock, run_round
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # for all variants
@@ -211,28 +209,10 @@ def fit(model, stop, *data, **kwargs):
 
 def measure(model_name, variant, seconds):
     """Prints the images per second of the epochs after the first."""
-    starts = []
-
-    def stop():
-        starts.append(time.perf_counter())
-        return len(starts) > 2 and starts[-1] - starts[1] > seconds
-
-    training_function(model_name, variant)(stop)
+    clock = EpochClock(seconds)
+    training_function(model_name, variant)(clock)
     num_images = NUM_PAIRS if model_name in TRANSLATORS else NUM_DIGITS
-    print((len(starts) - 2) * num_images / (starts[-1] - starts[1]))
-
-
-def run_round(model_name, variants, seconds):
-    """Measures every variant once, in random order, each in its own process."""
-    rates = {}
-    for variant in random.sample(variants, len(variants)):
-        command = [sys.executable, __file__, model_name, "--worker", variant]
-        command += ["--seconds", str(seconds)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(done.stderr)
-        rates[variant] = float(done.stdout.split()[-1])
-    return rates
+    print(clock.rate(num_images))
 
 
 def main():
@@ -251,7 +231,7 @@ def main():
         if options.variants:
             variants = [v for v in variants if v in options.variants.split(";")]
         rounds = [
-            run_round(model_name, variants, options.seconds)
+            run_round(__file__, model_name, variants, options.seconds)
             for _ in range(options.rounds)
         ]
         print(f"{model_name}: {options.rounds} rounds of {options.seconds:g} s")
