@@ -45,6 +45,21 @@ def fashion_dir():
     return folder
 
 
+def both_ways(in_memory, streamed):
+    """Runs a test of one `source` in memory, another streamed; the rest is `large`."""
+    large = pytest.mark.large
+    return pytest.mark.parametrize(
+        ("source", "storage"),
+        [
+            (in_memory, "memory"),
+            (streamed, "stream"),
+            pytest.param(in_memory, "stream", marks=large),
+            pytest.param(streamed, "memory", marks=large),
+        ],
+        indirect=True,
+    )
+
+
 def save_image(path, value=0, size=(8, 6), mode="RGB", **kwargs):
     """Saves a plain image of (height, width); `value` fills its first channel."""
     path.parent.mkdir(parents=True, exist_ok=True)

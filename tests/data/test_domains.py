@@ -8,6 +8,7 @@ from tests.data import tiny_sets  # noqa: F401 (registers them)
 from tests.data.conftest import (
     HEIGHT,
     WIDTH,
+    both_ways,
     joined,
     passes,
     save_domains,
@@ -100,17 +101,7 @@ def test_without_shuffling_the_shorter_domain_cycles(source, storage):
         assert numbers_b == sorted(numbers_b)
 
 
-# Every source and every storage; all four are `large`.
-@pytest.mark.parametrize(
-    ("source", "storage"),
-    [
-        ("folder", "memory"),
-        ("tfds", "stream"),
-        pytest.param("folder", "stream", marks=pytest.mark.large),
-        pytest.param("tfds", "memory", marks=pytest.mark.large),
-    ],
-    indirect=True,
-)
+@both_ways("folder", "tfds")
 def test_an_epoch_depends_on_seed_and_number_alone(source, storage):
     kwargs = {**source, **_CROP, "batch_size": 4, "seed": 3}
 

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests import contracts
+from tests.data.conftest import both_ways
 from tfgen.data import load_array, load_images, loading
 
 
@@ -124,17 +125,7 @@ def _fit_replicas(source, epochs, initial_epoch=0):
     return [sorted(a + b) for a, b in zip(shards[::2], shards[1::2], strict=True)]
 
 
-# Every source and every storage; all four are `large`.
-@pytest.mark.parametrize(
-    ("source", "storage"),
-    [
-        ("named", "memory"),
-        ("folder", "stream"),
-        pytest.param("named", "stream", marks=pytest.mark.large),
-        pytest.param("folder", "memory", marks=pytest.mark.large),
-    ],
-    indirect=True,
-)
+@both_ways("named", "folder")
 def test_replicas_share_each_batch(source, storage):
     size = source["batch_size"]
     # Before it starts, Keras takes a batch to build the model: a pass of its own.

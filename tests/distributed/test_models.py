@@ -64,10 +64,12 @@ def check_model(out, name):
         np.testing.assert_allclose(found[figure], values, rtol=1e-5, err_msg=figure)
 
 
+@pytest.mark.large
 def test_two_workers_share_each_batch(two_workers, monkeypatch):
     check_rows(two_workers, 2, monkeypatch)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", FIRST)
 def test_two_workers_train_as_one_process(two_workers, name):
     check_model(two_workers, name)

@@ -164,9 +164,12 @@ LONG += ("same_seed_same_training", "evaluation_repeats_and_leaves_no_trace")
 LONG += ("fit_evaluate_predict", "exact_resume")
 # Of the VAE alone by default.
 LONGEST = [(x, "jit_compile") for x in ("gan", "autoencoder", "pix2pix", "cyclegan")]
-# Pix2pix has them in common with it, and test_image_pool.py the pool of replicas.
-SHARED = ("mixed_precision", "steps_per_execution", "mirrored_strategy")
-LONGEST += [("cyclegan", contract) for contract in SHARED]
+# Pix2pix has them in common, by the same code and in half the time. The pool of
+# replicas is in test_image_pool.py, and what they resume of their own in round trips.
+SHARED = ("mixed_precision", "steps_per_execution", "same_seed_same_training")
+SHARED += ("evaluation_repeats_and_leaves_no_trace", "exact_resume")
+LONGEST += [(x, contract) for x in ("gan", "cyclegan") for contract in SHARED]
+LONGEST += [("cyclegan", "mirrored_strategy")]
 # They have no state that others lack.
 STATELESS = ("minimax_dragan", "conv_vae", "gaussian_vae", "importance_weighted_vae")
 LONGEST += [(name, "keras_round_trip") for name in (*STATELESS, "noisy_pix2pix")]
