@@ -6,7 +6,6 @@ import re
 import resource
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 import tfgen as package
 from tests import contracts
 from tests.cli.conftest import SMALL, SMALL_TRANSLATOR, tfgen
+from tests.distributed.launch import TFGEN
 from tfgen.checkpoints import CheckpointStore
 
 TRAIN = ("--checkpoint-every", "2", "--epochs", "3", "--batch-size", "4")
@@ -24,8 +24,7 @@ class Process:
     """A command in a process of its own."""
 
     def __init__(self, *arguments):
-        code = "from tfgen.cli import main; main()"
-        arguments = [sys.executable, "-c", code, *map(str, arguments)]
+        arguments = [*TFGEN, *map(str, arguments)]
         self.process = subprocess.Popen(
             arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import tfgen as package
+from tests import contracts
 from tests.cli.conftest import tfgen, write_images
 from tests.distributed import launch
 from tfgen.cli.strategy import WORKER_LOST_CODE
-from tfgen.models.base import GenerativeModel
 
 EPOCHS, STEPS = 3, 4
 FLAGS = ("--filters", 4, "--latent-dim", 3, "--epochs", EPOCHS, "--batch-size", 16)
@@ -92,20 +92,11 @@ def test_all_stop_when_one_dies_and_a_restart_ends_alike(run, folder, tmp_path):
     outputs = launch.run(workers(*[("train", "--resume", out)] * 2))
     assert f"epoch 1, step {STEPS}" in outputs[0]
     (whole, history), (resumed, found) = read(run), read(out)
-    assert_same_state(whole, resumed)
+    contracts.assert_same_state(whole, resumed)
     assert [row["epoch"] for row in found] == [*range(EPOCHS)]
     for row, other in zip(found, history, strict=True):
         for name in row:
             np.testing.assert_allclose(row[name], other[name], rtol=1e-6, err_msg=name)
-
-
-def assert_same_state(one: GenerativeModel, other: GenerativeModel):
-    for left, right in zip(
-        [*one.variables, *one.optimizer.variables],
-        [*other.variables, *other.optimizer.variables],
-        strict=True,
-    ):
-        np.testing.assert_array_equal(np.asarray(left), np.asarray(right))
 
 
 def wait_for(path, processes, seconds=200):
