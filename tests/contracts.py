@@ -8,7 +8,6 @@ that translate images get their targets as `labels`.
 """
 
 import contextlib
-import functools
 import inspect
 import math
 
@@ -18,6 +17,7 @@ import pytest
 import tensorflow as tf
 
 from tfgen.callbacks import ExactBackup
+from tfgen.cli.strategy import make_strategy
 
 BATCH_SIZE = 8
 
@@ -285,11 +285,10 @@ def check_mirrored_strategy(make_model, images, labels=None):
     assert_close_state(single, mirrored, rtol=1e-3, atol=1e-5)
 
 
-@functools.cache
 def two_replicas():
-    # One for the process: a second strategy would reuse the keys of the first's
-    # collective operations, and fail where the shapes differ.
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = make_strategy("mirrored")
+    assert strategy.num_replicas_in_sync == 2  # the logical CPUs of conftest.py
+    return strategy
 
 
 def assert_close_state(one, other, rtol, atol=1e-6):

@@ -7,6 +7,7 @@ run directory is written by one of them, the chief.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -60,9 +61,7 @@ def make_strategy(name: str) -> Any:
     import tensorflow as tf
 
     if name == "mirrored":
-        kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
-        devices = [device.name for device in tf.config.list_logical_devices(kind)]
-        return tf.distribute.MirroredStrategy(devices)
+        return _mirrored()
     if name == "multi_worker":
         cluster, task = _read_tf_config()
         try:
@@ -71,6 +70,17 @@ def make_strategy(name: str) -> Any:
             own = cluster[task["type"]][task["index"]]
             raise UserError(f"can't listen at {own}: is its port taken?") from error
     return tf.distribute.get_strategy()
+
+
+@functools.cache
+def _mirrored() -> Any:
+    # One for the process: a second strategy would reuse the keys of the first's
+    # collective operations, and fail where the shapes differ.
+    import tensorflow as tf
+
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    devices = [device.name for device in tf.config.list_logical_devices(kind)]
+    return tf.distribute.MirroredStrategy(devices)
 
 
 @contextlib.contextmanager
