@@ -1,150 +1,43 @@
 """The page of a report: `report.html`, one file without scripts or links to the net."""
 
-import base64
-import html
 import math
 import pathlib
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import units
-
-# ---- markup -------------------------------------------------------------
-
-_VOID = {"meta", "img"}
-
-
-class _Html(str):
-    """Markup. Any other string is text, and is escaped wherever it is put in."""
-
-    __slots__ = ()
-
-
-def _tag(name: str, /, *children: Any, **attributes: Any) -> _Html:
-    """Returns an element; `class_` and `data_label` stand for `class`, `data-label`."""
-    marks = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
-        for key, value in attributes.items()
-        if value is not None
-    )
-    if name in _VOID:
-        return _Html(f"<{name}{marks}>")
-    return _Html(f"<{name}{marks}>{_join(*children)}</{name}>")
-
-
-def _join(*children: Any) -> _Html:
-    return _Html(
-        "".join(
-            child if isinstance(child, _Html) else html.escape(str(child))
-            for child in children
-        )
-    )
-
-
-def _row(cells: Mapping[str, Any]) -> _Html:
-    """A line of a table; on a narrow screen every cell shows its label."""
-    shown = [
-        _tag("td", cell, data_label=label)
-        if cell
-        else _tag("td", "-", class_="none", data_label=label)
-        for label, cell in cells.items()
-    ]
-    return _tag("tr", *shown)
-
-
-def _head(labels: Sequence[str]) -> _Html:
-    headers = [_tag("th", label, scope="col") for label in labels]
-    return _tag("thead", _tag("tr", *headers))
-
-
-def _list(items: Sequence[Any]) -> _Html:
-    return _tag("ul", *[_tag("li", item) for item in items])
-
+from .markup import Html, bullets, document, join, png, table_head, table_row, tag
 
 # ---- the page -----------------------------------------------------------
-
-_STYLE = """
-:root { color-scheme: light dark; --back: #fff; --text: #1d2127; --soft: #5a6370;
-  --line: #d5dae1; --panel: #f4f6f8; --ok: #116329; --bad: #b3261e; --bar: #2f6fb5;
-  --reference: #8a939f; --tick: #1d2127; }
-@media (prefers-color-scheme: dark) { :root { --back: #15181d; --text: #e6e9ee;
-  --soft: #a3acb8; --line: #353c46; --panel: #1f242b; --ok: #6fd08c; --bad: #ff9087;
-  --bar: #5b9be0; --reference: #79828e; --tick: #e6e9ee; } }
-* { box-sizing: border-box; }
-body { max-width: 72rem; margin: 0 auto; padding: 1rem; color: var(--text);
-  background: var(--back); font: 1rem/1.5 system-ui, sans-serif;
-  overflow-wrap: break-word; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.35rem; margin-top: 2.5rem;
-  border-top: 1px solid var(--line); padding-top: 1.5rem; }
-h3 { font-size: 1.1rem; margin: 2rem 0 .5rem; } h4 { margin: 1.2rem 0 .4rem; }
-a { color: var(--bar); } code { font-size: .9em; }
-.headline { padding: .6rem .9rem; border-left: .3rem solid; font-weight: 600;
-  background: var(--panel); }
-.hash { overflow-wrap: anywhere; } strong { white-space: nowrap; }
-.ok { color: var(--ok); } .bad { color: var(--bad); }
-.note { color: var(--soft); font-size: .9rem; max-width: 48rem; }
-table { width: 100%; border-collapse: collapse; font-size: .92rem;
-  font-variant-numeric: tabular-nums; }
-th, td { text-align: left; vertical-align: top; padding: .35rem .7rem .35rem 0;
-  border-bottom: 1px solid var(--line); }
-thead th { color: var(--soft); font-weight: 500; }
-tbody th { background: var(--panel); padding: .5rem .7rem; }
-.track { position: relative; height: 1rem; min-width: 8rem; margin-top: .25rem;
-  background: var(--panel); }
-.bar { height: 100%; background: var(--bar); }
-.reference .bar { background: var(--reference); }
-.tick { position: absolute; top: -.2rem; bottom: -.2rem; width: 2px;
-  margin-left: -1px; background: var(--tick); }
-.pictures { display: flex; flex-wrap: wrap; gap: 1rem; }
-figure { margin: 0; max-width: 100%; } figcaption { color: var(--soft); }
-img { display: block; max-width: 100%; height: auto; image-rendering: pixelated; }
-details { margin: .4rem 0; } summary { cursor: pointer; }
-@media (max-width: 48rem) { thead { display: none; } table, tbody, tr, th, td {
-  display: block; width: 100%; } tbody tr { padding: .4rem 0;
-  border-bottom: 1px solid var(--line); } td { display: flex; border: 0;
-  padding: .1rem .2rem; } td::before { content: attr(data-label); flex: 0 0 9.5rem;
-  color: var(--soft); } td.none { display: none; }
-  td > .track { flex: 1; min-width: 0; } }
-@media print { details { display: block; } }
-"""
 
 
 def make_page(directory: pathlib.Path, report: Mapping[str, Any]) -> str:
     """Returns HTML; pictures are read from the directory and embedded."""
     exports = report["exports"]
     names = [f"{export['name']}, version {export['version']}" for export in exports]
-    links = [_tag("a", name, href=f"#export-{i}") for i, name in enumerate(names)]
-    head = _tag(
-        "head",
-        _tag("meta", charset="utf-8"),
-        _tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        _tag("title", "Export report: ", "; ".join(names)),
-        _tag("style", _Html(_STYLE)),
-    )
-    body = _tag(
-        "body",
-        _tag("h1", "Export report"),
-        _tag("nav", _list(links)) if len(links) > 1 else "",
-        "" if exports else _tag("p", "Nothing was exported yet."),
+    links = [tag("a", name, href=f"#export-{i}") for i, name in enumerate(names)]
+    return document(
+        f"Export report: {'; '.join(names)}",
+        tag("h1", "Export report"),
+        tag("nav", bullets(links)) if len(links) > 1 else "",
+        "" if exports else tag("p", "Nothing was exported yet."),
         *[
             _make_section(directory, export, name, f"export-{i}")
             for i, (export, name) in enumerate(zip(exports, names, strict=True))
         ],
     )
-    return f"<!DOCTYPE html>\n{_tag('html', head, body, lang='en')}\n"
 
 
 def _make_section(
     directory: pathlib.Path, export: Mapping[str, Any], title: str, anchor: str
-) -> _Html:
+) -> Html:
     licence = export.get("licence")
-    return _tag(
+    return tag(
         "section",
-        _tag("h2", title),
+        tag("h2", title),
         _headline(export),
-        _tag("p", export["description"]) if export.get("description") else "",
-        _tag("p", "Data: ", licence, class_="note") if licence else "",
+        tag("p", export["description"]) if export.get("description") else "",
+        tag("p", "Data: ", licence, class_="note") if licence else "",
         _files(export["files"]),
         _latency(export.get("latency", [])),
         _pictures(directory, export.get("pictures", [])),
@@ -155,23 +48,23 @@ def _make_section(
     )
 
 
-def _headline(export: Mapping[str, Any]) -> _Html:
+def _headline(export: Mapping[str, Any]) -> Html:
     checks = [(file, row) for file in export["files"] for row in file["rows"]]
     failed = [(file, row) for file, row in checks if not row["ok"]]
     files = units.count(len(export["files"]), "file")
     if not checks:
         text = f"Nothing was compared with Keras: {files}, no checks."
-        return _tag("p", text, class_="headline bad")
+        return tag("p", text, class_="headline bad")
     if not failed:
         passed = units.count(len(checks), "check")
         text = f"All agree with Keras: {files}, {passed} passed."
-        return _tag("p", "✓ ", text, class_="headline ok")
+        return tag("p", "✓ ", text, class_="headline ok")
     lines = [
         f"{file['path']}, {row['endpoint'] or 'the whole file'}: {_problem(row)}"
         for file, row in failed
     ]
     text = f"Not all agree with Keras: {len(failed)} of {len(checks)} checks failed."
-    return _tag("div", _tag("p", "✗ ", text, class_="headline bad"), _list(lines))
+    return tag("div", tag("p", "✗ ", text, class_="headline bad"), bullets(lines))
 
 
 def _problem(row: Mapping[str, Any]) -> str:
@@ -200,46 +93,46 @@ CompiledModel.
 """
 
 
-def _files(files: Sequence[Mapping[str, Any]]) -> _Html:
+def _files(files: Sequence[Mapping[str, Any]]) -> Html:
     bodies = [
-        _tag("tbody", _file_head(file), *[_file_row(row) for row in file["rows"]])
+        tag("tbody", _file_head(file), *[_file_row(row) for row in file["rows"]])
         for file in files
     ]
-    return _join(
-        _tag("h3", "Files and endpoints"),
-        _tag("table", _head(_FILE_LABELS), *bodies),
-        _tag("p", _FILE_NOTE, class_="note"),
+    return join(
+        tag("h3", "Files and endpoints"),
+        tag("table", table_head(_FILE_LABELS), *bodies),
+        tag("p", _FILE_NOTE, class_="note"),
     )
 
 
-def _file_head(file: Mapping[str, Any]) -> _Html:
+def _file_head(file: Mapping[str, Any]) -> Html:
     facts = [file["format"], file["quantization"], units.size(file.get("size_bytes"))]
     kept = file.get("kept_float", [])
     summary = f"{units.count(len(kept), 'layer')} kept in higher precision"
-    header = _tag(
+    header = tag(
         "th",
-        _tag("code", file["path"]),
+        tag("code", file["path"]),
         f" · {' · '.join(fact for fact in facts if fact)}",
-        _tag("details", _tag("summary", summary), ", ".join(kept)) if kept else "",
+        tag("details", tag("summary", summary), ", ".join(kept)) if kept else "",
         colspan=len(_FILE_LABELS),
         scope="rowgroup",
     )
-    return _tag("tr", header)
+    return tag("tr", header)
 
 
-def _file_row(row: Mapping[str, Any]) -> _Html:
+def _file_row(row: Mapping[str, Any]) -> Html:
     psnr = _limited(
         units.decibel(row.get("psnr")), "≥", units.decibel(row.get("floor_db"))
     )
     difference = units.difference(row.get("difference"))
     difference = _limited(difference, "≤", units.difference(row.get("tolerance")))
     status = (
-        _tag("strong", "✓ agrees", class_="ok")
+        tag("strong", "✓ agrees", class_="ok")
         if row["ok"]
-        else _join(_tag("strong", "✗ fails", class_="bad"), f": {_problem(row)}")
+        else join(tag("strong", "✗ fails", class_="bad"), f": {_problem(row)}")
     )
     cells = [
-        _tag("code", row["endpoint"]) if row["endpoint"] else "the whole file",
+        tag("code", row["endpoint"]) if row["endpoint"] else "the whole file",
         status,
         difference,
         psnr,
@@ -248,7 +141,7 @@ def _file_row(row: Mapping[str, Any]) -> _Html:
         _outside(row),
         _agreement(row.get("agreement") or {}),
     ]
-    return _row(dict(zip(_FILE_LABELS, cells, strict=True)))
+    return table_row(dict(zip(_FILE_LABELS, cells, strict=True)))
 
 
 def _limited(figure: str, sign: str, limit: str) -> str:
@@ -282,9 +175,9 @@ def _agreement(agreement: Mapping[str, Any]) -> str:
 _MOST_LINEAR = 30  # times the fastest: beyond, its bar is too short to be seen
 
 
-def _latency(entries: Sequence[Mapping[str, Any]]) -> _Html:
+def _latency(entries: Sequence[Mapping[str, Any]]) -> Html:
     if not entries:
-        return _join(_tag("h3", "Latency"), _tag("p", "Not measured.", class_="note"))
+        return join(tag("h3", "Latency"), tag("p", "Not measured.", class_="note"))
     endpoints = dict.fromkeys(entry["endpoint"] for entry in entries)
     note = (
         "One image at a time (batch 1), on the machine below; the runtimes of an "
@@ -292,9 +185,9 @@ def _latency(entries: Sequence[Mapping[str, Any]]) -> _Html:
         "SavedModel answers once, with as many threads where it was measured so. Bars "
         "are medians, the mark is the 95th percentile."
     )
-    return _join(
-        _tag("h3", "Latency"),
-        _tag("p", note, class_="note"),
+    return join(
+        tag("h3", "Latency"),
+        tag("p", note, class_="note"),
         *[
             _latency_of(name, [e for e in entries if e["endpoint"] == name])
             for name in endpoints
@@ -302,7 +195,7 @@ def _latency(entries: Sequence[Mapping[str, Any]]) -> _Html:
     )
 
 
-def _latency_of(endpoint: str, entries: Sequence[Mapping[str, Any]]) -> _Html:
+def _latency_of(endpoint: str, entries: Sequence[Mapping[str, Any]]) -> Html:
     place, scale = _make_scale(entries)
     labels = ["Runtime", "Median", "95th percentile", "Speed", "Runs", scale]
     rows = []
@@ -316,10 +209,10 @@ def _latency_of(endpoint: str, entries: Sequence[Mapping[str, Any]]) -> _Html:
             units.plain(entry.get("runs")),
             _bar(entry, place),
         ]
-        rows.append(_row(dict(zip(labels, cells, strict=True))))
-    return _join(
-        _tag("h4", _tag("code", endpoint)),
-        _tag("table", _head(labels), _tag("tbody", *rows)),
+        rows.append(table_row(dict(zip(labels, cells, strict=True))))
+    return join(
+        tag("h4", tag("code", endpoint)),
+        tag("table", table_head(labels), tag("tbody", *rows)),
     )
 
 
@@ -341,12 +234,12 @@ def _make_scale(
 def _bar(entry: Mapping[str, Any], place: Callable[[float], float]) -> Any:
     if not entry.get("median_ms"):
         return entry.get("problem", "")
-    bar = _tag("div", class_="bar", style=f"width:{place(entry['median_ms']):.1f}%")
+    bar = tag("div", class_="bar", style=f"width:{place(entry['median_ms']):.1f}%")
     tick = ""
     if entry.get("p95_ms"):
-        tick = _tag("div", class_="tick", style=f"left:{place(entry['p95_ms']):.1f}%")
+        tick = tag("div", class_="tick", style=f"left:{place(entry['p95_ms']):.1f}%")
     is_reference = entry["runtime"] == units.REFERENCE
-    return _tag(
+    return tag(
         "div",
         bar,
         tick,
@@ -357,73 +250,62 @@ def _bar(entry: Mapping[str, Any], place: Callable[[float], float]) -> Any:
 
 # ---- pictures -----------------------------------------------------------
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_LEAST_HEIGHT = 112  # on the page, in CSS pixels: smaller pictures are enlarged
 
-
-def _pictures(directory: pathlib.Path, pictures: Sequence[Mapping[str, Any]]) -> _Html:
+def _pictures(directory: pathlib.Path, pictures: Sequence[Mapping[str, Any]]) -> Html:
     if not pictures:
-        return _join()
-    parts = [_tag("h3", "Pictures")]
+        return join()
+    parts = [tag("h3", "Pictures")]
     for endpoint in dict.fromkeys(picture["endpoint"] for picture in pictures):
         figures = [
             _picture(directory, picture)
             for picture in pictures
             if picture["endpoint"] == endpoint
         ]
-        parts.append(_tag("h4", _tag("code", endpoint)))
-        parts.append(_tag("div", *figures, class_="pictures"))
-    return _join(*parts)
+        parts.append(tag("h4", tag("code", endpoint)))
+        parts.append(tag("div", *figures, class_="pictures"))
+    return join(*parts)
 
 
-def _picture(directory: pathlib.Path, picture: Mapping[str, Any]) -> _Html:
+def _picture(directory: pathlib.Path, picture: Mapping[str, Any]) -> Html:
     label, path = picture["label"], picture["path"]
-    caption = _tag("figcaption", label)
+    caption = tag("figcaption", label)
     file = (directory / path).resolve()
     inside = file.is_relative_to(directory.resolve()) and file.is_file()
     data = file.read_bytes() if inside else b""
-    if not data.startswith(_PNG) or len(data) < 24:
-        return _tag("figure", _tag("p", f"{path} is no PNG of this folder"), caption)
-    width, height = struct.unpack(">II", data[16:24])
-    factor = max(1, round(_LEAST_HEIGHT / max(height, 1)))
-    image = _tag(
-        "img",
-        src=f"data:image/png;base64,{base64.b64encode(data).decode()}",
-        alt=f"{picture['endpoint']}: {label}",
-        width=width * factor,
-        height=height * factor,
-    )
-    return _tag("figure", image, caption)
+    image = png(data, f"{picture['endpoint']}: {label}")
+    if image is None:
+        return tag("figure", tag("p", f"{path} is no PNG of this folder"), caption)
+    return tag("figure", image, caption)
 
 
 # ---- endpoints, machine, hashes -----------------------------------------
 
 
-def _endpoints(endpoints: Mapping[str, Any]) -> _Html:
+def _endpoints(endpoints: Mapping[str, Any]) -> Html:
     labels = ["Endpoint", "Inputs", "Outputs"]
     rows = []
     for name, endpoint in endpoints.items():
         cells = [
-            _tag("code", name),
+            tag("code", name),
             _tensors(endpoint["inputs"]),
             _tensors(endpoint["outputs"]),
         ]
-        rows.append(_row(dict(zip(labels, cells, strict=True))))
-    return _join(
-        _tag("h3", "Endpoints"),
-        _tag("table", _head(labels), _tag("tbody", *rows)),
+        rows.append(table_row(dict(zip(labels, cells, strict=True))))
+    return join(
+        tag("h3", "Endpoints"),
+        tag("table", table_head(labels), tag("tbody", *rows)),
     )
 
 
-def _tensors(specs: Mapping[str, Any]) -> _Html:
+def _tensors(specs: Mapping[str, Any]) -> Html:
     lines = [
-        _tag("div", _tag("code", name), f": {units.describe(spec)}")
+        tag("div", tag("code", name), f": {units.describe(spec)}")
         for name, spec in specs.items()
     ]
-    return _tag("div", *lines)
+    return tag("div", *lines)
 
 
-def _machine(export: Mapping[str, Any]) -> _Html:
+def _machine(export: Mapping[str, Any]) -> Html:
     machine = export.get("machine", {})
     cores = machine.get("cores")
     facts = [
@@ -434,17 +316,17 @@ def _machine(export: Mapping[str, Any]) -> _Html:
     ]
     packages = [f"{key} {value}" for key, value in export.get("packages", {}).items()]
     lines = [" · ".join(filter(None, facts)), " · ".join(packages)]
-    return _join(_tag("h3", "Made"), *[_tag("p", line) for line in lines if line])
+    return join(tag("h3", "Made"), *[tag("p", line) for line in lines if line])
 
 
-def _hashes(files: Sequence[Mapping[str, Any]]) -> _Html:
+def _hashes(files: Sequence[Mapping[str, Any]]) -> Html:
     rows = [
-        _row(
-            {"File": _tag("code", path), "SHA-256": _tag("code", digest, class_="hash")}
+        table_row(
+            {"File": tag("code", path), "SHA-256": tag("code", digest, class_="hash")}
         )
         for file in files
         for path, digest in file["sha256"].items()
     ]
     summary = f"SHA-256 of {units.count(len(rows), 'file')}"
-    hashes = _tag("table", _head(["File", "SHA-256"]), _tag("tbody", *rows))
-    return _tag("details", _tag("summary", summary), hashes)
+    hashes = tag("table", table_head(["File", "SHA-256"]), tag("tbody", *rows))
+    return tag("details", tag("summary", summary), hashes)
