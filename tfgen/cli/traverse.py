@@ -4,8 +4,11 @@ import click
 
 from tfgen import pictures
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import attribution
+from tfgen.cli.run import Config, attribution, load_known_factors
 from tfgen.errors import UserError
+
+_NUM_IMAGES = 512  # of the test split, of which the figures are
+_NUM_FACTOR_IMAGES = 5_000  # likewise: a share of few images is high by chance
 
 
 @click.command("traverse", short_help="Perturb the latent variables.")
@@ -20,18 +23,21 @@ def command(run: str, image: int, rows: int, steps: int, span: float, out: str) 
 
     The other variables stay as they are in test image number IMAGE. Rows are ordered by
     how much their variable matters: its KL to the prior for a VAE, its spread for an
-    autoencoder.
+    autoencoder. Where the factors of the data are known, a row names the one that its
+    variable tells most of, and what share of it.
     """
     import numpy as np
 
     import tfgen
-    from tfgen.cli.encoding import encode_test_images
+    from tfgen.cli.encoding import encode_test_images, name_factors
     from tfgen.cli.panels import Endpoints
     from tfgen.latents import traverse
 
     import_tensorflow()
     endpoints = Endpoints(tfgen.load(run))
-    found = encode_test_images(endpoints, run, max(512, image + 1))
+    factors = load_known_factors(Config.read(run), "test", _NUM_FACTOR_IMAGES)
+    num = _NUM_FACTOR_IMAGES if factors else _NUM_IMAGES
+    found = encode_test_images(endpoints, run, max(num, image + 1))
     if image >= len(found.latents):
         count = len(found.latents)
         raise UserError(f"--image {image}: the test split has {count} images, from 0")
@@ -42,10 +48,12 @@ def command(run: str, image: int, rows: int, steps: int, span: float, out: str) 
         labels = None if label is None else np.full(len(latents), label)
         return endpoints.run("decode", latents, labels)["images"]
 
-    panels = {}
+    panels, follows = {}, [""] * len(latent)
+    if factors:
+        follows = name_factors(found.latents[: len(factors.values)], factors)
     for dim in np.argsort(-found.importance)[:rows]:
         offsets = np.linspace(-span, span, steps) * found.spread[dim]
         images = traverse(decode, latent, [int(dim)], found.centre[dim] + offsets)
-        title = f"latent {dim}: {found.importance[dim]:.2f} {found.unit}"
+        title = f"latent {dim}: {found.importance[dim]:.2f} {found.unit}{follows[dim]}"
         panels[title] = pictures.tile(images[0], columns=steps)
     click.echo(pictures.save_picture(pictures.compose(panels, attribution(run)), out))

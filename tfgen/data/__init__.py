@@ -4,8 +4,14 @@ Importing it registers the data sets that need no network (`mnist_5k`, `openmoji
 `sprites`) with TFDS, so that `tfds.load("mnist_5k")` works too.
 """
 
-from tfgen.data.factors import Factors, load_factors
-from tfgen.data.loading import Description, describe, load_array, load_images
+from tfgen.data.factors import Factors, has_factors, load_factors
+from tfgen.data.loading import (
+    Description,
+    class_names,
+    describe,
+    load_array,
+    load_images,
+)
 from tfgen.data.translation import (
     is_paired,
     load_domain_arrays,
@@ -17,7 +23,9 @@ from tfgen.data.translation import (
 __all__ = [
     "Description",
     "Factors",
+    "class_names",
     "describe",
+    "has_factors",
     "is_paired",
     "load_array",
     "load_domain_arrays",

@@ -23,11 +23,32 @@ class Factors(NamedTuple):
         names: Of the factors, k of them, in alphabetical order.
         values: int32 `(num_images, k)`, each column numbered from 0.
         num_values: How many values each factor can have, k integers.
+        value_names: What the values of each factor are called, k tuples of texts:
+            numbers from 0 where the data set names none.
     """
 
     names: tuple[str, ...]
     values: np.ndarray
     num_values: tuple[int, ...]
+    value_names: tuple[tuple[str, ...], ...]
+
+
+def has_factors(
+    source: str | os.PathLike,
+    data_dir: str | os.PathLike | None = None,
+    image_size: int | tuple[int, int] | None = None,
+) -> bool:
+    """Returns whether `load_factors` knows factors of a source; prepares nothing.
+
+    Args:
+        source: As of `load_images`.
+        data_dir: As of `load_images`.
+        image_size: As of `load_images`: it may choose the configuration.
+
+    Raises:
+        UserError: There is no such source.
+    """
+    return bool(_find(source, data_dir, image_size)[1])
 
 
 def load_factors(
@@ -55,8 +76,28 @@ def load_factors(
     check_split(split)
     if num_images is not None:
         check_integer("num_images", num_images, 1)
+    builder, features = _find(source, data_dir, image_size)
+    if not features:
+        raise UserError(
+            f"The factors of {source} are not known: choose a data set whose examples "
+            "have labels called label_<factor>, such as sprites"
+        )
+    prepare(builder)
+    split = resolve_split(builder, split)
+    columns = [_read(builder, split, _PREFIX + name)[:num_images] for name in features]
+    value_names = tuple(tuple(feature.names) for feature in features.values())
+    num_values = tuple(len(names) for names in value_names)
+    return Factors(tuple(features), np.stack(columns, axis=1), num_values, value_names)
+
+
+def _find(
+    source: str | os.PathLike,
+    data_dir: str | os.PathLike | None,
+    image_size: int | tuple[int, int] | None,
+) -> tuple[tfds.core.DatasetBuilder | None, dict[str, tfds.features.ClassLabel]]:
+    """Returns a builder and its factors by name: of a folder neither."""
     if sources.find_folder(source) is not None:
-        raise _without_factors(source)
+        return None, {}
     size = make_fit(image_size, channels=None).size
     builder = make_builder(os.fspath(source), data_dir, size)
     features = {
@@ -64,23 +105,10 @@ def load_factors(
         for key, feature in sorted(builder.info.features.items())
         if key.startswith(_PREFIX) and isinstance(feature, tfds.features.ClassLabel)
     }
-    if not features:
-        raise _without_factors(source)
-    prepare(builder)
-    split = resolve_split(builder, split)
-    columns = [_read(builder, split, _PREFIX + name)[:num_images] for name in features]
-    num_values = tuple(feature.num_classes for feature in features.values())
-    return Factors(tuple(features), np.stack(columns, axis=1), num_values)
+    return builder, features
 
 
 def _read(builder: tfds.core.DatasetBuilder, split: str, key: str) -> np.ndarray:
     # Read as a label is, so that the order is that of the images.
     (values,) = Records(builder, split, (), key, Fit(), ()).read()
     return values
-
-
-def _without_factors(source: str | os.PathLike) -> UserError:
-    return UserError(
-        f"The factors of {source} are not known: choose a data set whose examples have "
-        "labels called label_<factor>, such as sprites"
-    )

@@ -163,6 +163,33 @@ def describe(
     return Description(str(folder), *counts, read_shape(first), num_classes, None)
 
 
+def class_names(
+    source: str | os.PathLike, data_dir: str | os.PathLike | None = None
+) -> tuple[str, ...]:
+    """Returns what the classes are called that labels number, in their order.
+
+    Args:
+        source: As of `load_images`.
+        data_dir: As of `load_images`.
+
+    Returns:
+        Texts: numbers where a data set names none, none where there are no labels or,
+        in a folder, an image lies outside the classes' sub-folders.
+
+    Raises:
+        UserError: There is no such source, or it has no images.
+    """
+    folder = sources.find_folder(source)
+    if folder is None:
+        return tuple(named.list_class_names(os.fspath(source), data_dir))
+    names = layout.list_classes(folder)
+    for split in ("train", "test"):
+        base, paths = layout.find_files(folder, split)
+        if any(path.relative_to(base).parts[0] not in names for path in paths):
+            return ()
+    return tuple(names)
+
+
 def make_batches(
     data: Sequence[sources.Source],
     value_range: tuple[float, float],

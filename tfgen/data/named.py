@@ -101,6 +101,13 @@ def describe_named(
     return (info.full_name, *counts, shape, num_classes, attribution)
 
 
+def list_class_names(name: str, data_dir: str | os.PathLike | None) -> list[str]:
+    """Returns what the values of the label are called; prepares nothing."""
+    builder = make_builder(name, data_dir)
+    key = _find_label(builder)
+    return builder.info.features[key].names or [] if key else []
+
+
 def _open(
     builder: _Builder,
     split: str,

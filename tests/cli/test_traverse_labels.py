@@ -1,0 +1,71 @@
+"""The rows of a traversal name the factors that their variables follow."""
+
+import re
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import tfgen
+from tests.cli.sprites import make_sprites_run
+from tfgen import pictures
+from tfgen.cli.encoding import name_factors
+from tfgen.data import Factors
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def sprites_run(tmp_path_factory):
+    return make_sprites_run(tmp_path_factory)
+
+
+@pytest.fixture
+def titles(monkeypatch):
+    """The titles of the pictures that are composed."""
+    seen, compose = [], pictures.compose
+
+    def spy(panels, *rest):
+        seen.extend(panels)
+        return compose(panels, *rest)
+
+    monkeypatch.setattr(pictures, "compose", spy)
+    return seen
+
+
+def make_factors(values, names=("scale", "shape", "x")):
+    num_values = tuple(int(column.max()) + 1 for column in values.T)
+    value_names = tuple(tuple(map(str, range(count))) for count in num_values)
+    return Factors(names, values, num_values, value_names)
+
+
+def test_variables_are_named_by_what_they_know():
+    values = RNG.integers(0, [6, 3, 32], (2000, 3)).astype("int32")
+    noise = RNG.normal(size=2000)
+    latents = np.stack([values[:, 2] / 16, noise, values[:, 0] % 3], axis=1)
+    found = name_factors(latents, make_factors(values))
+    # 20 bins of 32 values, and 3 groups of 6: log 3 of log 6 nats.
+    assert found[0].startswith(", follows x (0.8")
+    assert found[1:] == [", follows no factor", ", follows scale (0.61)"]
+
+
+def test_one_variable_and_factors_that_do_not_vary():
+    values = RNG.integers(0, [1, 4, 1], (500, 3)).astype("int32")
+    factors = make_factors(values)
+    assert name_factors(values[:, 1:2], factors) == [", follows shape (1.00)"]
+    resting = make_factors(np.zeros((500, 3), "int32"))
+    assert name_factors(values[:, 1:2], resting) == [", follows no factor"]
+
+
+def test_rows_of_known_factors_are_named(sprites_run, tmp_path, titles):
+    assert tfgen("traverse", sprites_run, "--out", tmp_path / "t.png") == 0
+    assert len(titles) == 3
+    follows = re.compile(r"latent \d: \d\.\d\d nats, follows (\w+) \((\d\.\d\d)\)")
+    found = [match.groups() for match in map(follows.fullmatch, titles) if match]
+    # Of other images' factors 0.04 would be known at most.
+    assert max(float(share) for _, share in found) > 0.2
+    assert {name for name, _ in found} <= {"rotation", "scale", "shape", "x", "y"}
+
+
+def test_rows_of_other_data_are_as_they_were(vae_run, tmp_path, titles):
+    assert tfgen("traverse", vae_run, "--out", tmp_path / "t.png") == 0
+    assert all(title.endswith(" nats") for title in titles)
