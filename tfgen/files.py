@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 import contextlib
 import os
@@ -24,3 +24,23 @@ def replaced(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replaced_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Gives a hidden, empty folder beside `path`, and renames it in the end.
+
+    What `path` was before is removed then. If anything is raised, it is left, and what
+    was written is removed.
+    """
+    path = pathlib.Path(path).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=path.parent, prefix=".", ignore_cleanup_errors=True
+    ) as base:
+        temporary, before = pathlib.Path(base, "new"), pathlib.Path(base, "before")
+        temporary.mkdir()
+        yield temporary
+        if path.exists():  # a folder is renamed onto none but an empty one
+            path.rename(before)
+        temporary.rename(path)

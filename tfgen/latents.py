@@ -163,6 +163,34 @@ def attribute_direction(
     return way.astype(np.float32)
 
 
+def principal_components(
+    latents: npt.ArrayLike, num_components: int = 2
+) -> tuple[np.ndarray, np.ndarray]:
+    """Projects latents onto the directions along which they vary most (PCA).
+
+    Args:
+        latents: `(num_images, latent_dim)`.
+        num_components: Integer; those that there are not are 0.
+
+    Returns:
+        Coordinates, float64 `(num_images, num_components)`, around the mean, each
+        direction such that its largest part is positive; and the share of the variance
+        along each, `(num_components,)` in [0, 1].
+    """
+    centred = _table(latents)
+    centred = centred - centred.mean(axis=0)
+    _, scales, directions = np.linalg.svd(centred, full_matrices=False)
+    largest = np.abs(directions).argmax(axis=1)
+    signs = np.sign(directions[np.arange(len(directions)), largest])
+    points = centred @ (directions * signs[:, np.newaxis])[:num_components].T
+    variances = np.square(scales)
+    shares = variances[:num_components] / max(variances.sum(), np.finfo(float).tiny)
+    missing = num_components - len(shares)
+    return np.pad(points, ((0, 0), (0, max(missing, 0)))), np.pad(
+        shares, (0, max(missing, 0))
+    )
+
+
 def latent_density(latents: npt.ArrayLike, num_bins: int = 20) -> LatentDensity:
     """Estimates the density of each latent variable, from its least to largest value.
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -86,14 +87,10 @@ def save_picture(picture: Image.Image, path: str | os.PathLike) -> pathlib.Path:
 
 def plot_curves(history: Mapping[str, Sequence[float]]) -> Image.Image:
     """Draws one small plot a figure of `fit`'s history, with `val_` beside it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     names = [name for name in history if not name.startswith("val_")]
     columns = min(3, len(names))
     rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(3.2 * columns, 2.2 * rows), dpi=100, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = new_figure(3.2 * columns, 2.2 * rows)
     for index, name in enumerate(names):
         axes = figure.add_subplot(rows, columns, index + 1)
         for key, label in ((name, "train"), (f"val_{name}", "test")):
@@ -105,5 +102,23 @@ def plot_curves(history: Mapping[str, Sequence[float]]) -> Image.Image:
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
     figure.supxlabel("epoch", fontsize=8)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    return Image.fromarray(draw_figure(figure))
+
+
+def new_figure(width: float, height: float) -> Any:
+    """Returns a matplotlib figure of so many inches, of 100 pixels each.
+
+    It needs no screen, and leaves `pyplot` as it is.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def draw_figure(figure: Any) -> np.ndarray:
+    """Returns a figure of `new_figure` as an image `(height, width, 3)` uint8."""
+    figure.canvas.draw()
+    return np.array(figure.canvas.buffer_rgba())[..., :3]

@@ -16,7 +16,7 @@ def make_sprites_run(tmp_path_factory):
     def train(out):
         flags = ("--data", _DATA, "--data-dir", data_dir, "--out", out)
         network = ("--image-size", 32, "--filters", 4, "--latent-dim", 3)
-        steps = ("--epochs", 2, "--batch-size", 32, "--learning-rate", 5e-3)
+        steps = ("--epochs", 1, "--batch-size", 20, "--learning-rate", 5e-3)
         assert run_tfgen("train", "vae_mnist_5k", *flags, *network, *steps) == 0
 
     data_dir = made_once(tmp_path_factory, "sprites_data", prepare)

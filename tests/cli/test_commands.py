@@ -13,6 +13,7 @@ from export.latency import Latency
 from tests.cli.conftest import tfgen
 from tfgen.cli import export
 from tfgen.cli.panels import Endpoints
+from tfgen.cli.run import Config, load_arrays
 
 
 def run_python(code):
@@ -104,9 +105,14 @@ def test_a_gan_is_interpolated_between_draws_and_evaluated(gan_run, tmp_path, ca
     metrics = json.loads((gan_run / "metrics.json").read_text())
     assert {"generator_loss", "discriminator_accuracy"} <= set(metrics)
     capsys.readouterr()
-    for command in ("reconstruct", "traverse"):
-        assert tfgen(command, gan_run, "--out", out) == 2
+    for command, place in (
+        ("reconstruct", out),
+        ("traverse", out),
+        ("latents", tmp_path / "folder"),
+    ):
+        assert tfgen(command, gan_run, "--out", place) == 2
         assert "GAN has no" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
 
 
 def test_pictures_name_whom_the_data_is_from(vae_run, tmp_path):
@@ -121,6 +127,18 @@ def test_pictures_name_whom_the_data_is_from(vae_run, tmp_path):
             sizes.append(picture.size)
         (run / "config.json").write_text(json.dumps(config))
     assert sizes[1][1] > sizes[0][1]
+
+
+def test_latents_of_other_models(conditional_run, autoencoder_run, tmp_path):
+    assert tfgen("latents", autoencoder_run, "--out", tmp_path / "a") == 0
+    assert set(np.load(tmp_path / "a" / "latents.npz")) == {
+        *("latents", "labels", "class_names")
+    }
+    assert tfgen("latents", conditional_run, "--out", tmp_path / "c") == 0
+    images, labels = load_arrays(Config.read(conditional_run), "test", labels=True)
+    means = package.load(conditional_run).encode(images, labels).mean()
+    found = np.load(tmp_path / "c" / "latents.npz")["latents"]
+    np.testing.assert_allclose(found, means, atol=1e-5)
 
 
 def test_traversal_of_an_image_that_is_not_there(conditional_run, capsys):

@@ -24,6 +24,7 @@ def _add_commands() -> None:
         evaluate,
         export,
         interpolate,
+        latents,
         list,
         quickstart,
         reconstruct,
@@ -34,7 +35,7 @@ def _add_commands() -> None:
     )
 
     modules = (quickstart, list, train, sample, reconstruct, traverse, interpolate)
-    for module in (*modules, translate, evaluate, export, check):
+    for module in (*modules, latents, translate, evaluate, export, check):
         cli.add_command(module.command)
 
 

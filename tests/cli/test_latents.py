@@ -1,0 +1,234 @@
+"""What `tfgen latents` writes, read as the programs read it that it is for."""
+
+import contextlib
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from PIL import Image
+from tensorboard.plugins.projector import ProjectorConfig
+
+import tfgen as package
+from tests.cli.conftest import tfgen, write_images
+from tests.cli.sprites import make_sprites_run
+from tfgen import latents
+from tfgen.cli import latent_plots, projector
+from tfgen.cli.encoding import Encoding
+from tfgen.cli.run import Config, load_arrays
+from tfgen.files import replaced_folder
+
+
+@pytest.fixture(scope="module")
+def written(vae_run, tmp_path_factory):
+    out = tmp_path_factory.mktemp("latents") / "deep" / "out"
+    assert tfgen("latents", vae_run, "--out", out) == 0
+    return out
+
+
+@pytest.fixture
+def plotted(monkeypatch):
+    """The figures that are drawn."""
+    figures, draw = [], latent_plots.pictures.draw_figure
+    monkeypatch.setattr(
+        latent_plots.pictures,
+        "draw_figure",
+        lambda figure: figures.append(figure) or draw(figure),
+    )
+    return figures
+
+
+def make_encoding(count=500, dim=3, stddev=0.5, classes=None):
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=(count, dim)) * np.sqrt(1 - stddev**2)
+    spread = None if stddev == 0 else np.full_like(means, stddev)
+    kl = np.arange(dim) / dim
+    centre = np.zeros(dim)
+    return Encoding(means, spread, classes, None, kl, "nats", centre, centre + 1)
+
+
+def read_projector(folder):
+    text = (folder / "projector_config.pbtxt").read_text()
+    (embedding,) = text_format.Parse(text, ProjectorConfig()).embeddings
+    return embedding
+
+
+def test_arrays_are_of_the_test_images_in_their_order(vae_run, written):
+    images, labels = load_arrays(Config.read(vae_run), "test", labels=True)
+    model = package.load(vae_run)
+    posterior = model.encode(images)
+    found = np.load(written / "latents.npz")
+    assert set(found) == {"latents", "stddev", "kl", "labels", "class_names"}
+    np.testing.assert_allclose(found["latents"], posterior.mean(), atol=1e-5)
+    np.testing.assert_allclose(found["stddev"], posterior.stddev(), atol=1e-5)
+    np.testing.assert_allclose(found["kl"], model.kl_per_dim(images), rtol=1e-4)
+    np.testing.assert_array_equal(found["labels"], labels)
+    assert found["class_names"].tolist() == ["class_0", "class_1", "class_2"]
+    assert found["latents"].dtype == "float32"
+
+
+def test_the_projector_finds_its_files(vae_run, written):
+    folder = written / "projector"
+    embedding = read_projector(folder)
+    found = np.load(written / "latents.npz")
+    tensors = np.loadtxt(folder / embedding.tensor_path, delimiter="\t")
+    np.testing.assert_allclose(tensors, found["latents"], rtol=1e-5, atol=1e-6)
+    classes = (folder / embedding.metadata_path).read_text().splitlines()
+    assert classes == [f"class_{label}" for label in found["labels"]]  # no head
+    assert tuple(embedding.sprite.single_image_dim) == (28, 28)
+    sprite = np.asarray(Image.open(folder / embedding.sprite.image_path))
+    assert sprite.shape == (3 * 28, 3 * 28, 3)
+    images = load_arrays(Config.read(vae_run), "test")
+    fourth = sprite[28:56, :28] / 255.0  # three a row
+    np.testing.assert_allclose(fourth, np.repeat(images[3], 3, -1), atol=0.003)
+
+
+def test_batches_are_put_together(vae_run, written, tmp_path, monkeypatch):
+    monkeypatch.setattr("tfgen.cli.run._BATCH_SIZE", 3)  # of 8 images
+    assert tfgen("latents", vae_run, "--out", tmp_path / "out") == 0
+    whole, parts = (np.load(x / "latents.npz") for x in (written, tmp_path / "out"))
+    for name in whole:
+        if whole[name].dtype.kind != "U":
+            np.testing.assert_allclose(parts[name], whole[name], atol=1e-5)
+    sprites = [x / "projector" / "sprite.png" for x in (written, tmp_path / "out")]
+    np.testing.assert_array_equal(*(np.asarray(Image.open(x)) for x in sprites))
+
+
+def test_known_factors_are_written(tmp_path_factory, tmp_path):
+    run = make_sprites_run(tmp_path_factory)
+    assert tfgen("latents", run, "--out", tmp_path / "out", "--num-images", 7) == 0
+    found = np.load(tmp_path / "out" / "latents.npz")
+    names = found["factor_names"].tolist()
+    assert names == ["rotation", "scale", "shape", "x", "y"]
+    assert found["factors"].shape == (7, 5)
+    np.testing.assert_array_equal(found["factors"][:, 2], found["labels"])
+    text = (tmp_path / "out" / "projector" / "metadata.tsv").read_text()
+    rows = [row.split("\t") for row in text.splitlines()]
+    assert rows[0] == ["class", *names]
+    shapes = np.array(["half_disc", "arrow", "corner"])[found["labels"]].tolist()
+    assert [row[0] for row in rows[1:]] == [row[3] for row in rows[1:]] == shapes
+    assert [int(row[4]) for row in rows[1:]] == found["factors"][:, 3].tolist()
+
+
+def test_images_without_classes(vae_run, tmp_path):
+    images = write_images(tmp_path / "images", count=30, num_classes=1)
+    for path in [*(images / "class_0").iterdir()]:
+        path.rename(images / path.name)
+    run, out = shutil.copytree(vae_run, tmp_path / "run"), tmp_path / "out"
+    dataclasses.replace(Config.read(run), data=str(images)).write(run)
+    assert tfgen("latents", run, "--out", out) == 0
+    assert set(np.load(out / "latents.npz")) == {"latents", "stddev", "kl"}
+    rows = (out / "projector" / "metadata.tsv").read_text().splitlines()
+    assert rows == [str(i) for i in range(len(rows))]
+    assert np.asarray(Image.open(out / "projection.png")).std() > 0
+
+
+def test_what_is_refused(vae_run, written, tmp_path, capsys):
+    assert tfgen("latents", vae_run, "--out", written) == 2
+    assert "is not empty: choose another --out" in capsys.readouterr().err
+    out = shutil.copytree(written, tmp_path / "out")
+    (out / "thesis.tex").write_text("years of work")
+    assert tfgen("latents", vae_run, "--out", out, "--overwrite") == 2
+    assert "holds thesis.tex" in capsys.readouterr().err
+    (out / "thesis.tex").unlink()
+    (out / "latents.npz").write_text("old")
+    flags = ("--overwrite", "--num-images", 5)
+    assert tfgen("latents", vae_run, "--out", out, *flags) == 0
+    assert len(np.load(out / "latents.npz")["latents"]) == 5
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "deep" / "folder"
+    for content in ("one", "two"):
+        with replaced_folder(path) as temporary:
+            (temporary / content).touch()
+        assert [x.name for x in path.iterdir()] == [content]
+    with contextlib.suppress(OSError), replaced_folder(path) as temporary:
+        (temporary / "three").touch()
+        raise OSError("full")
+    assert [x.name for x in path.iterdir()] == ["two"]
+    assert [x.name for x in path.parent.iterdir()] == ["folder"]
+
+
+# ---- The plots -----------------------------------------------------------------------
+
+
+def test_posterior_samples_are_drawn_beside_the_prior(plotted):
+    """Here they are of the prior, though the means alone are not."""
+    title, image = latent_plots.plot_density(make_encoding(20_000), seed=1)
+    assert "prior" in title
+    assert image.std() > 0
+    axes = plotted[0].axes
+    assert [a.get_title() for a in axes] == [
+        f"latent {i}: {i / 3:.2f} nats" for i in (2, 1, 0)
+    ]
+    for one in axes:
+        (stairs,), (line,) = one.patches, one.lines
+        densities, edges, _ = stairs.get_data()
+        middles = (edges[1:] + edges[:-1]) / 2
+        prior = np.interp(middles, *line.get_data())
+        np.testing.assert_allclose(densities, prior, atol=0.03)
+
+
+def test_no_prior_where_there_is_none_and_at_most_16_variables(plotted):
+    title, _ = latent_plots.plot_density(make_encoding(dim=20, stddev=0), seed=0)
+    assert "prior" not in title
+    assert len(plotted[0].axes) == 16
+    assert plotted[0].axes[0].get_title().startswith("latent 19:")
+    assert not any(axes.lines for axes in plotted[0].axes)
+
+
+def test_classes_have_colours_and_names(plotted):
+    classes = np.arange(500) % 12
+    names = tuple(f"name {i}" for i in range(12))
+    found = make_encoding(dim=1, classes=classes)
+    title, _ = latent_plots.plot_projection(found, names)
+    assert "100% of their" in title
+    (axes,) = plotted[0].axes
+    shown = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert shown == list(names)
+    colours = axes.collections[0].get_facecolors()
+    assert len(np.unique(colours, axis=0)) == 12
+    named = axes.collections[4].get_facecolors()[0]
+    np.testing.assert_allclose(colours[3, :3], named[:3])  # but for the opacity
+
+
+def test_many_classes_are_on_a_scale(plotted):
+    found = make_encoding(classes=np.arange(500) % 100)
+    latent_plots.plot_projection(found, tuple(map(str, range(100))))
+    assert len(plotted[0].axes) == 2
+    assert plotted[0].axes[0].get_legend() is None
+
+
+def test_a_sprite_image_that_is_too_large_is_made_of_smaller_ones(vae_run, monkeypatch):
+    monkeypatch.setattr(projector, "_MAX_SIDE", 40)  # for 3 images of 28 pixels
+    sprite, size = projector._draw_sprite(Config.read(vae_run), 8)
+    assert size == (13, 13)
+    assert sprite.size == (39, 39)
+    assert np.asarray(sprite).std() > 0
+
+
+def test_principal_components_of_a_turned_cloud():
+    rng = np.random.default_rng(0)
+    spreads = np.array([3.0, 2.0, 0.1])
+    cloud = spreads * rng.normal(size=(5000, 3))
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    points, shares = latents.principal_components(cloud @ turn.T + 7.0)
+    np.testing.assert_allclose(shares, np.square([3, 2]) / 13.01, atol=0.02)
+    for found, known in zip(points.T, cloud.T, strict=False):
+        assert abs(np.corrcoef(found, known)[0, 1]) > 0.999
+        assert found.std() == pytest.approx(known.std(), rel=0.01)
+    np.testing.assert_allclose(points.mean(axis=0), 0.0, atol=1e-9)
+    again, _ = latents.principal_components(-(cloud @ turn.T) + 7.0)
+    np.testing.assert_allclose(again, -points, atol=1e-9)  # no sign by chance
+
+
+def test_principal_components_of_little():
+    points, shares = latents.principal_components([[1.0], [3.0]])
+    np.testing.assert_allclose(points, [[-1, 0], [1, 0]])
+    np.testing.assert_allclose(shares, [1, 0])
+    points, shares = latents.principal_components([[1.0, 2.0]])
+    assert not points.any()
+    assert not shares.any()
