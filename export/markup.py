@@ -126,6 +126,7 @@ tbody th { background: var(--panel); padding: .5rem .7rem; }
 .pictures { display: flex; flex-wrap: wrap; gap: 1rem; }
 figure { margin: 0; max-width: 100%; } figcaption { color: var(--soft); }
 img { display: block; max-width: 100%; height: auto; image-rendering: pixelated; }
+pre { overflow-x: auto; padding: .6rem .9rem; background: var(--panel); }
 details { margin: .4rem 0; } summary { cursor: pointer; }
 @media (max-width: 48rem) { thead { display: none; } table, tbody, tr, th, td {
   display: block; width: 100%; } tbody tr { padding: .4rem 0;

@@ -27,6 +27,14 @@ def write_images(folder, count=60, num_classes=3):
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Where `evaluate` keeps the networks that it trains."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     return write_images(tmp_path_factory.mktemp("images"))

@@ -6,7 +6,8 @@ import pytest
 from tfgen import metrics
 
 RNG = np.random.default_rng(0)
-NAMES = ["frechet_distance", "kernel_distance", "kernel_distance_error"]
+NAMES = ["frechet_distance", "frechet_distance_infinity"]
+NAMES += ["kernel_distance", "kernel_distance_error"]
 NAMES += ["precision", "recall", "density", "coverage"]
 
 
@@ -18,6 +19,7 @@ def score(real, generated):
     """The figures in the order of NAMES."""
     return [
         metrics.frechet_distance(real, generated),
+        metrics.extrapolate_frechet_distance(real, generated),
         *metrics.kernel_distance(real, generated),
         *metrics.precision_recall(real, generated),
         *metrics.density_coverage(real, generated),

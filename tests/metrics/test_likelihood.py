@@ -7,6 +7,7 @@ import pytest
 import scipy.special
 import scipy.stats
 import sklearn.decomposition
+import tensorflow as tf
 
 import tfgen
 from tests.models import linear_gaussian
@@ -144,7 +145,26 @@ def test_estimate_passes_labels_of_the_batch():
     np.testing.assert_allclose(found.elbo, labels, atol=0.1)
 
 
+@pytest.mark.parametrize("labels", [None, np.arange(5)])
+def test_batches_are_measured_as_the_array_that_they_are_of(labels):
+    images = np.linspace(-2, 2, 5)
+    pairs = images if labels is None else (images, labels)
+    batches = tf.data.Dataset.from_tensor_slices(pairs).batch(2)
+    streamed = metrics.estimate_log_likelihood(gaussian_log_weights, batches, 7)
+    found = metrics.estimate_log_likelihood(
+        gaussian_log_weights, images, 7, batch_size=2, labels=labels
+    )
+    np.testing.assert_array_equal(streamed.elbo, found.elbo)
+    np.testing.assert_array_equal(streamed.log_likelihood, found.log_likelihood)
+
+
 def test_estimate_refuses_wrong_arguments():
+    with pytest.raises(ValueError, match="no images"):
+        metrics.estimate_log_likelihood(gaussian_log_weights, iter(()), 1)
+    with pytest.raises(ValueError, match="hold their labels"):
+        metrics.estimate_log_likelihood(
+            gaussian_log_weights, iter([np.zeros(3)]), 1, labels=np.zeros(3)
+        )
     with pytest.raises(ValueError, match="at least 1"):
         metrics.estimate_log_likelihood(gaussian_log_weights, np.zeros(3), 0)
     with pytest.raises(ValueError, match="3 images and 2 labels"):

@@ -1,16 +1,33 @@
 """`tfgen evaluate RUN`: how good the model is on images that it has not seen."""
 
+import itertools
+import json
 import pathlib
+import time
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import Config, load_arrays, write_json
+from tfgen.cli.run import Config, write_json
+from tfgen.errors import UserError
+
+# By name here, so that `--help` needs no TensorFlow; `measures` defines them.
+METRICS = (
+    *("losses", "likelihood", "latents", "samples", "latent_space", "factors"),
+    *("anomalies", "translation"),
+)
+FEATURES = ("data", "random", "inception_v3", "mobilenet_v2")
 
 
 @click.command("evaluate", short_help="Measure on the test split.")
 @click.argument("run")
+@click.option(
+    "--metrics",
+    metavar="A,B",
+    help=f"Of {', '.join(METRICS)}.  [default: all that suit the model]",
+)
 @click.option(
     "--num-samples",
     type=click.IntRange(1),
@@ -18,95 +35,115 @@ from tfgen.cli.run import Config, load_arrays, write_json
     show_default=True,
     help="Importance samples an image, for the log-likelihood.",
 )
-@click.option("--num-images", type=click.IntRange(1), help="[default: all]")
+@click.option(
+    "--num-images", type=click.IntRange(4), help="Test images.  [default: all]"
+)
+@click.option(
+    "--num-generated",
+    type=click.IntRange(4),
+    default=5000,
+    show_default=True,
+    help="Drawn images at most; half as many as there are test images.",
+)
+@click.option(
+    "--features",
+    type=click.Choice(FEATURES),
+    default="data",
+    show_default=True,
+    help="Network that images are compared by; data: a classifier trained on it.",
+)
+@click.option(
+    "--anomalies", metavar="DATA", help="A data set or folder of unusual images."
+)
+@click.option(
+    "--beside",
+    metavar="RUN",
+    multiple=True,
+    help="Show the figures of another run, already evaluated, beside these.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def command(run: str, num_samples: int, num_images: int | None, seed: int) -> None:
-    """Measure on the test split; writes RUN/metrics.json."""
+@click.option(
+    "--report/--no-report", default=True, help="RUN/report.html, a page to send."
+)
+def command(run: str, beside: tuple[str, ...], report: bool, **options: Any) -> None:
+    """Measure on the test split; writes RUN/metrics.json and RUN/report.html.
+
+    Every figure stands beside its floor, what real images would get, where there is
+    one. The feature network of `data` is trained once and kept.
+    """
+    others = {other: _read_metrics(other) for other in beside}
     import_tensorflow()
-    show(evaluate(run, num_samples, num_images, seed))
+    found = evaluate(run, **options)
+    show(found, others)
+    if report:
+        click.echo(write_report(run, found, others))
 
 
 def evaluate(
-    run: str, num_samples: int, num_images: int | None = None, seed: int = 0
+    run: str, metrics: str | None = None, seed: int = 0, **options: Any
 ) -> dict[str, Any]:
-    """Returns the figures of a run on its test split, and writes `metrics.json`."""
+    """Measures a run on its test split and writes `metrics.json`.
+
+    Args:
+        run: Run directory.
+        metrics: Names of `METRICS` with commas between; all that suit by default.
+        seed: Of all draws.
+        **options: Of `Subject`.
+
+    Returns:
+        `groups`, name -> list of `Figure`; `translation`, of `translation.evaluate`, or
+        `None`; `notes`; `subject`; `seconds` it took; and
+        the `commands` that make it again.
+    """
     import tfgen
-    from tfgen.cli import translation
-    from tfgen.cli.panels import Translator
+    from tfgen.cli.measures import MEASURES
+    from tfgen.cli.subject import Subject
 
-    config = Config.read(run)
+    names = _choose(metrics)
+    config, start = Config.read(run), time.monotonic()
     model = tfgen.load(run)
-    labelled = getattr(model, "num_classes", None) is not None
-    test = load_arrays(config, "test", num_images, labelled)
-    images, labels = test if isinstance(test, tuple) else (test, None)
-    count = len(images) if config.kind == "images" else min(map(len, test))
-    terms = model.evaluate(
-        images[:count],
-        None if labels is None else labels[:count],
-        batch_size=config.batch_size,
-        return_dict=True,
-        verbose=0,
-    )
-    figures = {"num_images": len(images), **{k: float(v) for k, v in terms.items()}}
-    if hasattr(model, "log_weights"):
-        figures |= _likelihoods(model, images, labels, terms, num_samples, seed)
-    if config.kind != "images":
-        translator = Translator(model, config.direction, seed)
-        figures["translation"] = translation.evaluate(translator, config, *test)
-    write_json(figures, pathlib.Path(run) / "metrics.json")
-    return figures
-
-
-def _likelihoods(
-    model: Any, images: Any, labels: Any, terms: dict, num_samples: int, seed: int
-) -> dict[str, Any]:
-    import math
-
-    import tensorflow as tf
-
-    from tfgen.metrics import likelihood
-
-    num_dims = math.prod(images.shape[1:])
-    found = likelihood.estimate_log_likelihood(
-        tf.function(model.log_weights), images, num_samples, labels=labels, seed=seed
-    )
-    log_likelihood = float(found.log_likelihood.mean())
-    elbo = -float(terms["reconstruction_loss"] + terms["kl_loss"])
-    return {
-        "elbo": elbo,
-        "log_likelihood": log_likelihood,
-        "num_samples": num_samples,
-        "elbo_bits_per_dim": likelihood.bits_per_dim(elbo, num_dims),
-        "bits_per_dim": likelihood.bits_per_dim(log_likelihood, num_dims),
-        "pixel_likelihood": model.likelihood,
+    subject = Subject(config, model, seed=seed, track=_track, **options)
+    groups = {}
+    for name in names:
+        part = MEASURES[name](subject)
+        if part is None and metrics is not None:
+            kind = type(model).__name__
+            why = " ".join(subject.notes) or f"it does not suit {kind} on {config.data}"
+            raise UserError(f"--metrics {name}: {why}; leave it out")
+        if part:
+            groups[name] = part
+    found = {
+        "groups": groups,
+        "translation": subject.translation,
+        "notes": subject.notes,
+        "subject": subject,
+        "seconds": time.monotonic() - start,
+        "commands": [
+            _train_command(config, run),
+            _command(run, metrics, seed, options),
+        ],
     }
+    write_json(_as_json(found), pathlib.Path(run) / "metrics.json")
+    return found
 
 
-_MEANING = {
-    "num_images": "test images",
-    "loss": "what training minimises",
-    "reconstruction_loss": "-E[log p(x|z)], nats per image",
-    "kl_loss": "KL(q(z|x) || p(z)), nats per image",
-    "elbo": "nats per image",
-    "log_likelihood": "importance-weighted bound on log p(x), nats per image",
-    "num_samples": "importance samples per image",
-    "elbo_bits_per_dim": "-elbo in bits per pixel value",
-    "bits_per_dim": "-log_likelihood in bits per pixel value",
-    "generator_loss": "what the generators minimise",
-    "discriminator_loss": "what the discriminator minimises",
-    "l1_loss": "mean absolute error, of images in [-1, 1]",
-    "cycle_loss": "there and back, both ways, of images in [-1, 1]",
-    "identity_loss": "of images of the target domain, both ways",
-    "adversarial_loss": "how little the discriminator is fooled",
-    "adversarial_ab_loss": "how little discriminator b is fooled",
-    "adversarial_ba_loss": "how little discriminator a is fooled",
-    "discriminator_a_loss": "what discriminator a minimises",
-    "discriminator_b_loss": "what discriminator b minimises",
-    "pixel_likelihood": "bernoulli: on grey values in [0, 1], not binarised",
-}
+def write_report(
+    run: str, found: dict[str, Any], others: dict[str, dict[str, Any]] | None = None
+) -> pathlib.Path:
+    """Writes `report.html` of what `evaluate` found; returns its path."""
+    from tfgen.cli import report
+    from tfgen.files import replaced
+
+    page = report.make_page(run, found, others or {})
+    path = pathlib.Path(run) / "report.html"
+    with replaced(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return path
 
 
-def show(figures: dict[str, Any]) -> None:
+def show(
+    found: dict[str, Any], others: dict[str, dict[str, Any]] | None = None
+) -> None:
     """Prints the figures and what they are."""
     from rich.console import Console
     from rich.markup import escape
@@ -114,13 +151,107 @@ def show(figures: dict[str, Any]) -> None:
 
     from tfgen.cli import translation
 
-    table = Table("metric", "value", "what it is")
-    for name, value in figures.items():
-        if name == "translation":
-            continue
-        text = f"{value:.4f}" if isinstance(value, float) else str(value)
-        table.add_row(name, text, escape(_MEANING.get(name, "")))
+    others = others or {}
+    table = Table()
+    table.add_column("metric", no_wrap=True)
+    for name in ("value", "floor", *others, "what it is"):
+        table.add_column(name)
     console = Console()
+    for figures in found["groups"].values():
+        for figure in figures:
+            value, floor = cell(figure.value, figure.error), cell(figure.floor)
+            beside = [cell(other.get(figure.name)) for other in others.values()]
+            table.add_row(figure.name, value, floor, *beside, escape(figure.meaning))
+        table.add_section()
     console.print(table)
-    if "translation" in figures:
-        console.print(translation.table(figures["translation"]))
+    if found["translation"]:
+        console.print(translation.table(found["translation"]))
+    for note in found["notes"]:
+        console.print(f"note: {escape(note)}")
+
+
+def cell(value: Any, error: float | None = None) -> str:
+    """Returns a figure as text, with its standard error."""
+    if value is None:
+        return ""
+    text = f"{value:.4f}" if isinstance(value, float) else str(value)
+    return text if error is None else f"{text} ± {error:.4f}"
+
+
+def _choose(metrics: str | None) -> list[str]:
+    names = METRICS if metrics is None else [n.strip() for n in metrics.split(",")]
+    unknown = [name for name in names if name not in METRICS]
+    if unknown:
+        raise UserError(
+            f"--metrics {','.join(unknown)}: choose of {', '.join(METRICS)}"
+        )
+    return list(names)
+
+
+def _track(batches: Iterable[Any], what: str) -> Iterable[Any]:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return batches
+    return track(batches, what, console=console, transient=True)
+
+
+def _as_json(found: dict[str, Any]) -> dict[str, Any]:
+    """Returns name -> figure, with `name_error` and `name_floor` where known."""
+    values: dict[str, Any] = {}
+    for figure in itertools.chain(*found["groups"].values()):
+        values[figure.name] = figure.value
+        for suffix in ("error", "floor"):
+            if getattr(figure, suffix) is not None:
+                values[f"{figure.name}_{suffix}"] = getattr(figure, suffix)
+    for name in ("translation", "notes", "commands"):
+        if found[name]:
+            values[name] = found[name]
+    return values
+
+
+def _read_metrics(run: str) -> dict[str, Any]:
+    path = pathlib.Path(run) / "metrics.json"
+    if not path.is_file():
+        raise UserError(f"{run} is not evaluated yet: tfgen evaluate {run}")
+    try:
+        return dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is damaged: tfgen evaluate {run}") from error
+
+
+def _train_command(config: Config, run: str) -> str:
+    """Returns the command that makes the run again."""
+    flags = {
+        "data": config.data,
+        "data-dir": config.data_dir,
+        "epochs": config.epochs,
+        "batch-size": config.batch_size,
+        "seed": config.seed,
+        **{name.replace("_", "-"): value for name, value in config.overrides.items()},
+    }
+    if config.precision != "float32":
+        flags["precision"] = config.precision
+    if config.kind == "pairs":
+        flags["direction"] = config.direction
+    return _join(["tfgen", "train", config.preset], {**flags, "out": run})
+
+
+def _command(run: str, metrics: str | None, seed: int, options: dict) -> str:
+    flags = {name.replace("_", "-"): value for name, value in options.items()}
+    return _join(
+        ["tfgen", "evaluate", run], {"metrics": metrics, "seed": seed, **flags}
+    )
+
+
+def _join(words: list[str], flags: dict[str, Any]) -> str:
+    import shlex
+
+    for name, value in flags.items():
+        if isinstance(value, bool):
+            words.append(f"--{'' if value else 'no-'}{name}")
+        elif value is not None:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)

@@ -28,11 +28,13 @@ def command(out: str | None, overwrite: bool, epochs: int | None) -> None:
     training.train(config, run)
     _draw(run)
     click.echo("\nHow good it is on 1,000 digits that it has not seen:")
-    evaluate.show(evaluate.evaluate(str(run), num_samples=100))
+    found = evaluate.evaluate(str(run))
+    evaluate.show(found)
+    evaluate.write_report(str(run), found)
     click.echo("\nExporting, and running each file in a fresh process without tfgen:")
     _export(run, overwrite)
     seconds = time.monotonic() - start
-    click.echo(f"\nDone in {seconds:.0f} s. Look at {run / 'samples.png'}")
+    click.echo(f"\nDone in {seconds:.0f} s. Look at {run / 'report.html'}")
 
 
 def _draw(run: pathlib.Path) -> None:

@@ -12,13 +12,13 @@ _MOST_TRAIN, _TRAIN_BYTES = 4096, 2**29
 _LEAST_SSIM = 11  # pixels, of its window
 _MOST_PSNR = 100.0  # dB, of an image that is equal: the mean over images stays finite
 
-_MEANING = {
+MEANING = {
     "mean_absolute_error": "of images in [0, 1]",
     "psnr": "dB",
     "ssim": "1: equal",
     "kernel_distance": "to real images of the target, ± its standard error",
 }
-_ROWS = {
+ROWS = {
     "model": "the model",
     "copy": "the input, copied",
     "mean_image": "the mean target",
@@ -57,7 +57,7 @@ def evaluate(
             "copy": inputs,
             "mean_image": mean,
         }
-        rows: dict[str, dict[str, float]] = {name: {} for name in _ROWS}
+        rows: dict[str, dict[str, float]] = {name: {} for name in ROWS}
         if aligned:
             for name, outputs in candidates.items():
                 rows[name] = _errors(outputs, truth)
@@ -106,16 +106,17 @@ def table(found: dict[str, Any]) -> Any:
     """Returns the figures as a table to print."""
     from rich.table import Table
 
-    columns = [f"{name}\n{meaning}" for name, meaning in _MEANING.items()]
+    columns = [f"{name}\n{meaning}" for name, meaning in MEANING.items()]
     result = Table("direction", "images", *columns)
     for direction, rows in found.items():
         for name, figures in rows.items():
-            cells = [_cell(figures, column) for column in _MEANING]
-            result.add_row(direction, _ROWS[name], *cells)
+            cells = [cell(figures, column) for column in MEANING]
+            result.add_row(direction, ROWS[name], *cells)
     return result
 
 
-def _cell(figures: dict[str, float], name: str) -> str:
+def cell(figures: dict[str, float], name: str) -> str:
+    """Returns a figure as text, with its standard error."""
     if name not in figures:
         return ""
     text = f"{figures[name]:.4f}"

@@ -8,7 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tfgen.metrics.features import extract_features
-from tfgen.metrics.fidelity import frechet_distance, kernel_distance
+from tfgen.metrics.fidelity import (
+    extrapolate_frechet_distance,
+    frechet_distance,
+    kernel_distance,
+)
 from tfgen.metrics.nearest import density_coverage, precision_recall
 
 
@@ -22,7 +26,8 @@ class Comparison:
     Attributes:
         feature_network: Its name.
         num_samples: Integer, in each of the sets that are compared.
-        scores: Of the generated images: `frechet_distance`, `kernel_distance`,
+        scores: Of the generated images: `frechet_distance`, where there are samples
+            enough `frechet_distance_infinity`, `kernel_distance`,
             `kernel_distance_error`, `precision`, `recall`, `density`, `coverage`.
         floors: The same of real images, as many: what a perfect generator would get.
     """
@@ -70,8 +75,12 @@ def compare_samples(
 
 def _score(real: np.ndarray, generated: np.ndarray) -> dict[str, float]:
     kernel = kernel_distance(real, generated)
+    found = {"frechet_distance": frechet_distance(real, generated)}
+    if len(real) >= 2 * (real.shape[1] + 1):
+        infinite = extrapolate_frechet_distance(real, generated)
+        found["frechet_distance_infinity"] = infinite
     return {
-        "frechet_distance": frechet_distance(real, generated),
+        **found,
         "kernel_distance": kernel.value,
         "kernel_distance_error": kernel.standard_error,
         **precision_recall(real, generated)._asdict(),

@@ -16,7 +16,7 @@ References:
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ def elbo(log_weights: npt.ArrayLike) -> np.ndarray:
 
 def estimate_log_likelihood(
     log_weights_fn: Callable[..., Any],
-    images: npt.ArrayLike,
+    images: npt.ArrayLike | Iterable[Any],
     num_samples: int = 5000,
     batch_size: int = 100,
     chunk_size: int = 100,
@@ -74,34 +74,28 @@ def estimate_log_likelihood(
         log_weights_fn: `VAE.log_weights`, or a `tf.function` of it: takes images
             `(batch, ...)`, a number of samples, a seed int32 `(2,)` and, if `labels`
             are given, those of the batch; returns `(num_samples, batch)`, nats.
-        images: `(num_images, ...)`.
+        images: `(num_images, ...)`, or an iterable of batches of images or of
+            `(images, labels)`, such as a `tf.data.Dataset`: then not all are in memory.
         num_samples: Integer k, latents for each image.
-        batch_size: Integer, images at a time.
+        batch_size: Integer, images of an array at a time.
         chunk_size: Integer, latents for each image at a time.
         seed: Integer of 31 bits.
-        labels: `(num_images,)` if the model is conditional.
+        labels: `(num_images,)` if the model is conditional and `images` an array.
     """
     if min(num_samples, batch_size, chunk_size) < 1:
         raise ValueError(
             "`num_samples`, `batch_size` and `chunk_size` must be at least 1. "
             f"Received: {num_samples}, {batch_size}, {chunk_size}"
         )
-    images = np.asarray(images)
-    data = [images] if labels is None else [images, np.asarray(labels)]
-    if len(data[-1]) != len(images):
-        raise ValueError(f"Received {len(images)} images and {len(data[-1])} labels.")
-    log_weight_sums = np.zeros(len(images))
-    log_sums = np.zeros(len(images))
     chunks = range(0, num_samples, chunk_size)
     counts = [min(chunk_size, num_samples - done) for done in chunks]
-    for start in range(0, len(images), batch_size):
-        rows = slice(start, start + batch_size)
-        log_weight_sums[rows], log_sums[rows] = _sum_chunks(
-            log_weights_fn,
-            [array[rows] for array in data],
-            counts,
-            [seed, start // batch_size],
-        )
+    parts = [
+        _sum_chunks(log_weights_fn, batch, counts, [seed, index])
+        for index, batch in enumerate(_batches(images, labels, batch_size))
+    ]
+    if not parts:
+        raise ValueError("There are no images to estimate the likelihood of.")
+    log_weight_sums, log_sums = map(np.concatenate, zip(*parts, strict=True))
     log_likelihood = log_sums - math.log(num_samples)
     return LikelihoodEstimate(log_weight_sums / num_samples, log_likelihood)
 
@@ -147,15 +141,34 @@ def active_units(posterior_means: npt.ArrayLike, threshold: float = 0.01) -> int
     return int(np.sum(means.var(axis=0) > threshold))
 
 
+def _batches(
+    images: Any, labels: npt.ArrayLike | None, batch_size: int
+) -> Iterator[list[np.ndarray]]:
+    """Yields `[images]` or `[images, labels]` of a batch."""
+    if not hasattr(images, "shape") and not isinstance(images, list):
+        if labels is not None:
+            raise ValueError("Batches must hold their labels: `labels` is for arrays.")
+        for batch in images:
+            parts = batch if isinstance(batch, tuple | list) else (batch,)
+            yield [np.asarray(part) for part in parts]
+        return
+    images = np.asarray(images)
+    data = [images] if labels is None else [images, np.asarray(labels)]
+    if len(data[-1]) != len(images):
+        raise ValueError(f"Received {len(images)} images and {len(data[-1])} labels.")
+    for start in range(0, len(images), batch_size):
+        yield [array[start : start + batch_size] for array in data]
+
+
 def _sum_chunks(
     log_weights_fn: Callable[..., Any],
     batch: list[np.ndarray],
     counts: list[int],
     seed: list[int],
-) -> tuple[np.ndarray | float, np.ndarray | float]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns sums over all samples of log w, and log of the sum of w: `(batch,)`."""
     images, *labels = batch
-    log_weight_sum, log_sum = 0.0, -np.inf
+    log_weight_sum, log_sum = np.zeros(len(images)), np.full(len(images), -np.inf)
     for chunk, count in enumerate(counts):
         # A seed of its own for every call, or chunks would repeat each other's noise.
         pair = np.array([seed[0], seed[1] * len(counts) + chunk], np.int32)

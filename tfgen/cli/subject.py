@@ -1,0 +1,210 @@
+"""What a model is measured on: its test split, and what several measures need of it.
+
+The test split is read in batches, so that a set larger than memory streams.
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfgen.cli.panels import Endpoints
+from tfgen.cli.run import Config, load_arrays, load_batches
+from tfgen.errors import UserError
+
+MOST_PAIRED = 5000  # of what is compared pair by pair: time grows with the square
+_BATCH_SIZE = 100
+_MOST_TRAIN, _TRAIN_BYTES = 10_000, 2**29
+
+
+class Figure(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+        name: Its key in `metrics.json`.
+        value: A number, or a word.
+        meaning: What it is, and its unit.
+        error: Standard error of the value, where one is known.
+        floor: What real images, or chance, would get: what to read the value beside.
+    """
+
+    name: str
+    value: Any
+    meaning: str
+    error: float | None = None
+    floor: float | None = None
+
+
+class Subject:
+    """A model that is measured, with what several groups need, made once.
+
+    Args:
+        config: Of the run.
+        model: The run's model.
+        num_images: Test images at most; `None` for all.
+        num_samples: Importance samples an image.
+        num_generated: Images drawn from the model at most.
+        features: A key of `FEATURES`.
+        anomalies: A data set or folder of unusual images, or `None`.
+        seed: Of all draws.
+        track: From batches and what is done with them to the same batches, shown.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        model: Any,
+        *,
+        num_images: int | None = None,
+        num_samples: int = 100,
+        num_generated: int = MOST_PAIRED,
+        features: str = "data",
+        anomalies: str | None = None,
+        seed: int = 0,
+        track: Callable[[Iterable[Any], str], Iterable[Any]] = lambda it, _: it,
+    ) -> None:
+        self.config, self.model, self.endpoints = config, model, Endpoints(model)
+        self.num_images, self.num_samples = num_images, num_samples
+        self.num_generated, self.features = num_generated, features
+        self.anomalies, self.seed, self.track = anomalies, seed, track
+        self.is_labelled = getattr(model, "num_classes", None) is not None
+        self.encodes = {"encode", "decode"} <= set(self.endpoints.functions)
+        # The model's kind decides: a paired model may draw, but from an image.
+        self.generates = config.kind == "images" and "sample" in self.endpoints
+        if anomalies and ("reconstruct" not in self.endpoints or self.is_labelled):
+            raise UserError(
+                "--anomalies: the model must be a VAE or an autoencoder without "
+                "labels: others give an image no score"
+            )
+        self.notes: list[str] = []
+        self.translation: dict[str, Any] | None = None  # a table of its own
+
+    def batches(self, what: str, labels: bool | None = None) -> Iterable[Any]:
+        """Returns batches of test images, with labels if the model takes them."""
+        labels = self.is_labelled if labels is None else labels
+        dataset = load_batches(self.config, "test", labels)
+        if self.num_images is not None:
+            dataset = dataset.unbatch().take(self.num_images).batch(_BATCH_SIZE)
+        return self.track(dataset, what)
+
+    @functools.cached_property
+    def encoded(self) -> dict[str, np.ndarray]:
+        """What `encode` returns of all test images."""
+        parts = []
+        for batch in self.batches("encoding test images"):
+            images, labels = batch if self.is_labelled else (batch, None)
+            parts.append(self.endpoints.run("encode", images.numpy(), labels))
+        return {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
+
+    @property
+    def latents(self) -> np.ndarray:
+        """Latents of all test images: the means of posteriors, if there are any."""
+        return self.encoded.get("mean", self.encoded.get("latents"))
+
+    @functools.cached_property
+    def feature_network(self) -> Any:
+        """The network whose features images are compared by."""
+        return FEATURES[self.features](self.config)
+
+    @functools.cached_property
+    def test_features(self) -> np.ndarray:
+        """Features of all test images."""
+        return self._extract(self.batches("features of test images", labels=False))
+
+    @functools.cached_property
+    def train_images(self) -> np.ndarray:
+        """Training images, as many as fit in memory."""
+        size = 4 * self.config.image_size**2 * self.config.channels
+        count = max(1, min(_MOST_TRAIN, _TRAIN_BYTES // size))
+        return load_arrays(self.config, "train", count)
+
+    @functools.cached_property
+    def train_features(self) -> np.ndarray:
+        """Features of `train_images`."""
+        starts = range(0, len(self.train_images), _BATCH_SIZE)
+        batches = (self.train_images[i : i + _BATCH_SIZE] for i in starts)
+        return self._extract(self.track(list(batches), "features of training images"))
+
+    @functools.cached_property
+    def drawn_features(self) -> np.ndarray:
+        """Features of images drawn from the model, half as many as there are real."""
+        count = max(2, min(self.num_generated, len(self.test_features) // 2))
+        starts = range(0, count, _BATCH_SIZE)
+        sizes = [min(_BATCH_SIZE, count - start) for start in starts]
+        places = list(zip(starts, sizes, strict=True))
+        return self._extract(
+            self.draw(start, size)
+            for start, size in self.track(places, "drawing images")
+        )
+
+    def draw(self, start: int, count: int) -> np.ndarray:
+        """Returns images `start` to `start + count` of those drawn from the prior.
+
+        A model without a prior is given the normal fitted to its latents of test
+        images, variable by variable.
+        """
+        if "sample" in self.endpoints:
+            # The numbers of served samples, so that the same images can be had there.
+            seeds = np.int64(self.seed) * 2**32 + np.arange(start, start + count)
+            labels = self.endpoints.labels(start + count)
+            labels = None if labels is None else labels[start:]
+            return self.endpoints.run("sample", seeds, labels)["images"]
+        rng = np.random.default_rng([self.seed, start])
+        noise = rng.normal(size=(count, self.latents.shape[1]))
+        latents = self.latents.mean(axis=0) + self.latents.std(axis=0) * noise
+        return self.endpoints.run("decode", latents)["images"]
+
+    def halves(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns features of test images in two parts of `count`, at random."""
+        rng = np.random.default_rng(self.seed)
+        shuffled = rng.permutation(self.test_features)
+        return shuffled[:count], shuffled[count : 2 * count]
+
+    def _extract(self, batches: Iterable[Any]) -> np.ndarray:
+        from tfgen.metrics import extract_features
+
+        return extract_features(iter(batches), self.feature_network)
+
+
+def _data_features(config: Config) -> Any:
+    from tfgen.metrics import build_feature_network
+
+    return build_feature_network(
+        config.data,
+        image_size=config.image_size,
+        channels=config.channels,
+        data_dir=config.data_dir,
+        skip_bad_images=config.skip_bad_images,
+    )
+
+
+def image_shape(config: Config) -> tuple[int, int, int]:
+    """Returns `(height, width, channels)` of a run's images."""
+    return config.image_size, config.image_size, config.channels
+
+
+def _random_features(config: Config) -> Any:
+    from tfgen.metrics import build_random_features
+
+    return build_random_features(image_shape(config))
+
+
+def _inception(config: Config) -> Any:
+    from tfgen.metrics import inception_v3
+
+    return inception_v3(image_shape(config))
+
+
+def _mobilenet(config: Config) -> Any:
+    from tfgen.metrics import mobilenet_v2
+
+    return mobilenet_v2(image_shape(config))
+
+
+FEATURES: dict[str, Callable[[Config], Any]] = {
+    "data": _data_features,
+    "random": _random_features,
+    "inception_v3": _inception,
+    "mobilenet_v2": _mobilenet,
+}
