@@ -129,7 +129,7 @@ def test_an_unknown_figure_to_choose_by_is_named_after_saving(tmp_path):
 # ---- What is restored --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("num_events", [4, 7])
+@pytest.mark.parametrize("num_events", [4, pytest.param(7, marks=pytest.mark.large)])
 def test_resume_with_several_steps_an_execution(tmp_path, num_events):
     def make():
         model = make_model()
@@ -309,7 +309,7 @@ def test_a_full_disk_stops_with_a_message_and_leaves_the_last_good_one(
 @pytest.mark.parametrize(
     ("number", "step", "event"),
     [
-        (signal.SIGINT, 2, "train"),
+        pytest.param(signal.SIGINT, 2, "train", marks=pytest.mark.large),
         (signal.SIGTERM, 5, "train"),
         (signal.SIGINT, 4, "test"),
     ],

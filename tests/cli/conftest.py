@@ -1,9 +1,13 @@
-"""A small run of a small model on a folder of images, shared by the commands' tests."""
+"""Small runs of small models on folders of images, shared by the commands' tests.
+
+A test that changes one takes a copy.
+"""
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.made_once import made_once
 from tests.models import small
 from tfgen.cli import main
 
@@ -37,7 +41,7 @@ def _own_cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    return write_images(tmp_path_factory.mktemp("images"))
+    return made_once(tmp_path_factory, "images", write_images)
 
 
 def write_pairs(folder, count=40, size=16):
@@ -54,7 +58,7 @@ def write_pairs(folder, count=40, size=16):
 
 @pytest.fixture(scope="session")
 def pairs_folder(tmp_path_factory):
-    return write_pairs(tmp_path_factory.mktemp("pairs"))
+    return made_once(tmp_path_factory, "pairs", write_pairs)
 
 
 SMALL_TRANSLATOR = (
@@ -63,50 +67,48 @@ SMALL_TRANSLATOR = (
 )
 
 
+def _train(tmp_path_factory, name, preset, *flags):
+    def make(out):
+        assert tfgen("train", preset, "--out", out, *flags) == 0
+
+    return made_once(tmp_path_factory, name, make)
+
+
 @pytest.fixture(scope="session")
 def pix2pix_run(tmp_path_factory, pairs_folder):
-    out = tmp_path_factory.mktemp("runs") / "pix2pix"
-    flags = ("--data", pairs_folder, "--out", out, *SMALL_TRANSLATOR)
-    assert tfgen("train", "pix2pix_256", *flags, "--direction", "ba") == 0
-    return out
+    flags = ("--data", pairs_folder, *SMALL_TRANSLATOR, "--direction", "ba")
+    return _train(tmp_path_factory, "pix2pix_run", "pix2pix_256", *flags)
 
 
 @pytest.fixture(scope="session")
 def cyclegan_run(tmp_path_factory, pairs_folder):
-    out = tmp_path_factory.mktemp("runs") / "cyclegan"
-    flags = ("--data", pairs_folder, "--out", out, *SMALL_TRANSLATOR)
+    flags = ("--data", pairs_folder, *SMALL_TRANSLATOR)
     more = ("--num-blocks", "1", "--pool-size", "5")
-    assert tfgen("train", "cyclegan_256", *flags, *more) == 0
-    return out
+    return _train(tmp_path_factory, "cyclegan_run", "cyclegan_256", *flags, *more)
 
 
 @pytest.fixture(scope="session")
 def vae_run(tmp_path_factory, folder):
-    out = tmp_path_factory.mktemp("runs") / "vae"
-    assert tfgen("train", "vae_mnist_5k", "--data", folder, "--out", out, *SMALL) == 0
-    return out
+    flags = ("--data", folder, *SMALL)
+    return _train(tmp_path_factory, "vae_run", "vae_mnist_5k", *flags)
 
 
 @pytest.fixture(scope="session")
 def conditional_run(tmp_path_factory, folder):
-    out = tmp_path_factory.mktemp("runs") / "conditional"
-    flags = ("--data", folder, "--out", out, "--num-classes", "3", *SMALL)
-    assert tfgen("train", "conditional_vae_mnist_5k", *flags) == 0
-    return out
+    flags = ("--data", folder, "--num-classes", "3", *SMALL)
+    return _train(
+        tmp_path_factory, "conditional_run", "conditional_vae_mnist_5k", *flags
+    )
 
 
 @pytest.fixture(scope="session")
 def autoencoder_run(tmp_path_factory, folder):
-    out = tmp_path_factory.mktemp("runs") / "autoencoder"
-    flags = ("--data", folder, "--out", out, *SMALL)
-    assert tfgen("train", "autoencoder_mnist_5k", *flags) == 0
-    return out
+    flags = ("--data", folder, *SMALL)
+    return _train(tmp_path_factory, "autoencoder_run", "autoencoder_mnist_5k", *flags)
 
 
 @pytest.fixture(scope="session")
 def gan_run(tmp_path_factory, folder):
-    out = tmp_path_factory.mktemp("runs") / "gan"
-    flags = ("--data", folder, "--out", out, "--latent-dim", "5", "--num-classes", "3")
+    flags = ("--data", folder, "--latent-dim", "5", "--num-classes", "3")
     small_gan = ("--filters", "4", "--epochs", "2", "--batch-size", "16")
-    assert tfgen("train", "dcgan_mnist_5k", *flags, *small_gan) == 0
-    return out
+    return _train(tmp_path_factory, "gan_run", "dcgan_mnist_5k", *flags, *small_gan)

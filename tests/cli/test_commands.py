@@ -22,6 +22,18 @@ def run_python(code):
     )
 
 
+def test_tensorflow_starts_without_what_no_command_uses():
+    code = (
+        "import sys; from tfgen.cli.quiet import import_tensorflow\n"
+        "import_tensorflow()\n"
+        "print(*{'sklearn', 'pandas', 'matplotlib.pyplot'} & set(sys.modules))\n"
+        "import keras, pandas, matplotlib.pyplot, sklearn.neighbors\n"
+        "keras.ops.ones(2); pandas.DataFrame([1]); sklearn.neighbors.KDTree"
+    )
+    done = run_python(code)
+    assert (done.returncode, done.stdout) == (0, "\n"), done.stderr
+
+
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; from tfgen.cli import main\n"

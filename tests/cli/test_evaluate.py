@@ -315,6 +315,7 @@ def test_report_is_one_file_that_tells_all(evaluated):
     assert str(evaluated.parent / "other") in text  # the column beside
 
 
+@pytest.mark.large
 def test_commands_of_the_report_make_it_again(evaluated, tmp_path):
     train, evaluate = read(evaluated)["commands"]
     assert re.fullmatch(r"tfgen evaluate \S+ --seed 0 --num-samples 20 .*", evaluate)

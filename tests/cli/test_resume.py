@@ -114,7 +114,9 @@ def test_killed_at_random_it_ends_as_if_it_had_not_been(
     assert_same_run(whole, killed)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.large)]
+)
 def test_a_signal_saves_and_says_how_to_go_on(number, folder, tmp_path):
     run = tmp_path / "run"
     flags = ("--data", folder, *SMALL, "--epochs", 500, "--checkpoint-every", 1)

@@ -32,6 +32,7 @@ def test_model_of_a_run_loads_with_its_optimizer(vae_run):
     assert package.load(vae_run / "model.keras").latent_dim == 3
 
 
+@pytest.mark.large
 def test_same_seed_trains_the_same_model(vae_run, folder, tmp_path):
     flags = ("--data", folder, *SMALL)
     again, other = tmp_path / "again", tmp_path / "other"

@@ -218,6 +218,7 @@ def test_unknown_configuration(tmp_path):
         load_array("openmoji/63", data_dir=tmp_path)
 
 
+@pytest.mark.large
 def test_no_builder_imports_wheels_to_find_its_files():
     code = (
         "import sys; from tfgen.data.builders.openmoji import openmoji_dataset_builder "

@@ -72,6 +72,7 @@ def test_only_the_chief_writes(run):
     assert json.loads((run / "config.json").read_text())["strategy"] == "multi_worker"
 
 
+@pytest.mark.large
 def test_all_stop_when_one_dies_and_a_restart_ends_alike(run, folder, tmp_path):
     out = tmp_path / "run"
     processes = launch.start(workers(*[train(folder, out)] * 2))

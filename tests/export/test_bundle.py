@@ -87,6 +87,7 @@ def test_the_report_holds_both_versions(folder):
     assert f"{saved['path']}/assets.extra/tf_serving_warmup_requests" in saved["sha256"]
 
 
+@pytest.mark.large
 def test_check_finds_any_change(folder):
     """And nothing else: every file is run, and is right."""
     assert report.verify_hashes(folder, report.read(folder)) == []

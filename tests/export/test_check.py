@@ -156,6 +156,7 @@ def test_endpoint_of_other_shape(tflite_copy):
     _fails(tflite_copy.parent, r"\[encode\].*cannot be run: ")
 
 
+@pytest.mark.large
 def test_last_activation_lost(shipped, tmp_path):
     other = Autoencoder(activation=None)
     other.set_weights(shipped.model.get_weights())

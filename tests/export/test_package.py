@@ -46,6 +46,7 @@ def test_no_module_imports_tfgen(pytestconfig):
         assert not re.search(r"^\s*(import|from) tfgen", path.read_text(), re.M), path
 
 
+@pytest.mark.large
 def test_example_of_the_docstring_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (example,) = re.findall(r"```python\n(.*?)```", export.__doc__, re.DOTALL)

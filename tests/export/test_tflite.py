@@ -21,7 +21,9 @@ def test_endpoints_without_random_numbers_are_taken(shipped):
     assert set(golden.read(shipped.tflite)) == signatures
 
 
-@pytest.mark.parametrize("source", ["model", "saved_model"])
+@pytest.mark.parametrize(
+    "source", ["model", pytest.param("saved_model", marks=pytest.mark.large)]
+)
 def test_graph_is_static_from_either_source(tmp_path, source):
     model = Generator()
     start = model if source == "model" else export.export_saved_model(model, tmp_path)

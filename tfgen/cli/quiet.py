@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 
@@ -19,8 +20,9 @@ def import_tensorflow() -> None:
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         try:
-            import keras  # noqa: F401
-            import tensorflow as tf
+            with _hidden("sklearn", "pandas", "matplotlib.pyplot"):
+                import keras  # noqa: F401
+                import tensorflow as tf
 
             tf.config.list_physical_devices()
             # TFDS's deprecations are not the user's.
@@ -32,6 +34,22 @@ def import_tensorflow() -> None:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+@contextlib.contextmanager
+def _hidden(*modules: str) -> Iterator[None]:
+    """Makes optional imports fail: those of Keras take a third of its start-up.
+
+    They are for its wrappers, data frames and galleries, which no command uses. Later
+    imports find the modules.
+    """
+    missing = [name for name in modules if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(missing))  # None: the import system's "not there"
+    try:
+        yield
+    finally:
+        for name in missing:
+            sys.modules.pop(name, None)
 
 
 def _limit_arenas() -> None:
