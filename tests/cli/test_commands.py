@@ -120,6 +120,8 @@ def test_a_gan_is_interpolated_between_draws(gan_run, tmp_path, capsys):
     ):
         assert tfgen(command, gan_run, "--out", place) == 2
         assert "GAN has no" in capsys.readouterr().err
+    assert tfgen("edit", gan_run, "--attribute", 1, "--out", tmp_path / "e.png") == 2
+    assert "GAN has no" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
 
 
@@ -147,6 +149,24 @@ def test_latents_of_other_models(conditional_run, autoencoder_run, tmp_path):
     means = package.load(conditional_run).encode(images, labels).mean()
     found = np.load(tmp_path / "c" / "latents.npz")["latents"]
     np.testing.assert_allclose(found, means, atol=1e-5)
+
+
+def test_edit_of_other_models(conditional_run, autoencoder_run, tmp_path, monkeypatch):
+    seen, run = [], Endpoints.run
+
+    def spy(self, name, inputs, labels=None):
+        if name == "decode":
+            seen.append(labels)
+        return run(self, name, inputs, labels)
+
+    monkeypatch.setattr(Endpoints, "run", spy)
+    flags = ("--attribute", "class_1", "--steps", 3, "--out", tmp_path / "e.png")
+    assert tfgen("edit", autoencoder_run, *flags) == 0
+    assert tfgen("edit", conditional_run, *flags, "--image", 0, "--image", 5) == 0
+    _, labels = load_arrays(Config.read(conditional_run), "test", labels=True)
+    assert labels[0] != labels[5]
+    assert seen[0] is None
+    assert seen[1].tolist() == [labels[0]] * 3 + [labels[5]] * 3
 
 
 def test_traversal_of_an_image_that_is_not_there(conditional_run, capsys):

@@ -21,6 +21,7 @@ def cli() -> None:
 def _add_commands() -> None:
     from tfgen.cli import (
         check,
+        edit,
         evaluate,
         export,
         interpolate,
@@ -35,7 +36,7 @@ def _add_commands() -> None:
     )
 
     modules = (quickstart, list, train, sample, reconstruct, traverse, interpolate)
-    for module in (*modules, latents, translate, evaluate, export, check):
+    for module in (*modules, edit, latents, translate, evaluate, export, check):
         cli.add_command(module.command)
 
 

@@ -32,6 +32,8 @@ def command(
                     posterior samples, drawn with SEED, beside the prior
     projector/      for TensorBoard: tensorboard --logdir OUT/projector
     """
+    folder = _check_folder(out, overwrite)
+    import_tensorflow()
     import numpy as np
 
     import tfgen
@@ -40,8 +42,6 @@ def command(
     from tfgen.cli.encoding import encode_test_images
     from tfgen.cli.panels import Endpoints
 
-    folder = _check_folder(out, overwrite)
-    import_tensorflow()
     endpoints = Endpoints(tfgen.load(run))
     found = encode_test_images(endpoints, run, num_images)
     config = Config.read(run)

@@ -26,6 +26,7 @@ def command(run: str, image: int, rows: int, steps: int, span: float, out: str) 
     autoencoder. Where the factors of the data are known, a row names the one that its
     variable tells most of, and what share of it.
     """
+    import_tensorflow()
     import numpy as np
 
     import tfgen
@@ -33,7 +34,6 @@ def command(run: str, image: int, rows: int, steps: int, span: float, out: str) 
     from tfgen.cli.panels import Endpoints
     from tfgen.latents import traverse
 
-    import_tensorflow()
     endpoints = Endpoints(tfgen.load(run))
     factors = load_known_factors(Config.read(run), "test", _NUM_FACTOR_IMAGES)
     num = _NUM_FACTOR_IMAGES if factors else _NUM_IMAGES
