@@ -26,6 +26,7 @@ SMALL = {"filters": 4, "discriminator_filters": 4, "num_blocks": 1, "latent_dim"
 SAME = {
     "vae_mnist_5k": {"conditional_vae_mnist_5k": {"num_classes": 10}},
     "vae_fashion_mnist": {"conditional_vae_mnist_5k": {"num_classes": 10}},
+    "vae_sprites": {"conditional_vae_mnist_5k": {"num_classes": 10, "image_size": 28}},
     "dcgan_mnist_5k": {
         "wgan_gp_mnist_5k": {"normalization": "layer"},
         "dcgan_openmoji_64": {"image_size": 32, "channels": 3},

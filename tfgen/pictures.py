@@ -105,6 +105,26 @@ def plot_curves(history: Mapping[str, Sequence[float]]) -> Image.Image:
     return Image.fromarray(draw_figure(figure))
 
 
+def plot_rocs(rocs: Mapping[str, Any]) -> Image.Image:
+    """Draws receiver operating characteristics, with chance as a dashed line.
+
+    Args:
+        rocs: Score -> `tfgen.metrics.Roc`.
+    """
+    figure = new_figure(4.2, 3.6)
+    axes = figure.add_subplot()
+    for name, roc in rocs.items():
+        label = f"{name.replace('_', ' ')}: {roc.auc:.3f}"
+        axes.plot(roc.false_positive_rate, roc.true_positive_rate, label=label)
+    axes.plot([0, 1], [0, 1], color="gray", linestyle="--", linewidth=1)
+    axes.set_xlabel("share of usual images that are flagged", fontsize=8)
+    axes.set_ylabel("share of anomalies that are flagged", fontsize=8)
+    axes.tick_params(labelsize=7)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7, loc="lower right", title="area", title_fontsize=7)
+    return Image.fromarray(draw_figure(figure))
+
+
 def new_figure(width: float, height: float) -> Any:
     """Returns a matplotlib figure of so many inches, of 100 pixels each.
 

@@ -6,7 +6,7 @@ streamed through a shuffle buffer of a tenth of the set, and so from a set twice
 large. Each in a process of its own, and each with glibc's malloc in three ways:
 
 - `default`: as it is;
-- `2 arenas`: with MALLOC_ARENA_MAX=2, in place of eight a processor;
+- `command line`: as `tfgen train` sets it: two arenas, in place of eight a processor;
 - `returned`: large blocks go back to the system as soon as they are free (slow).
 
 What grows in the first and not in the last is no leak, but memory that malloc keeps.
@@ -39,7 +39,7 @@ WARM_UP = 250  # steps: more than an epoch
 CASES = ("memory", "stream", "stream 2x")
 MALLOC = {
     "default": {},
-    "2 arenas": {"MALLOC_ARENA_MAX": "2"},
+    "command line": {"AS_COMMAND_LINE": "1"},
     "returned": {"MALLOC_MMAP_THRESHOLD_": "131072"},  # bytes
 }
 # Large batches, beside which the graph that TensorFlow makes of a step is small.
@@ -162,7 +162,7 @@ def run_worker(*arguments, **variables):
     return [float(value) for value in done.stdout.splitlines()[-1].split()]
 
 
-def print_growth(console):
+def print_growth(console, mallocs):
     table = rich.table.Table("data", "malloc", "steps", "MB at 1",
                              "warm", "+500", "+1,000", "growth", "peak")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
@@ -171,9 +171,9 @@ def print_growth(console):
         paths["stream 2x"] = os.path.join(folder, "large")
         prepare(paths["stream 2x"], 2 * NUM_IMAGES)
         for case, path in paths.items():
-            for malloc, variables in MALLOC.items():
+            for malloc in mallocs:
                 arguments = ("--train", case, "--data-dir", path)
-                steps, *values = run_worker(*arguments, **variables)
+                steps, *values = run_worker(*arguments, **MALLOC[malloc])
                 texts = [f"{value:.0f}" for value in values]
                 growth = f"{values[3] - values[1]:+.1f}"
                 row = (f"{steps:.0f}", *texts[:4], growth, texts[4])
@@ -195,15 +195,21 @@ def main():
     parser.add_argument("--train", help=argparse.SUPPRESS)
     parser.add_argument("--compare", help=argparse.SUPPRESS)
     parser.add_argument("--data-dir", help=argparse.SUPPRESS)
+    parser.add_argument("--malloc", choices=MALLOC, action="append")
     options = parser.parse_args()
+    if "AS_COMMAND_LINE" in os.environ:
+        from tfgen.cli.quiet import import_tensorflow
+
+        import_tensorflow()
     if options.train:
         train(options.train, options.data_dir)
     elif options.compare:
         compare(options.compare)
     else:
         console = rich.console.Console()
-        print_growth(console)
-        print_estimates(console)
+        print_growth(console, options.malloc or list(MALLOC))
+        if not options.malloc:
+            print_estimates(console)
 
 
 if __name__ == "__main__":

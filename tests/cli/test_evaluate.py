@@ -196,10 +196,12 @@ def test_anomalies_are_told_from_test_images(runs, tmp_path):
         from PIL import Image
 
         Image.fromarray(noise).save(path)
-    flags = ("--metrics", "anomalies", "--num-samples", 5, "--no-report")
+    flags = ("--metrics", "anomalies", "--num-samples", 5)
     assert tfgen("evaluate", runs["other"], *flags, "--anomalies", strange) == 0
     found = read(runs["other"])
     assert found["anomaly_auc_negative_elbo_floor"] == 0.5
+    page = Page((runs["other"] / "report.html").read_text())
+    assert "Anomalies" in {marks.get("alt") for _, marks in page.tags}
     model, config = package.load(runs["other"]), Config.read(runs["other"])
     usual = load_arrays(config, "test")
     others = data.load_array(strange, "test", len(usual), image_size=28, channels=1)

@@ -267,9 +267,9 @@ def measure_anomalies(subject: Subject) -> Figures | None:
     for name, meaning in _ANOMALIES.items():
         if name in usual:
             scores = np.concatenate([usual[name], others[name]])
-            auc = anomaly_roc(scores, is_anomaly).auc
+            roc = subject.rocs[name] = anomaly_roc(scores, is_anomaly)
             text = f"area under the ROC, {subject.anomalies} as anomalies: {meaning}"
-            figures.append(Figure(f"anomaly_auc_{name}", auc, text, floor=0.5))
+            figures.append(Figure(f"anomaly_auc_{name}", roc.auc, text, floor=0.5))
     return figures
 
 

@@ -155,8 +155,11 @@ def _pictures(run: str, subject: Subject) -> Iterator[markup.Html]:
                 arguments = [run, "--out", str(path)]
                 _quietly(module.command, arguments)
                 yield _figure(title, note, path.read_bytes())
-    if subject.generates and "test_features" in vars(subject):
+    if subject.generates and "drawn_features" in vars(subject):
         yield _neighbors(subject)
+    if subject.rocs:
+        note = f"Images of {subject.anomalies} told from test images, by each score."
+        yield _figure("Anomalies", note, _as_png(pictures.plot_rocs(subject.rocs)))
 
 
 def _quietly(command: Any, arguments: list[str]) -> None:

@@ -78,6 +78,7 @@ class Subject:
                 "labels: others give an image no score"
             )
         self.notes: list[str] = []
+        self.rocs: dict[str, Any] = {}  # of anomalies: score -> `Roc`
         self.translation: dict[str, Any] | None = None  # a table of its own
 
     def batches(self, what: str, labels: bool | None = None) -> Iterable[Any]:

@@ -71,4 +71,14 @@ PRESETS = (
         paper="Kingma & Welling, 2014",
         defaults={"latent_dim": 16},
     ),
+    Preset(
+        name="vae_sprites",
+        summary="beta-VAE on sprites, whose factors are known",
+        build=build,
+        data="sprites",
+        epochs=20,
+        batch_size=128,
+        paper="Higgins et al., 2017",
+        defaults={"image_size": 32, "latent_dim": 10, "beta": 4.0},
+    ),
 )
