@@ -6,6 +6,7 @@ from tfgen.callbacks.finite_guard import FiniteGuard, NotFiniteError
 from tfgen.callbacks.history_file import HistoryFile
 from tfgen.callbacks.latent_diagnostics import LatentDiagnostics
 from tfgen.callbacks.mode_coverage import ModeCoverage
+from tfgen.callbacks.resample_by_latents import ResampleByLatents
 from tfgen.callbacks.sample_grid import SampleGrid
 from tfgen.callbacks.save_model import SaveModel
 from tfgen.callbacks.stop_signals import TrainingStopped
@@ -18,6 +19,7 @@ __all__ = [
     "LatentDiagnostics",
     "ModeCoverage",
     "NotFiniteError",
+    "ResampleByLatents",
     "SampleGrid",
     "SaveModel",
     "TrainingStopped",
