@@ -7,6 +7,7 @@ minutes on this machine and the figures of `tfgen evaluate` on the test split, w
 real images would get in brackets. `vae_binary` and `iwae_binary` train the networks of
 the IWAE paper (784-200-200-50, tanh) on digits that were binarised once, each pixel
 drawn with its grey value as probability, and estimate log p(x) with 1,000 samples.
+`anomaly_<digit>` trains on the nine other digits and tells that one from them.
 """
 
 import argparse
@@ -28,7 +29,7 @@ class Row(NamedTuple):
 
     Attributes:
         train: Preset and flags.
-        metrics: What `tfgen evaluate` measures.
+        metrics: What `tfgen evaluate` measures, and flags of it.
         figures: What of it stands in the row.
     """
 
@@ -56,6 +57,14 @@ ROWS = {
         )
         for beta in (1, 4, 16)
     },
+    **{
+        f"anomaly_{digit}": Row(
+            f"vae_mnist_5k --data {{out}}/without_{digit}",
+            f"anomalies --anomalies {{out}}/only_{digit}",
+            ("anomaly_auc_negative_elbo", "anomaly_auc_likelihood_ratio"),
+        )
+        for digit in (0, 1, 4)
+    },
     "pix2pix": Row("pix2pix_openmoji_64", "translation", ()),
     "pix2pix_ba": Row(
         "pix2pix_openmoji_64 --direction ba --epochs 8 --learning-rate 5e-4",
@@ -68,16 +77,37 @@ BINARY = {"vae_binary": 1, "iwae_binary": 5}  # importance samples in training
 BINARY_EPOCHS, BINARY_SAMPLES = 60, 1000
 
 
-def run(row, run_directory, data_dir):
+def run(name, out, data_dir):
     """Returns minutes of training, and `metrics.json`."""
-    train = ["train", *shlex.split(row.train), "--out", str(run_directory)]
+    row, run_directory = ROWS[name], out / name
+    if name.startswith("anomaly"):
+        write_digits(out, int(name[-1]))
+    train = shlex.split(row.train.format(out=out))
+    train = ["train", *train, "--out", str(run_directory)]
     if "fashion" in row.train and data_dir:
         train += ["--data-dir", data_dir]
     start = time.perf_counter()
     call(*train, "--overwrite", "--seed", "0")
     minutes = (time.perf_counter() - start) / 60
-    call("evaluate", str(run_directory), "--metrics", row.metrics)
+    metrics = shlex.split(row.metrics.format(out=out))
+    call("evaluate", str(run_directory), "--metrics", *metrics)
     return minutes, json.loads((run_directory / "metrics.json").read_text())
+
+
+def write_digits(out, digit):
+    """Writes folders of digits: all but one, and that one."""
+    import numpy as np
+    from PIL import Image
+
+    import tfgen
+
+    for split in ("train", "test"):
+        images, labels = tfgen.data.load_array("mnist_5k", split, labels=True)
+        for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+            kind = "only" if label == digit else "without"
+            path = out / f"{kind}_{digit}" / split / f"{index:04d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.uint8(255 * image[..., 0])).save(path)
 
 
 def call(*arguments):
@@ -162,8 +192,8 @@ def main():
             minutes, figures = run_binary(BINARY[name])
             names = tuple(figures)
         else:
-            what = f"`tfgen train {ROWS[name].train}`"
-            minutes, figures = run(ROWS[name], options.out / name, options.data_dir)
+            what = f"`tfgen train {ROWS[name].train.format(out='runs')}`"
+            minutes, figures = run(name, options.out, options.data_dir)
             names = ROWS[name].figures
         text = describe(figures, names)
         print(f"| `{name}` | {what} | {minutes:.1f} | {text} |", flush=True)

@@ -13,9 +13,15 @@ import tfgen as package
 from tests.cli.conftest import SMALL, tfgen, write_images
 from tests.cli.sprites import make_sprites_run
 from tfgen import data, metrics
-from tfgen.cli import measures
+from tfgen.cli.measures import (
+    FEATURES,
+    Subject,
+    factors,
+    latent_space,
+    likelihood,
+    samples,
+)
 from tfgen.cli.run import Config, load_arrays, load_known_factors
-from tfgen.cli.subject import FEATURES, Subject
 
 
 def read(run):
@@ -115,7 +121,7 @@ def test_a_model_that_draws_training_images_is_found_out(runs):
 
     config = Config.read(runs["vae"])
     found = {
-        kind: {figure.name: figure for figure in measures.measure_samples(subject)}
+        kind: {figure.name: figure for figure in samples.measure_samples(subject)}
         for kind, subject in (
             ("memory", Memory(config, package.load(runs["vae"]), features="random")),
             ("model", subject_of(runs["vae"], features="random")),
@@ -143,7 +149,7 @@ def test_an_autoencoder_is_drawn_from_a_normal_of_its_latents(runs):
 
 def test_a_conditional_model_is_measured_with_its_labels(conditional_run):
     subject = subject_of(conditional_run, num_samples=5)
-    figures = {f.name: f.value for f in measures.measure_likelihood(subject)}
+    figures = {f.name: f.value for f in likelihood.measure_likelihood(subject)}
     images, labels = load_arrays(subject.config, "test", labels=True)
     expected = metrics.estimate_log_likelihood(
         package.load(conditional_run).log_weights,
@@ -152,7 +158,7 @@ def test_a_conditional_model_is_measured_with_its_labels(conditional_run):
     )
     assert figures["elbo"] == pytest.approx(expected.elbo.mean(), rel=1e-6)
     # Steps within the class of the start: of another class they would be others.
-    continuity = measures._measure_continuity(subject)
+    continuity = latent_space._measure_continuity(subject)
     assert continuity[0].value > 0.0
 
 
@@ -180,7 +186,7 @@ def test_factors_beside_chance(sprites_run):
     known = load_known_factors(subject.config, "test")
     codes = known.values.astype("float32")
     vars(subject)["encoded"] = {"mean": codes, "stddev": np.ones_like(codes)}
-    figures = {f.name: f for f in measures.measure_factors(subject)}
+    figures = {f.name: f for f in factors.measure_factors(subject)}
     for name in ("mig", "modularity", "factor_vae_score", "beta_vae_score"):
         assert figures[name].value > 0.7, name
     for figure in figures.values():
@@ -232,7 +238,7 @@ def test_figures_repeat_for_a_seed_and_images_stream(runs, monkeypatch):
     assert found[0] == found[1]
     # A set that does not fit into memory is read batch by batch.
     monkeypatch.setattr("tfgen.data.loading.IN_MEMORY_BYTES", 0)
-    monkeypatch.setattr(measures, "load_arrays", None)
+    monkeypatch.setattr("tfgen.cli.measures.subject.load_arrays", None)
     assert tfgen("evaluate", runs["other"], *flags, "--no-report") == 0
     streamed = read(runs["other"])
     assert streamed == found[0]
@@ -248,7 +254,7 @@ def test_distances_of_inception_are_called_fid(runs, monkeypatch):
 
     monkeypatch.setitem(FEATURES, "inception_v3", network)
     subject = subject_of(runs["vae"], features="inception_v3")
-    names = {figure.name for figure in measures.measure_samples(subject)}
+    names = {figure.name for figure in samples.measure_samples(subject)}
     assert {"fid", "kid"} <= names
     assert not {"frechet_distance", "kernel_distance"} & names
 

@@ -117,6 +117,9 @@ def test_evaluate_pix2pix(pix2pix_run, capsys):
     assert tfgen("evaluate", pix2pix_run) == 0
     shown = capsys.readouterr().out
     assert "copied" in shown
+    page = (pix2pix_run / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 2  # translations, curves
+    assert "the input, copied" in page
     found = json.loads((pix2pix_run / "metrics.json").read_text())["translation"]
     assert set(found) == {"ba"}
     inputs, targets = load_arrays(Config.read(pix2pix_run), "test")
@@ -135,8 +138,23 @@ def test_evaluate_pix2pix(pix2pix_run, capsys):
     assert set(found["ba"]["real"]) == {"kernel_distance", "kernel_distance_error"}
 
 
+def test_a_set_larger_than_memory_is_cut_and_said_so(cyclegan_run, monkeypatch, capsys):
+    from tfgen.cli.measures import translation
+
+    monkeypatch.setattr(translation, "_TRANSLATED_BYTES", 2 * 2 * 4 * 16 * 16 * 3)
+    flags = ("--metrics", "losses,translation", "--no-report")
+    assert tfgen("evaluate", cyclegan_run, *flags) == 0
+    assert "of the first 2 test images" in " ".join(capsys.readouterr().out.split())
+    found = json.loads((cyclegan_run / "metrics.json").read_text())
+    assert found["num_images"] == 2
+    # Too few for a distance of distributions.
+    assert set(found["translation"]["ab"]["model"]) == {
+        *("mean_absolute_error", "psnr", "ssim")
+    }
+
+
 def test_evaluate_cyclegan_both_ways(cyclegan_run):
-    assert tfgen("evaluate", cyclegan_run) == 0
+    assert tfgen("evaluate", cyclegan_run, "--no-report") == 0
     found = json.loads((cyclegan_run / "metrics.json").read_text())["translation"]
     assert set(found) == {"ab", "ba"}
     copies = [found[d]["copy"]["mean_absolute_error"] for d in ("ab", "ba")]
@@ -158,7 +176,7 @@ def test_domains_without_pairs_have_distances_only(
     (data / "testB" / "000.png").unlink()  # domains of unequal length
     config = json.loads((run / "config.json").read_text())
     (run / "config.json").write_text(json.dumps({**config, "data": str(data)}))
-    assert tfgen("evaluate", run) == 0
+    assert tfgen("evaluate", run, "--no-report") == 0
     found = json.loads((run / "metrics.json").read_text())["translation"]["ab"]
     assert set(found["model"]) == {"kernel_distance", "kernel_distance_error"}
 

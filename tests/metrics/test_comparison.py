@@ -6,7 +6,7 @@ import pytest
 from tfgen import metrics
 
 RNG = np.random.default_rng(0)
-NAMES = ["frechet_distance", "frechet_distance_infinity"]
+NAMES = ["frechet_distance", "frechet_distance_error", "frechet_distance_infinity"]
 NAMES += ["kernel_distance", "kernel_distance_error"]
 NAMES += ["precision", "recall", "density", "coverage"]
 
@@ -35,9 +35,22 @@ def test_scores_and_floors_by_hand():
     real, generated = rng.permutation(real), rng.permutation(generated)
     assert list(found.scores) == NAMES
     assert list(found.floors) == NAMES
-    scores, floors = score(real[:40], generated[:40]), score(real[:40], real[40:80])
-    assert list(found.scores.values()) == pytest.approx(scores)
-    assert list(found.floors.values()) == pytest.approx(floors)
+    for part, others in ((found.scores, generated), (found.floors, real[40:80])):
+        part.pop("frechet_distance_error")
+        expected = score(real[:40], others[:40])
+        assert list(part.values()) == pytest.approx(expected)
+
+
+def test_error_of_the_distance_is_its_scatter_over_draws():
+    draws = [
+        metrics.compare_samples(
+            RNG.normal(size=(200, 3)), 0.3 + RNG.normal(size=(100, 3)), as_they_are
+        ).scores
+        for _ in range(20)
+    ]
+    values = [scores["frechet_distance"] for scores in draws]
+    errors = [scores["frechet_distance_error"] for scores in draws]
+    assert 0.6 < np.mean(errors) / np.std(values, ddof=1) < 1.7
 
 
 def test_fewer_generated_than_real_are_compared_with_as_many():

@@ -96,8 +96,7 @@ def evaluate(
         the `commands` that make it again.
     """
     import tfgen
-    from tfgen.cli.measures import MEASURES
-    from tfgen.cli.subject import Subject
+    from tfgen.cli.measures import MEASURES, Subject
 
     names = _choose(metrics)
     config, start = Config.read(run), time.monotonic()
@@ -149,7 +148,7 @@ def show(
     from rich.markup import escape
     from rich.table import Table
 
-    from tfgen.cli import translation
+    from tfgen.cli.measures import translation
 
     others = others or {}
     table = Table()

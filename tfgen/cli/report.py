@@ -14,10 +14,9 @@ from export import markup
 from export.markup import tag
 from tfgen import pictures
 from tfgen.cli import evaluate, interpolate, reconstruct, sample, traverse
-from tfgen.cli.measures import nearest_training
+from tfgen.cli.measures import Subject, nearest_training
 from tfgen.cli.panels import Translator, make_translation_panels
 from tfgen.cli.run import Config, load_arrays
-from tfgen.cli.subject import Subject
 
 _PICTURED = 10
 
@@ -121,7 +120,7 @@ def _figures(found: dict[str, Any], others: dict[str, dict[str, Any]]) -> markup
 
 
 def _translations(found: dict[str, Any]) -> Iterator[markup.Html]:
-    from tfgen.cli.translation import MEANING, ROWS, cell
+    from tfgen.cli.measures.translation import MEANING, ROWS, cell
 
     if not found["translation"]:
         return

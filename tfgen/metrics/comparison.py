@@ -15,6 +15,8 @@ from tfgen.metrics.fidelity import (
 )
 from tfgen.metrics.nearest import density_coverage, precision_recall
 
+_NUM_RESAMPLES = 20
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
@@ -27,7 +29,8 @@ class Comparison:
         feature_network: Its name.
         num_samples: Integer, in each of the sets that are compared.
         scores: Of the generated images: `frechet_distance`, where there are samples
-            enough `frechet_distance_infinity`, `kernel_distance`,
+            enough `frechet_distance_error` (standard error, by the bootstrap) and
+            `frechet_distance_infinity`, then `kernel_distance`,
             `kernel_distance_error`, `precision`, `recall`, `density`, `coverage`.
         floors: The same of real images, as many: what a perfect generator would get.
     """
@@ -77,6 +80,7 @@ def _score(real: np.ndarray, generated: np.ndarray) -> dict[str, float]:
     kernel = kernel_distance(real, generated)
     found = {"frechet_distance": frechet_distance(real, generated)}
     if len(real) >= 2 * (real.shape[1] + 1):
+        found["frechet_distance_error"] = _bootstrap_error(real, generated)
         infinite = extrapolate_frechet_distance(real, generated)
         found["frechet_distance_infinity"] = infinite
     return {
@@ -86,6 +90,20 @@ def _score(real: np.ndarray, generated: np.ndarray) -> dict[str, float]:
         **precision_recall(real, generated)._asdict(),
         **density_coverage(real, generated)._asdict(),
     }
+
+
+def _bootstrap_error(real: np.ndarray, generated: np.ndarray) -> float:
+    """Returns the deviation of the Frechet distance over resampled sets."""
+    rng = np.random.default_rng(0)
+
+    def resample(samples: np.ndarray) -> np.ndarray:
+        return samples[rng.integers(len(samples), size=len(samples))]
+
+    distances = [
+        frechet_distance(resample(real), resample(generated))
+        for _ in range(_NUM_RESAMPLES)
+    ]
+    return float(np.std(distances, ddof=1))
 
 
 def _name(network: Callable[[Any], Any]) -> str:

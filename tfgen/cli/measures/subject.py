@@ -4,6 +4,7 @@ The test split is read in batches, so that a set larger than memory streams.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from tfgen.cli.run import Config, load_arrays, load_batches
 from tfgen.errors import UserError
 
 MOST_PAIRED = 5000  # of what is compared pair by pair: time grows with the square
+NUM_NEIGHBORS = 5  # of density and coverage
 _BATCH_SIZE = 100
 _MOST_TRAIN, _TRAIN_BYTES = 10_000, 2**29
 
@@ -34,6 +36,9 @@ class Figure(NamedTuple):
     meaning: str
     error: float | None = None
     floor: float | None = None
+
+
+Figures = list[Figure]
 
 
 class Subject:
@@ -209,3 +214,21 @@ FEATURES: dict[str, Callable[[Config], Any]] = {
     "inception_v3": _inception,
     "mobilenet_v2": _mobilenet,
 }
+
+
+def suffices(subject: Subject) -> bool:
+    """Returns whether there are images to compare distributions by; notes if not."""
+    count = len(subject.test_features)
+    if count // 2 > NUM_NEIGHBORS:
+        return True
+    note = f"{count} test images are too few to compare distributions of images"
+    if note not in subject.notes:
+        subject.notes.append(note)
+    return False
+
+
+def standard_error(values: np.ndarray) -> float | None:
+    """Returns the standard error of the mean of values `(n,)`; None of one value."""
+    if len(values) < 2:
+        return None
+    return float(np.std(values, ddof=1) / math.sqrt(len(values)))

@@ -1,15 +1,19 @@
 """How good translations are: beside the input copied, the mean image, and real ones."""
 
+import math
 from typing import Any
 
 import numpy as np
 
+from tfgen.cli.measures.subject import Figure, Figures, Subject, image_shape
 from tfgen.cli.panels import Translator
 from tfgen.cli.run import Config, load_arrays
 
 # Training images at most, of the mean image and of the features.
 _MOST_TRAIN, _TRAIN_BYTES = 4096, 2**29
+_LEAST_IMAGES = 3  # of a kernel distance
 _LEAST_SSIM = 11  # pixels, of its window
+_TRANSLATED_BYTES = 2**31
 _MOST_PSNR = 100.0  # dB, of an image that is equal: the mean over images stays finite
 
 MEANING = {
@@ -24,6 +28,39 @@ ROWS = {
     "mean_image": "the mean target",
     "real": "real targets",
 }
+
+
+def measure_translation(subject: Subject) -> Figures | None:
+    """Translations against the truth, or the target domain: a table of its own."""
+    if subject.config.kind == "images":
+        return None
+    from tfgen.cli.panels import Translator
+
+    config = subject.config
+    translator = Translator(subject.model, config.direction, subject.seed)
+    arrays = load_translated(subject)
+    subject.translation = evaluate(translator, config, *arrays)
+    return [Figure("num_images", len(arrays[0]), "test images")]
+
+
+def load_translated(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
+    """Returns test images of both kinds, as many as are measured."""
+    size = 2 * 4 * math.prod(image_shape(subject.config))
+    most = max(1, _TRANSLATED_BYTES // size)
+    count = min(most, subject.num_images or most)
+    images, targets = load_arrays(subject.config, "test", count)
+    if len(images) == most:
+        note = f"translations are of the first {most} test images: more fill the memory"
+        subject.notes += [note] * (note not in subject.notes)
+    return images, targets
+
+
+def make_pairs(images: np.ndarray, targets: np.ndarray, batch_size: int) -> Any:
+    """Returns a dataset of pairs."""
+    """Returns a dataset of pairs."""
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((images, targets)).batch(batch_size)
 
 
 def evaluate(
@@ -84,6 +121,8 @@ def _distances(
 ) -> dict[str, dict[str, float]]:
     from tfgen.metrics import build_random_features, kernel_distance
 
+    if min(len(truth), len(reference)) < _LEAST_IMAGES:
+        return {}
     network = build_random_features(truth.shape[1:])
 
     def features(images: np.ndarray) -> np.ndarray:

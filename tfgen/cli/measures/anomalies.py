@@ -1,0 +1,84 @@
+"""How well a model tells unusual images from those it was trained on."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tfgen.cli.measures.likelihood import estimate
+from tfgen.cli.measures.subject import Figure, Figures, Subject
+
+_BATCH_SIZE = 100
+
+
+def measure_anomalies(subject: Subject) -> Figures | None:
+    """How well scores tell images of another source from test images."""
+    if subject.anomalies is None:
+        return None
+    from tfgen.metrics import anomaly_roc
+
+    usual = _anomaly_scores(subject, subject.batches("scores of test images"))
+    count = len(next(iter(usual.values())))
+    others = _anomaly_scores(subject, _load_anomalies(subject, count))
+    is_anomaly = np.repeat([False, True], [count, len(next(iter(others.values())))])
+    figures = []
+    for name, meaning in _ANOMALIES.items():
+        if name in usual:
+            scores = np.concatenate([usual[name], others[name]])
+            roc = subject.rocs[name] = anomaly_roc(scores, is_anomaly)
+            text = f"area under the ROC, {subject.anomalies} as anomalies: {meaning}"
+            figures.append(Figure(f"anomaly_auc_{name}", roc.auc, text, floor=0.5))
+    return figures
+
+
+def _load_anomalies(subject: Subject, num_images: int) -> Iterable[Any]:
+    from tfgen import data
+
+    config = subject.config
+    batches = data.load_images(
+        subject.anomalies,
+        "test",
+        image_size=config.image_size,
+        channels=config.channels,
+        batch_size=_BATCH_SIZE,
+        shuffle=False,
+        data_dir=config.data_dir,
+    )
+    some = batches.unbatch().take(num_images).batch(_BATCH_SIZE)
+    return subject.track(some, "scores of anomalies")
+
+
+def _anomaly_scores(subject: Subject, batches: Iterable[Any]) -> dict[str, np.ndarray]:
+    """Returns scores by name, each `(num_images,)`."""
+    from tfgen.metrics import complexity, likelihood_ratio
+
+    seen, errors, sizes = [], [], []
+
+    def scored() -> Iterator[np.ndarray]:
+        for batch in batches:
+            images = np.asarray(batch)
+            outputs = subject.endpoints.run("reconstruct", images)["images"]
+            errors.append(np.square(outputs - images).mean(axis=(1, 2, 3)))
+            sizes.append(complexity(images))
+            seen.append(len(images))
+            yield images
+
+    if not hasattr(subject.model, "log_weights"):
+        for _ in scored():
+            pass
+        return {"reconstruction_error": np.concatenate(errors)}
+    found = estimate(subject, scored())
+    return {
+        "negative_elbo": -found.elbo,
+        "likelihood_ratio": likelihood_ratio(
+            found.log_likelihood, -np.concatenate(sizes)
+        ),
+        "reconstruction_error": np.concatenate(errors),
+    }
+
+
+_ANOMALIES = {
+    "negative_elbo": "-ELBO",
+    "likelihood_ratio": "likelihood against the size of the image as PNG",
+    "reconstruction_error": "mean squared error of the reconstruction",
+}
