@@ -84,7 +84,7 @@ def cases():
         yield pytest.param(name, marks=marks)
 
 
-@pytest.mark.parametrize("name", cases())
+@pytest.mark.parametrize("name", list(cases()))
 def test_small(name, tmp_path, loader):
     # It checks the served model in a fresh process: only the .tflite file once more.
     export.export_model(make_small(name), tmp_path, name, latency_seconds=0)
