@@ -53,7 +53,7 @@ ROWS = {
     "sngan_fashion": Row("sngan_fashion_mnist --epochs 3", "samples", SAMPLES),
     **{
         f"sprites_beta_{beta}": Row(
-            f"vae_sprites --beta {beta}", "losses,factors", FACTORS
+            f"vae_sprites --beta {beta} --epochs 6", "losses,factors", FACTORS
         )
         for beta in (1, 4, 16)
     },

@@ -1,7 +1,9 @@
 """`tfgen evaluate RUN`: how good the model is on images that it has not seen."""
 
+import dataclasses
 import itertools
 import json
+import math
 import pathlib
 import time
 from collections.abc import Iterable
@@ -79,9 +81,42 @@ def command(run: str, beside: tuple[str, ...], report: bool, **options: Any) -> 
         click.echo(write_report(run, found, others))
 
 
+@dataclasses.dataclass
+class Evaluation:
+    """What was found.
+
+    Attributes:
+        groups: Of `METRICS` -> list of `Figure`.
+        subject: What was measured, and what else is known of it.
+        seconds: That it took.
+        commands: Those that make it again.
+    """
+
+    groups: dict[str, list[Any]]
+    subject: Any
+    seconds: float
+    commands: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns name -> figure, with `name_error` and `name_floor` where known."""
+        values: dict[str, Any] = {}
+        for figure in itertools.chain(*self.groups.values()):
+            values[figure.name] = figure.value
+            for suffix in ("error", "floor"):
+                if getattr(figure, suffix) is not None:
+                    values[f"{figure.name}_{suffix}"] = getattr(figure, suffix)
+        others = {
+            "translation": self.subject.translation,
+            "notes": self.subject.notes,
+            "commands": self.commands,
+        }
+        values |= {name: value for name, value in others.items() if value}
+        return {name: _finite(value) for name, value in values.items()}
+
+
 def evaluate(
     run: str, metrics: str | None = None, seed: int = 0, **options: Any
-) -> dict[str, Any]:
+) -> Evaluation:
     """Measures a run on its test split and writes `metrics.json`.
 
     Args:
@@ -89,11 +124,6 @@ def evaluate(
         metrics: Names of `METRICS` with commas between; all that suit by default.
         seed: Of all draws.
         **options: Of `Subject`.
-
-    Returns:
-        `groups`, name -> list of `Figure`; `translation`, of `translation.evaluate`, or
-        `None`; `notes`; `subject`; `seconds` it took; and
-        the `commands` that make it again.
     """
     import tfgen
     from tfgen.cli.measures import MEASURES, Subject
@@ -111,23 +141,18 @@ def evaluate(
             raise UserError(f"--metrics {name}: {why}; leave it out")
         if part:
             groups[name] = part
-    found = {
-        "groups": groups,
-        "translation": subject.translation,
-        "notes": subject.notes,
-        "subject": subject,
-        "seconds": time.monotonic() - start,
-        "commands": [
-            _train_command(config, run),
-            _command(run, metrics, seed, options),
-        ],
-    }
-    write_json(_as_json(found), pathlib.Path(run) / "metrics.json")
+    found = Evaluation(
+        groups,
+        subject,
+        time.monotonic() - start,
+        [_train_command(config, run), _command(run, metrics, seed, options)],
+    )
+    write_json(found.as_json(), pathlib.Path(run) / "metrics.json")
     return found
 
 
 def write_report(
-    run: str, found: dict[str, Any], others: dict[str, dict[str, Any]] | None = None
+    run: str, found: Evaluation, others: dict[str, dict[str, Any]] | None = None
 ) -> pathlib.Path:
     """Writes `report.html` of what `evaluate` found; returns its path."""
     from tfgen.cli import report
@@ -140,9 +165,7 @@ def write_report(
     return path
 
 
-def show(
-    found: dict[str, Any], others: dict[str, dict[str, Any]] | None = None
-) -> None:
+def show(found: Evaluation, others: dict[str, dict[str, Any]] | None = None) -> None:
     """Prints the figures and what they are."""
     from rich.console import Console
     from rich.markup import escape
@@ -156,16 +179,16 @@ def show(
     for name in ("value", "floor", *others, "what it is"):
         table.add_column(name)
     console = Console()
-    for figures in found["groups"].values():
+    for figures in found.groups.values():
         for figure in figures:
             value, floor = cell(figure.value, figure.error), cell(figure.floor)
             beside = [cell(other.get(figure.name)) for other in others.values()]
             table.add_row(figure.name, value, floor, *beside, escape(figure.meaning))
         table.add_section()
     console.print(table)
-    if found["translation"]:
-        console.print(translation.table(found["translation"]))
-    for note in found["notes"]:
+    if found.subject.translation:
+        console.print(translation.table(found.subject.translation))
+    for note in found.subject.notes:
         console.print(f"note: {escape(note)}")
 
 
@@ -175,6 +198,12 @@ def cell(value: Any, error: float | None = None) -> str:
         return ""
     text = f"{value:.4f}" if isinstance(value, float) else str(value)
     return text if error is None else f"{text} ± {error:.4f}"
+
+
+def _finite(value: Any) -> Any:
+    """Returns the value; None for what JSON lacks, as of a model that diverged."""
+    is_number = isinstance(value, float)
+    return None if is_number and not math.isfinite(value) else value
 
 
 def _choose(metrics: str | None) -> list[str]:
@@ -195,20 +224,6 @@ def _track(batches: Iterable[Any], what: str) -> Iterable[Any]:
     if not console.is_terminal:
         return batches
     return track(batches, what, console=console, transient=True)
-
-
-def _as_json(found: dict[str, Any]) -> dict[str, Any]:
-    """Returns name -> figure, with `name_error` and `name_floor` where known."""
-    values: dict[str, Any] = {}
-    for figure in itertools.chain(*found["groups"].values()):
-        values[figure.name] = figure.value
-        for suffix in ("error", "floor"):
-            if getattr(figure, suffix) is not None:
-                values[f"{figure.name}_{suffix}"] = getattr(figure, suffix)
-    for name in ("translation", "notes", "commands"):
-        if found[name]:
-            values[name] = found[name]
-    return values
 
 
 def _read_metrics(run: str) -> dict[str, Any]:

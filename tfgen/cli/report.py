@@ -1,9 +1,15 @@
 """The report of `tfgen evaluate`: figures, pictures and how they were made."""
 
+import contextlib
 import csv
+import dataclasses
+import datetime
 import importlib.metadata
 import io
+import json
+import os
 import pathlib
+import platform
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -51,7 +57,7 @@ _DRAWN = (
 
 
 def make_page(
-    run: str, found: dict[str, Any], others: dict[str, dict[str, Any]]
+    run: str, found: evaluate.Evaluation, others: dict[str, dict[str, Any]]
 ) -> str:
     """Returns the page as HTML.
 
@@ -60,7 +66,7 @@ def make_page(
         found: What `evaluate` returned.
         others: Name -> `metrics.json` of runs whose figures are shown beside.
     """
-    subject = found["subject"]
+    subject = found.subject
     config = subject.config
     attribution = config.attribution
     return markup.document(
@@ -89,10 +95,12 @@ def _summary(subject: Subject) -> str:
 # ---- figures -------------------------------------------------------------------------
 
 
-def _figures(found: dict[str, Any], others: dict[str, dict[str, Any]]) -> markup.Html:
+def _figures(
+    found: evaluate.Evaluation, others: dict[str, dict[str, Any]]
+) -> markup.Html:
     labels = ["Metric", "Value", "Floor", *others, "What it is"]
     bodies = []
-    for group, figures in found["groups"].items():
+    for group, figures in found.groups.items():
         title = group.replace("_", " ").capitalize()
         head = tag("th", title, colspan=len(labels), scope="rowgroup")
         lines = []
@@ -115,18 +123,18 @@ def _figures(found: dict[str, Any], others: dict[str, dict[str, Any]]) -> markup
         tag("h2", "Figures"),
         tag("table", markup.table_head(labels), *bodies),
         tag("p", note, class_="note"),
-        *[tag("p", "Note: ", text, class_="note") for text in found["notes"]],
+        *[tag("p", "Note: ", text, class_="note") for text in found.subject.notes],
     )
 
 
-def _translations(found: dict[str, Any]) -> Iterator[markup.Html]:
+def _translations(found: evaluate.Evaluation) -> Iterator[markup.Html]:
     from tfgen.cli.measures.translation import MEANING, ROWS, cell
 
-    if not found["translation"]:
+    if not found.subject.translation:
         return
     yield tag("h2", "Translations")
     labels = ["Images", *[f"{name} ({MEANING[name]})" for name in MEANING]]
-    for direction, rows in found["translation"].items():
+    for direction, rows in found.subject.translation.items():
         lines = [
             _line(labels, [ROWS[name], *[cell(values, m) for m in MEANING]])
             for name, values in rows.items()
@@ -162,8 +170,6 @@ def _pictures(run: str, subject: Subject) -> Iterator[markup.Html]:
 
 
 def _quietly(command: Any, arguments: list[str]) -> None:
-    import contextlib
-
     with contextlib.redirect_stdout(io.StringIO()):  # it says where it writes
         command.main(arguments, standalone_mode=False)
 
@@ -224,17 +230,11 @@ def _as_png(picture: Any) -> bytes:
 # ---- how it was made -----------------------------------------------------------------
 
 
-def _how_it_was_made(config: Config, found: dict[str, Any]) -> markup.Html:
-    import dataclasses
-    import datetime
-    import json
-    import os
-    import platform
-
+def _how_it_was_made(config: Config, found: evaluate.Evaluation) -> markup.Html:
     versions = {**config.versions, "scikit-learn": _version("scikit-learn")}
     facts = [
         f"{datetime.date.today()}",
-        f"measured in {found['seconds']:.0f} s",
+        f"measured in {found.seconds:.0f} s",
         platform.processor() or platform.machine(),
         f"{os.cpu_count()} cores",
         platform.system(),
@@ -242,7 +242,7 @@ def _how_it_was_made(config: Config, found: dict[str, Any]) -> markup.Html:
     return markup.join(
         tag("h2", "How it was made"),
         tag("p", "To make it again:"),
-        *[tag("pre", tag("code", command)) for command in found["commands"]],
+        *[tag("pre", tag("code", command)) for command in found.commands],
         tag("p", " · ".join(facts)),
         tag("p", " · ".join(f"{k} {v}" for k, v in versions.items() if v)),
         tag(
