@@ -106,6 +106,7 @@ def test_small(name, tmp_path, loader):
 
 
 @pytest.mark.large
+@pytest.mark.timeout(1800)  # CycleGAN's two generators at 256 x 256
 @pytest.mark.parametrize("name", tfgen.list_presets())
 def test_at_the_size_of_the_paper(name, tmp_path, loader):
     model = tfgen.create_model(name, seed=0)
