@@ -134,10 +134,12 @@ def evaluate(
     subject = Subject(config, model, seed=seed, track=_track, **options)
     groups = {}
     for name in names:
+        num_notes = len(subject.notes)
         part = MEASURES[name](subject)
         if part is None and metrics is not None:
             kind = type(model).__name__
-            why = " ".join(subject.notes) or f"it does not suit {kind} on {config.data}"
+            why = " ".join(subject.notes[num_notes:])
+            why = why or f"it does not suit {kind} on {config.data}"
             raise UserError(f"--metrics {name}: {why}; leave it out")
         if part:
             groups[name] = part
@@ -238,34 +240,29 @@ def _read_metrics(run: str) -> dict[str, Any]:
 
 def _train_command(config: Config, run: str) -> str:
     """Returns the command that makes the run again."""
-    flags = {
-        "data": config.data,
-        "data-dir": config.data_dir,
-        "epochs": config.epochs,
-        "batch-size": config.batch_size,
-        "seed": config.seed,
-        **{name.replace("_", "-"): value for name, value in config.overrides.items()},
-    }
-    if config.precision != "float32":
-        flags["precision"] = config.precision
+    words = ["tfgen", "train", config.preset]
+    names = ["data", "data_dir", "epochs", "batch_size", "seed", "precision"]
+    names += ["steps_per_execution", "strategy"]
+    if config.kind != "images":
+        names.append("load_size")
+        words.append("--mirror" if config.mirror else "--no-mirror")
     if config.kind == "pairs":
-        flags["direction"] = config.direction
-    return _join(["tfgen", "train", config.preset], {**flags, "out": run})
+        names.append("direction")
+    if config.skip_bad_images:
+        words.append("--skip-bad-images")
+    values = {name: getattr(config, name) for name in names}
+    return _join(words, {**values, **config.overrides, "out": run})
 
 
 def _command(run: str, metrics: str | None, seed: int, options: dict) -> str:
-    flags = {name.replace("_", "-"): value for name, value in options.items()}
-    return _join(
-        ["tfgen", "evaluate", run], {"metrics": metrics, "seed": seed, **flags}
-    )
+    words = ["tfgen", "evaluate", run]
+    return _join(words, {"metrics": metrics, "seed": seed, **options})
 
 
 def _join(words: list[str], flags: dict[str, Any]) -> str:
     import shlex
 
     for name, value in flags.items():
-        if isinstance(value, bool):
-            words.append(f"--{'' if value else 'no-'}{name}")
-        elif value is not None:
-            words += [f"--{name}", str(value)]
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)

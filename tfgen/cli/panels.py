@@ -62,11 +62,17 @@ class Endpoints:
         return {n: np.concatenate([np.asarray(p[n]) for p in parts]) for n in names}
 
     def sample(
-        self, num: int, seed: int, labels: np.ndarray | None = None
+        self, num: int, seed: int, labels: np.ndarray | None = None, start: int = 0
     ) -> np.ndarray:
-        """Returns `num` images: image i is the served sample of `seed * 2**32 + i`."""
-        seeds = np.int64(seed) * 2**32 + np.arange(num, dtype="int64")
-        return self.run("sample", seeds, self.labels(num, labels))["images"]
+        """Returns images `start` to `num`, as they are served.
+
+        Image i is the served sample of `seed * 2**32 + i`. Labels, if given, are those
+        of the images from 0.
+        """
+        seeds = np.int64(seed) * 2**32 + np.arange(start, num, dtype="int64")
+        labels = self.labels(num, labels)
+        labels = None if labels is None else labels[start:]
+        return self.run("sample", seeds, labels)["images"]
 
     def labels(self, num: int, labels: np.ndarray | None = None) -> np.ndarray | None:
         """Returns labels for `num` images: those given, or the classes in turn."""

@@ -52,7 +52,7 @@ def _anomaly_scores(subject: Subject, batches: Iterable[Any]) -> dict[str, np.nd
     """Returns scores by name, each `(num_images,)`."""
     from tfgen.metrics import complexity, likelihood_ratio
 
-    seen, errors, sizes = [], [], []
+    errors, sizes = [], []
 
     def scored() -> Iterator[np.ndarray]:
         for batch in batches:
@@ -60,7 +60,6 @@ def _anomaly_scores(subject: Subject, batches: Iterable[Any]) -> dict[str, np.nd
             outputs = subject.endpoints.run("reconstruct", images)["images"]
             errors.append(np.square(outputs - images).mean(axis=(1, 2, 3)))
             sizes.append(complexity(images))
-            seen.append(len(images))
             yield images
 
     if not hasattr(subject.model, "log_weights"):

@@ -151,11 +151,7 @@ class Subject:
         images, variable by variable.
         """
         if "sample" in self.endpoints:
-            # The numbers of served samples, so that the same images can be had there.
-            seeds = np.int64(self.seed) * 2**32 + np.arange(start, start + count)
-            labels = self.endpoints.labels(start + count)
-            labels = None if labels is None else labels[start:]
-            return self.endpoints.run("sample", seeds, labels)["images"]
+            return self.endpoints.sample(start + count, self.seed, start=start)
         rng = np.random.default_rng([self.seed, start])
         noise = rng.normal(size=(count, self.latents.shape[1]))
         latents = self.latents.mean(axis=0) + self.latents.std(axis=0) * noise

@@ -57,7 +57,6 @@ def load_translated(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
 
 def make_pairs(images: np.ndarray, targets: np.ndarray, batch_size: int) -> Any:
     """Returns a dataset of pairs."""
-    """Returns a dataset of pairs."""
     import tensorflow as tf
 
     return tf.data.Dataset.from_tensor_slices((images, targets)).batch(batch_size)
