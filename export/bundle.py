@@ -74,13 +74,11 @@ def export_model(
     about = About(name, description, licence)
     with staging(directory / name) as stage:
         job = _Job(model, stage, names, about, examples, progress)
-        job.write_saved_model()
+        job.write_saved_model(is_served="serving" in formats)
         if "edge" in formats:
             job.write_edge(quantizations, representative_data)
         if "onnx" in formats:
             job.write_onnx()
-        if "serving" not in formats:
-            del job.files[0]
         _require_agreement(job.files)
         export = job.describe(latency_seconds)
         _publish(stage, directory, names if "serving" in formats else None, export)
@@ -139,13 +137,14 @@ class _Job:
     def saved(self) -> pathlib.Path:
         return self.stage / self.names.served
 
-    def write_saved_model(self) -> None:
-        """Writes what is served, and what all else is made of."""
+    def write_saved_model(self, is_served: bool) -> None:
+        """Writes what is served, which is run then, and what all else is made of."""
         self.progress("SavedModel")
         export_saved_model(
             self.model, self.saved.parent, self.names.version, examples=self.examples
         )
-        self._add(self.saved)
+        if is_served:
+            self._add(self.saved)
 
     def write_edge(self, quantizations: Sequence[str], data: Any) -> None:
         """Writes a .tflite file for each quantization."""

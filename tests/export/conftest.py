@@ -5,6 +5,7 @@ import keras
 import pytest
 
 import export
+from tests.made_once import made_once
 
 from .small import Autoencoder
 
@@ -12,13 +13,18 @@ from .small import Autoencoder
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory):
     """An autoencoder exported both ways; tests read it, and change a copy."""
-    keras.utils.set_random_seed(0)
-    folder = tmp_path_factory.mktemp("shipped")
+    keras.utils.set_random_seed(0)  # the same weights in every process
     model = Autoencoder()
     model.compile(optimizer="adam")
     model.optimizer.build(model.trainable_variables)
-    version = export.export_saved_model(model, folder / "saved" / "model")
-    tflite = export.export_tflite(version, folder / "edge" / "model.tflite")
+
+    def export_it(folder):
+        version = export.export_saved_model(model, folder / "saved" / "model")
+        export.export_tflite(version, folder / "edge" / "model.tflite")
+
+    folder = made_once(tmp_path_factory, "shipped", export_it)
+    version = folder / "saved" / "model" / "1"
+    tflite = folder / "edge" / "model.tflite"
     return SimpleNamespace(model=model, version=version, tflite=tflite)
 
 

@@ -142,8 +142,9 @@ def test_a_file_that_differs_leaves_nothing(tmp_path, monkeypatch):
         ]
 
     monkeypatch.setattr(bundle, "check_file", spoil)
+    options = {"formats": ["serving"], "latency_seconds": 0}
     with pytest.raises(export.CheckError, match=r"serving/m/1 \[scale\]: differs"):
-        export.export_model(make_model(), tmp_path, "m", latency_seconds=0)
+        export.export_model(make_model(), tmp_path, "m", **options)
     assert names_in(tmp_path) == []
 
 
