@@ -310,7 +310,7 @@ def test_a_full_disk_stops_with_a_message_and_leaves_the_last_good_one(
     ("number", "step", "event"),
     [
         pytest.param(signal.SIGINT, 2, "train", marks=pytest.mark.large),
-        (signal.SIGTERM, 5, "train"),
+        pytest.param(signal.SIGTERM, 5, "train", marks=pytest.mark.large),
         (signal.SIGINT, 4, "test"),
     ],
 )
