@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -60,9 +61,9 @@ def test_existing_run_is_never_overwritten_silently(vae_run, folder, capsys):
     assert (vae_run / "model.keras").read_bytes() == before
 
 
-def test_overwrite_leaves_nothing_of_the_earlier_run(folder, tmp_path):
+def test_overwrite_leaves_nothing_of_the_earlier_run(autoencoder_run, folder, tmp_path):
+    shutil.copytree(autoencoder_run, tmp_path / "run")
     flags = ("--data", folder, "--out", tmp_path / "run", *SMALL)
-    assert tfgen("train", "autoencoder_mnist_5k", *flags) == 0
     assert tfgen("train", "vae_mnist_5k", "--overwrite", *flags, "--epochs", 1) == 0
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 1
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 2
@@ -126,6 +127,7 @@ def test_keyboard_interrupt_says_what_is_kept(folder, tmp_path, capsys, monkeypa
     assert int(package.load(out).optimizer.iterations) == 4
 
 
+@pytest.mark.large  # by the same code as workers: distributed/test_command.py
 def test_mirrored_trains_what_one_device_trains(vae_run, folder, tmp_path):
     out = tmp_path / "run"
     flags = ("--data", folder, "--out", out, *SMALL, "--strategy", "mirrored")
