@@ -245,6 +245,7 @@ def _emoji(openmoji_dir, split):
     return list(examples.as_numpy_iterator())
 
 
+@pytest.mark.large  # of few groups above
 def test_emoji_halves_share_no_group(openmoji_dir):
     examples = _emoji(openmoji_dir, "train")
     images = load_domain_arrays(
