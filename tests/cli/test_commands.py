@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import tfgen as package
+from export import report
 from export.latency import Latency
 from tests.cli.conftest import tfgen
 from tfgen.cli import export
@@ -211,7 +212,8 @@ def test_export_and_check(vae_run, tmp_path, capsys):
     show_latency(entry, capsys)
     assert (out / "report.html").is_file()
     assert (out / "README.md").is_file()
-    assert tfgen("check", out) == 0
+    assert report.verify_hashes(out, report.read(out)) == []
+    assert tfgen("check", out / "edge") == 0
     (out / "edge" / "mine-v2-int8.tflite").unlink()
     shutil.rmtree(out / "serving")  # which would be run once more
     assert tfgen("check", out) == 1

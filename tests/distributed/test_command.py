@@ -14,7 +14,7 @@ from tests.cli.conftest import tfgen, write_images
 from tests.distributed import launch
 from tfgen.cli.strategy import WORKER_LOST_CODE
 
-EPOCHS, STEPS = 3, 4
+EPOCHS, STEPS = 2, 4
 FLAGS = ("--filters", 4, "--latent-dim", 3, "--epochs", EPOCHS, "--batch-size", 16)
 FLAGS += ("--checkpoint-every", 3, "--keep-checkpoints", 100)
 
