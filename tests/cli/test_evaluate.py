@@ -1,11 +1,13 @@
 """`tfgen evaluate`: figures by hand, what suits which model, and the report."""
 
+import dataclasses
 import html.parser
 import json
 import math
 import re
 import shlex
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from tfgen import data, metrics
 from tfgen.cli.evaluate import _train_command
 from tfgen.cli.measures import (
     FEATURES,
+    MEASURES,
     Subject,
     factors,
     latent_space,
@@ -25,6 +28,7 @@ from tfgen.cli.measures import (
 )
 from tfgen.cli.run import Config, load_arrays, load_known_factors
 from tfgen.cli.train import _preset_command
+from tfgen.errors import UserError
 from tfgen.presets import get_preset
 
 
@@ -201,7 +205,7 @@ def test_factors_beside_chance(sprites_run):
     subject = subject_of(sprites_run)
     known = load_known_factors(subject.config, "test")
     codes = known.values.astype("float32")
-    vars(subject)["encoded"] = {"mean": codes, "stddev": np.ones_like(codes)}
+    vars(subject)["encoded"] = types.SimpleNamespace(latents=codes)
     figures = {f.name: f for f in factors.measure_factors(subject)}
     for name in ("mig", "modularity", "factor_vae_score", "beta_vae_score"):
         assert figures[name].value > 0.7, name
@@ -243,6 +247,82 @@ def test_anomalies_are_told_from_test_images(runs, tmp_path):
     same = ("--anomalies", config.data)
     assert tfgen("evaluate", runs["ae"], *flags, *same) == 0
     assert read(runs["ae"])["anomaly_auc_reconstruction_error"] == 0.5
+
+
+@pytest.fixture(scope="module")
+def held_out(runs):
+    """A VAE that has seen the classes 0 and 2 of three, evaluated."""
+    run = runs["vae"].parent / "held_out"
+    images = Config.read(runs["vae"]).data
+    flags = ("--data", images, "--out", run, *SMALL, "--held-out-classes", "class_1")
+    assert tfgen("train", "vae_mnist_5k", *flags) == 0
+    flags = ("--metrics", "losses,likelihood,anomalies", "--num-samples", 5)
+    assert tfgen("evaluate", run, *flags) == 0
+    return run
+
+
+def test_held_out_classes_are_the_anomalies(held_out):
+    found, config = read(held_out), Config.read(held_out)
+    parts = [
+        data.load_array(config.data, "test", channels=1, classes=classes)
+        for classes in ((0, 2), ("class_1",))
+    ]
+    assert found["num_images"] == len(parts[0])
+    is_anomaly = np.repeat([False, True], [len(part) for part in parts])
+    images, model = np.concatenate(parts), package.load(held_out)
+    errors = np.square(np.asarray(model(images)) - images).mean(axis=(1, 2, 3))
+    score = metrics.anomaly_roc(errors, is_anomaly).auc
+    assert found["anomaly_auc_reconstruction_error"] == pytest.approx(score)
+    assert {"anomaly_auc_negative_elbo", "anomaly_auc_likelihood_ratio"} <= set(found)
+    page = Page((held_out / "report.html").read_text())
+    assert "Anomalies" in {marks.get("alt") for _, marks in page.tags}
+    assert "Images of the held-out classes class_1 told from" in " ".join(page.texts)
+    assert "--held-out-classes class_1" in found["commands"][0]
+
+
+def test_other_images_come_before_held_out_classes(held_out, runs):
+    same = Config.read(held_out).data
+    flags = ("--metrics", "anomalies", "--num-samples", 2, "--no-report")
+    assert tfgen("evaluate", held_out, *flags, "--anomalies", same) == 0
+    subject = subject_of(held_out, anomalies=same)
+    assert subject.unusual == same
+
+
+def test_a_class_without_test_images_is_noted(held_out, tmp_path):
+    run, images = tmp_path / "run", tmp_path / "images"
+    config = json.loads((held_out / "config.json").read_text())
+    for split in ("train", "test"):
+        shutil.copytree(config["data"], images / split)
+    shutil.rmtree(images / "test" / "class_1")
+    shutil.copytree(held_out, run)
+    (run / "config.json").write_text(json.dumps({**config, "data": str(images)}))
+    subject = subject_of(run)
+    assert MEASURES["anomalies"](subject) is None
+    assert "no image of these classes" in subject.notes[0]
+
+
+def test_a_conditional_model_draws_the_classes_that_it_knows(gan_run, capsys):
+    subject = subject_of(gan_run)
+    config = dataclasses.replace(subject.config, held_out_classes="class_1")
+    subject = Subject(config, subject.model)
+    seen, run = [], subject.endpoints.run
+    subject.endpoints.run = lambda *args: seen.append(args[2]) or run(*args)
+    subject.draw(2, 3)
+    assert seen[0].tolist() == [0, 2, 0]
+    # It gives an image no score.
+    assert MEASURES["anomalies"](subject) is None
+
+
+def test_damaged_anomalies_are_skipped_as_in_training(runs, tmp_path):
+    write_images(tmp_path, count=20)
+    (tmp_path / "class_0" / "broken.png").write_bytes(b"no image")
+    config = Config.read(runs["ae"])
+    subject = Subject(config, package.load(runs["ae"]), anomalies=str(tmp_path))
+    with pytest.raises(UserError, match="--skip-bad-images"):
+        MEASURES["anomalies"](subject)
+    config.skip_bad_images = True
+    with pytest.warns(UserWarning, match="left out"):
+        assert MEASURES["anomalies"](subject)
 
 
 def test_figures_repeat_for_a_seed_and_images_stream(runs, monkeypatch):
@@ -345,6 +425,14 @@ def test_the_command_of_a_run_is_parsed_to_its_configuration(pix2pix_run):
         assert found[name] == getattr(config, name), name
     for name, value in config.overrides.items():
         assert found[name] == value, name
+
+
+def test_so_are_held_out_classes(vae_run):
+    config = Config.read(vae_run)
+    config.held_out_classes = "class_0, class 2"
+    preset, *flags = shlex.split(_train_command(config, "again"))[2:]
+    found = _preset_command(get_preset(preset)).make_context(preset, flags).params
+    assert found["held_out_classes"] == config.held_out_classes
 
 
 @pytest.mark.large

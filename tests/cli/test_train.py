@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 import shutil
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 from PIL import Image
 
 import tfgen as package
+from tests import contracts
 from tests.cli.conftest import SMALL, tfgen
+from tfgen import data
+from tfgen.cli.run import Config, load_batches
 from tfgen.loading import to_float32
 
 
@@ -125,6 +129,63 @@ def test_keyboard_interrupt_says_what_is_kept(folder, tmp_path, capsys, monkeypa
     assert tfgen("train", "autoencoder_mnist_5k", *flags) == 130
     assert f"go on with: tfgen train --resume {out}" in capsys.readouterr().out
     assert int(package.load(out).optimizer.iterations) == 4
+
+
+def test_without_classes_the_order_goes_on_where_it_stopped(vae_run):
+    config = Config.read(vae_run)
+    config.held_out_classes = "class_1,2"
+    whole = load_batches(config, "train")
+    images = data.load_array(config.data, "train", classes=[0], channels=1)
+    assert len(whole) == math.ceil(len(images) / 16)
+    epochs = [np.concatenate(list(whole)) for _ in range(3)]
+    assert len(epochs[0]) == len(images)
+    rest = np.concatenate(list(load_batches(config, "train", initial_epoch=2)))
+    np.testing.assert_array_equal(rest, epochs[2])
+    assert np.abs(rest - epochs[1]).max() > 0
+
+
+@pytest.mark.large
+def test_a_run_without_classes_resumes_to_the_bit(folder, tmp_path, monkeypatch):
+    from tfgen import callbacks
+
+    class Stop(callbacks.SampleGrid):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    flags = ("--data", folder, *SMALL, "--held-out-classes", "class_1")
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert tfgen("train", "vae_mnist_5k", *flags, "--out", whole) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks, "SampleGrid", Stop)
+        assert tfgen("train", "vae_mnist_5k", *flags, "--out", stopped) == 130
+    assert tfgen("train", "--resume", stopped) == 0
+    contracts.assert_same_state(package.load(whole), package.load(stopped))
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        ("class_9", "has no class 'class_9': choose of class_0, class_1, class_2"),
+        ("0,", "has no class ''"),
+        ("", "has no class ''"),
+        ("0,1,2", "--held-out-classes: they are all that"),
+    ],
+)
+def test_held_out_classes_that_there_are_not(classes, said, folder, tmp_path, capsys):
+    flags = ("--data", folder, "--out", tmp_path / "run", *SMALL)
+    assert tfgen("train", "vae_mnist_5k", *flags, "--held-out-classes", classes) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_configuration_of_before_held_out_classes_loads(vae_run, tmp_path):
+    config = json.loads((vae_run / "config.json").read_text())
+    del config["held_out_classes"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert Config.read(tmp_path).held_out_classes is None
 
 
 @pytest.mark.large  # by the same code as workers: distributed/test_command.py

@@ -63,6 +63,25 @@ class TinySingle(_Tiny):
     FEATURES = ("image",)
 
 
+class TinyFactors(TinySingle):
+    """With a class, and a known factor."""
+
+    name = "tiny_factors"
+
+    def _info(self):
+        info = super()._info()
+        factor = tfds.features.ClassLabel(num_classes=3)
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {**info.features, "label_third": factor}
+            )
+        )
+
+    def _generate_examples(self, first, count):
+        for number, example in super()._generate_examples(first, count):
+            yield number, {**example, "label_third": number % 3}
+
+
 class TinyTriple(_Tiny):
     name = "tiny_triple"
     FEATURES = ("x", "y", "z")

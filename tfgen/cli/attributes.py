@@ -6,10 +6,9 @@ import numpy as np
 
 from tfgen.cli.encoding import Encoding
 from tfgen.data import Factors
+from tfgen.data.classes import find_name, list_names
 from tfgen.errors import UserError
 from tfgen.latents import attribute_direction
-
-_MAX_LISTED = 12  # values: more are listed as from the first to the last
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,19 +51,19 @@ class Choices:
         Raises:
             UserError: There is none; `option` is named, and what there is.
         """
-        value = _index(text, self.class_names)
+        value = find_name(text, self.class_names)
         if value is not None:
             return Attribute(text, value)
         name, _, value_name = text.partition("=")
         if self.factors and name in self.factors.names:
             factor = self.factors.names.index(name)
-            value = _index(value_name, self.factors.value_names[factor])
+            value = find_name(value_name, self.factors.value_names[factor])
             if value is not None:
                 return Attribute(text, value, factor)
-        known = [_list(self.class_names)] if self.class_names else []
+        known = [list_names(self.class_names)] if self.class_names else []
         if self.factors:
             pairs = zip(self.factors.names, self.factors.value_names, strict=True)
-            known += [f"{name}={_list(values)}" for name, values in pairs]
+            known += [f"{name}={list_names(values)}" for name, values in pairs]
         if not known:
             raise UserError(
                 f"{option} {text}: the data of this run has no attributes: it needs "
@@ -110,17 +109,3 @@ def find_direction(
         )
     rows = has | lacks
     return attribute_direction(found.latents[rows], has[rows])
-
-
-def _index(text: str, names: tuple[str, ...]) -> int | None:
-    """Returns the place of a name or else of a number, if there is such."""
-    if text in names:
-        return names.index(text)
-    is_number = text.isdecimal() and int(text) < len(names)
-    return int(text) if is_number else None
-
-
-def _list(names: tuple[str, ...]) -> str:
-    if len(names) > _MAX_LISTED:
-        return f"{names[0]}, {names[1]}, ... {names[-1]}"
-    return ", ".join(names)

@@ -86,13 +86,13 @@ class _Way:
         from tfgen.cli.attributes import Choices, find_direction
         from tfgen.cli.encoding import encode_images
 
-        self.endpoints, self.run, self.config = endpoints, run, Config.read(run)
+        self.endpoints, self.config = endpoints, Config.read(run)
         factors = load_known_factors(self.config, "train", num)
         names = data.class_names(self.config.data, self.config.data_dir)
         choices = Choices(names, factors)
         self.wanted = choices.find("--attribute", wanted)
         self.start = None if start is None else choices.find("--from", start)
-        found = encode_images(endpoints, run, "train", num)
+        found = encode_images(endpoints, self.config, "train", num)
         self.direction = find_direction(found, factors, self.wanted, self.start)
 
     def choose_images(self, asked: tuple[int, ...]) -> tuple[Any, list[int]]:
@@ -102,7 +102,7 @@ class _Way:
         from tfgen.cli.encoding import encode_images
 
         num = max(_NUM_TEST_IMAGES, 1 + max(asked, default=0))
-        found = encode_images(self.endpoints, self.run, "test", num)
+        found = encode_images(self.endpoints, self.config, "test", num)
         count = len(found.latents)
         if asked:
             if max(asked) >= count:

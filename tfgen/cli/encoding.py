@@ -1,13 +1,18 @@
 """Where the images of a run lie in latent space: what several commands share."""
 
 import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
 from tfgen.cli.panels import Endpoints
-from tfgen.cli.run import Config, iterate_batches
-from tfgen.data import Factors
+from tfgen.cli.run import Config, load_in_order
+from tfgen.data import Factors, class_names
 from tfgen.metrics import factors_followed
+
+# From batches, and what is done with them, to the same batches, shown.
+Track = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
 @dataclasses.dataclass
@@ -38,18 +43,36 @@ def encode_test_images(
     endpoints: Endpoints, run: str, num: int | None = None
 ) -> Encoding:
     """Encodes the first `num` test images of a run, or all."""
-    return encode_images(endpoints, run, "test", num)
+    return encode_images(endpoints, Config.read(run), "test", num)
 
 
 def encode_images(
-    endpoints: Endpoints, run: str, split: str, num: int | None = None
+    endpoints: Endpoints,
+    config: Config,
+    split: str,
+    num: int | None = None,
+    track: Track = lambda batches, _: batches,
 ) -> Encoding:
-    """Encodes the first `num` images of a split of a run's data, or all, in batches."""
+    """Encodes the first `num` images of a split of a run's data, or all, in batches.
+
+    Args:
+        endpoints: Of the run's model.
+        config: Of the run.
+        split: Of its data.
+        num: How many at most.
+        track: As of `Subject`.
+
+    Raises:
+        UserError: The model does not encode images; or it wants labels, and the data
+            has none.
+    """
     endpoints.require("encode", "decode", why="it has no latents to move along")
-    config = Config.read(run)
     is_conditional = endpoints.labels(1) is not None
+    has_classes = is_conditional or bool(class_names(config.data, config.data_dir))
+    batches = load_in_order(config, split, num, labels=has_classes)
     parts, classes, kls = [], [], []
-    for images, found in iterate_batches(config, split, num, labels=is_conditional):
+    for batch in track(batches, f"encoding {split} images"):
+        images, found = map(np.asarray, batch) if has_classes else (batch.numpy(), None)
         labels = found if is_conditional else None
         parts.append(endpoints.run("encode", images, labels))
         classes.append(found)

@@ -243,7 +243,9 @@ def _train_command(config: Config, run: str) -> str:
     words = ["tfgen", "train", config.preset]
     names = ["data", "data_dir", "epochs", "batch_size", "seed", "precision"]
     names += ["steps_per_execution", "strategy"]
-    if config.kind != "images":
+    if config.kind == "images":
+        names.append("held_out_classes")
+    else:
         names.append("load_size")
         words.append("--mirror" if config.mirror else "--no-mirror")
     if config.kind == "pairs":

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from tfgen.cli.encoding import Encoding
-from tfgen.cli.run import Config, iterate_batches
+from tfgen.cli.run import Config, load_in_order
 from tfgen.data import Factors
 
 _MAX_SIDE = 8192  # pixels, of the sprite image: what browsers take as one texture
@@ -77,7 +77,7 @@ def _metadata(found: Encoding, names: tuple[str, ...], factors: Factors | None) 
 def _draw_sprite(config: Config, count: int) -> tuple[Image.Image, tuple[int, int]]:
     """Returns the images in one, and (width, height) of each, made smaller to fit."""
     columns, index, canvas = math.ceil(math.sqrt(count)), 0, None
-    for images, _ in iterate_batches(config, "test", count):
+    for images in load_in_order(config, "test", count).as_numpy_iterator():
         height, width = images.shape[1:3]
         factor = min(1.0, _MAX_SIDE / (columns * max(height, width)))
         size = max(1, int(factor * width)), max(1, int(factor * height))

@@ -87,8 +87,11 @@ def _summary(subject: Subject) -> str:
     size = f"{config.image_size}x{config.image_size}x{config.channels}"
     weights = f"{subject.model.count_params():,} weights"
     kind = type(subject.model).__name__
+    classes = config.held_out_classes
+    without = f" without the classes {classes}" if classes else ""
     return (
-        f"{kind}, {weights}; images {size}; {config.epochs} epochs, seed {config.seed}"
+        f"{kind}, {weights}; images {size}{without}; {config.epochs} epochs, "
+        f"seed {config.seed}"
     )
 
 
@@ -165,7 +168,7 @@ def _pictures(run: str, subject: Subject) -> Iterator[markup.Html]:
     if subject.generates and "drawn_features" in vars(subject):
         yield _neighbors(subject)
     if subject.rocs:
-        note = f"Images of {subject.anomalies} told from test images, by each score."
+        note = f"Images of {subject.unusual} told from test images, by each score."
         yield _figure("Anomalies", note, _as_png(pictures.plot_rocs(subject.rocs)))
 
 

@@ -15,13 +15,11 @@ import json
 import os
 import pathlib
 import platform
-from collections.abc import Iterator
 from typing import Any
 
 from tfgen.errors import UserError
 from tfgen.files import replaced
 
-_BATCH_SIZE = 256  # images that are looked at together, of a whole split
 _VERSIONS = ("tfgen", "tensorflow", "keras", "tensorflow-probability", "numpy")
 
 
@@ -49,6 +47,7 @@ class Config:
     checkpoint_every: int | None = None
     keep_checkpoints: int = 3
     keep_best: str | None = None
+    held_out_classes: str | None = None
     attribution: str | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
 
@@ -123,51 +122,33 @@ def load_batches(
     config: Config, split: str, labels: bool = False, initial_epoch: int = 0
 ) -> Any:
     """Returns the batches that a run trains on or, unshuffled, those of its test."""
-    from tfgen import data
-
     training = split == "train"
-    options = {
-        "batch_size": config.batch_size,
-        "shuffle": training,
-        "seed": config.seed,
-        "initial_epoch": initial_epoch,
-    }
-    if config.kind == "images":
-        options["labels"] = labels
-    elif training:
+    options = {"shuffle": training, "initial_epoch": initial_epoch}
+    if training and config.kind != "images":
         options |= {"load_size": config.load_size, "mirror": config.mirror}
-    load = {
-        "images": data.load_images,
-        "pairs": data.load_pairs,
-        "domains": data.load_domains,
-    }
-    return load[config.kind](config.data, split, **options, **_source(config))
+    return _load(config, split, labels, **options)
 
 
-def iterate_batches(
-    config: Config, split: str, num_images: int | None = None, labels: bool = False
-) -> Iterator[tuple[Any, Any]]:
-    """Yields batches `(images, classes)` of a split, in a fixed order.
+def load_in_order(
+    config: Config,
+    split: str,
+    num_images: int | None = None,
+    labels: bool = False,
+    held_out: bool = False,
+) -> Any:
+    """Returns batches of the first images of a split, in a fixed order.
 
     Args:
-        config: Of a run with `kind="images"`.
+        config: Of the run.
         split: Of its data.
         num_images: How many at most; None for all, of which few are held at a time.
-        labels: Whether there must be classes; else they are `None` where the data has
-            none.
-
-    Raises:
-        UserError: There must be classes, and there are none.
+        labels: Whether the batches have them, of `kind="images"`.
+        held_out: Whether the images are those of `held_out_classes` instead.
     """
-    from tfgen import data
+    from tfgen.data.loading import take
 
-    labels = labels or bool(data.class_names(config.data, config.data_dir))
-    options = {"batch_size": _BATCH_SIZE, "shuffle": False, "labels": labels}
-    batches = data.load_images(config.data, split, **options, **_source(config))
-    if num_images is not None:
-        batches = batches.unbatch().take(num_images).batch(_BATCH_SIZE)
-    for batch in batches.as_numpy_iterator():
-        yield batch if labels else (batch, None)
+    batches = _load(config, split, labels, held_out, shuffle=False)
+    return take(batches, num_images, config.batch_size)
 
 
 def load_known_factors(
@@ -175,14 +156,17 @@ def load_known_factors(
 ) -> Any:
     """Returns `tfgen.data.Factors` of the first images of a split, or None.
 
-    They are those of `iterate_batches`; there are none where the data has none.
+    They are those of `load_in_order`; there are none where the data has none.
     """
     from tfgen import data
 
     image_size, data_dir = config.image_size, config.data_dir
     if not data.has_factors(config.data, data_dir, image_size):
         return None
-    return data.load_factors(config.data, split, num_images, image_size, data_dir)
+    classes = known_classes(config)
+    return data.load_factors(
+        config.data, split, num_images, image_size, data_dir, classes
+    )
 
 
 def load_arrays(
@@ -202,12 +186,54 @@ def load_arrays(
     return load(config.data, split, num_images, **source)
 
 
-def _source(config: Config) -> dict[str, Any]:
-    direction = {"direction": config.direction} if config.kind == "pairs" else {}
+def known_classes(config: Config, held_out: bool = False) -> list[int] | None:
+    """Returns the classes that a run knows, or those held out; None for all there are.
+
+    Raises:
+        UserError: The data has no such classes, or no others.
+    """
+    from tfgen import data
+    from tfgen.data.classes import find_classes
+
+    if config.held_out_classes is None:
+        return None
+    names = data.class_names(config.data, config.data_dir)
+    unknown = [name.strip() for name in config.held_out_classes.split(",")]
+    unknown = find_classes(config.data, unknown, names)
+    known = [number for number in range(len(names)) if number not in unknown]
+    if not known:
+        raise UserError(f"--held-out-classes: they are all that {config.data} has")
+    return list(unknown) if held_out else known
+
+
+def _load(
+    config: Config, split: str, labels: bool, held_out: bool = False, **options: Any
+) -> Any:
+    from tfgen import data
+
+    load = {
+        "images": data.load_images,
+        "pairs": data.load_pairs,
+        "domains": data.load_domains,
+    }
+    options |= {"batch_size": config.batch_size, "seed": config.seed}
+    if config.kind == "images":
+        options["labels"] = labels
+    source = _source(config, held_out)
+    return load[config.kind](config.data, split, **options, **source)
+
+
+def _source(config: Config, held_out: bool = False) -> dict[str, Any]:
+    """Returns what every look at a run's data has in common."""
+    own = {
+        "images": {"classes": known_classes(config, held_out)},
+        "pairs": {"direction": config.direction},
+        "domains": {},
+    }
     return {
         "image_size": config.image_size,
         "channels": config.channels,
         "data_dir": config.data_dir,
         "skip_bad_images": config.skip_bad_images,
-        **direction,
+        **own[config.kind],
     }

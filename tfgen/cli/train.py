@@ -77,6 +77,12 @@ _COMMON = (
         help="Only say what parameters, memory and time training will take.",
     ),
 )
+# Of presets of images, which alone may have classes.
+_CLASSES = click.Option(
+    ["--held-out-classes"],
+    metavar="A,B",
+    help="Train without them; `evaluate` takes them for anomalies.",
+)
 # Of presets that translate images.
 _TRANSLATION = (
     click.Option(["--load-size"], type=click.IntRange(1), help="Before a random crop."),
@@ -163,7 +169,9 @@ def _say_how_to_go_on(run: pathlib.Path, checkpoint: pathlib.Path | None) -> Non
 
 def _preset_command(preset: Preset) -> click.Command:
     options = [*_COMMON]
-    if preset.kind != "images":
+    if preset.kind == "images":
+        options.append(_CLASSES)
+    else:
         options += _TRANSLATION
     if preset.kind == "pairs":
         options.append(_DIRECTION)

@@ -278,8 +278,9 @@ def _callbacks(model: Any, config: Config, out: pathlib.Path, test_set: Any) -> 
     import keras
 
     from tfgen import callbacks, data
+    from tfgen.data.loading import take
 
-    test = next(test_set.unbatch().batch(256).as_numpy_iterator())
+    test = next(take(test_set, 256, 256).as_numpy_iterator())
     images, others = test if isinstance(test, tuple) else (test, None)
     few = slice(None, _NUM_PICTURED)
     if config.kind == "images":

@@ -1,6 +1,7 @@
 """The known factors that images of a data set were made from."""
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,9 @@ import tensorflow_datasets as tfds
 
 from tfgen.data import sources
 from tfgen.data.arguments import check_integer, check_split, make_fit
+from tfgen.data.classes import find_classes
 from tfgen.data.images import Fit
+from tfgen.data.named import list_class_names
 from tfgen.data.preparing import make_builder, prepare, resolve_split
 from tfgen.data.records import Records
 from tfgen.errors import UserError
@@ -57,6 +60,7 @@ def load_factors(
     num_images: int | None = None,
     image_size: int | tuple[int, int] | None = None,
     data_dir: str | os.PathLike | None = None,
+    classes: Sequence[str | int] | None = None,
 ) -> Factors:
     """Loads the factors of the images that `load_array` returns, in the same order.
 
@@ -69,6 +73,7 @@ def load_factors(
         num_images: How many images at most; None for all.
         image_size: As of `load_images`: it may choose the configuration.
         data_dir: As of `load_images`.
+        classes: As of `load_images`.
 
     Raises:
         UserError: The source has no such factors, or as of `load_images`.
@@ -84,7 +89,12 @@ def load_factors(
         )
     prepare(builder)
     split = resolve_split(builder, split)
-    columns = [_read(builder, split, _PREFIX + name)[:num_images] for name in features]
+    if classes is not None:
+        names = list_class_names(os.fspath(source), data_dir)
+        classes = find_classes(source, classes, names)
+    columns = [
+        _read(builder, split, _PREFIX + name, classes)[:num_images] for name in features
+    ]
     value_names = tuple(tuple(feature.names) for feature in features.values())
     num_values = tuple(len(names) for names in value_names)
     return Factors(tuple(features), np.stack(columns, axis=1), num_values, value_names)
@@ -108,7 +118,12 @@ def _find(
     return builder, features
 
 
-def _read(builder: tfds.core.DatasetBuilder, split: str, key: str) -> np.ndarray:
+def _read(
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    key: str,
+    classes: tuple[int, ...] | None,
+) -> np.ndarray:
     # Read as a label is, so that the order is that of the images.
-    (values,) = Records(builder, split, (), key, Fit(), ()).read()
+    (values,) = Records(builder, split, (), key, Fit(), (), classes=classes).read()
     return values

@@ -4,25 +4,37 @@ from pathlib import Path
 
 from tfgen.data import files, images, pair_layout
 from tfgen.data.layout import find_files, list_classes
-from tfgen.data.sources import Source
+from tfgen.data.sources import Source, no_such_images
 from tfgen.errors import UserError
 
 
 def open_folder(
-    folder: Path, split: str, fit: images.Fit, labels: bool, skip_bad_images: bool
+    folder: Path,
+    split: str,
+    fit: images.Fit,
+    labels: bool,
+    skip_bad_images: bool,
+    classes: tuple[int, ...] | None = None,
 ) -> Source:
     """Returns the images of one split of a folder, its files checked.
 
     Raises:
-        UserError: No such split, no images, no classes, a damaged file, or images
-            that differ in size or channels where `fit` does not settle it.
+        UserError: No such split, no images, no classes or none of those asked for, a
+            damaged file, or images that differ in size or channels where `fit` does
+            not settle it.
     """
     base, paths = find_files(folder, split)
     class_ids = None
-    if labels:
+    if labels or classes is not None:
         names = list_classes(folder)
         class_ids = [_class_of(path, base, folder, names) for path in paths]
+    if classes is not None:
+        kept = [i for i, class_id in enumerate(class_ids) if class_id in classes]
+        if not kept:
+            raise no_such_images(str(folder), split)
+        paths, class_ids = [paths[i] for i in kept], [class_ids[i] for i in kept]
     examples = [(path,) for path in paths]
+    class_ids = class_ids if labels else None
     return files.open_files(
         str(folder), examples, fit, skip_bad_images, class_ids=class_ids
     )

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfgen.data import folders, layout, named, pipeline, sources
 from tfgen.data.arguments import check_order, check_split, make_fit, small_batch
 from tfgen.data.augment import Augmentation, augment_epochs
+from tfgen.data.classes import find_classes
 from tfgen.data.images import Fit, read_shape
 
 IN_MEMORY_BYTES = 2**30  # images that take no more as uint8 are decoded once
@@ -48,6 +49,7 @@ def load_images(
     data_dir: str | os.PathLike | None = None,
     labels: bool = False,
     *,
+    classes: Sequence[str | int] | None = None,
     skip_bad_images: bool = False,
     initial_epoch: int = 0,
 ) -> tf.data.Dataset:
@@ -81,6 +83,8 @@ def load_images(
         seed: Integer seed of the orders.
         data_dir: Where TFDS keeps its data sets; None for TFDS's own default.
         labels: Whether to return labels as well.
+        classes: Those to keep, by name (as of `class_names`) or by number from 0; None
+            for all. Labels keep their numbers.
         skip_bad_images: Whether to leave out files that cannot be read, with one
             warning, rather than raise. It decodes all images once beforehand. Without
             it, a damaged file of a set too large for memory is met while training.
@@ -100,7 +104,7 @@ def load_images(
     """
     check_order(value_range, batch_size, seed, initial_epoch)
     fit = make_fit(image_size, channels)
-    data = _open(source, split, fit, labels, data_dir, skip_bad_images)
+    data = _open(source, split, fit, labels, data_dir, skip_bad_images, classes)
     return make_batches(
         [data], value_range, batch_size, shuffle, seed, initial_epoch=initial_epoch
     )
@@ -118,8 +122,8 @@ def load_array(
         source: As of `load_images`.
         split: As of `load_images`.
         num_images: How many images at most; None for all.
-        **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `labels` and
-            `skip_bad_images` of `load_images`.
+        **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `labels`,
+            `classes` and `skip_bad_images` of `load_images`.
 
     Returns:
         Images `(num_images, height, width, channels)` float32 in `value_range`; with
@@ -227,11 +231,19 @@ def collect(
     batches: tf.data.Dataset, num_examples: int | None, batch_size: int
 ) -> tuple[np.ndarray, ...]:
     """Returns the first examples as one array for each component."""
-    examples = batches.unbatch().take(-1 if num_examples is None else num_examples)
-    parts = list(examples.batch(batch_size).as_numpy_iterator())
+    parts = list(take(batches, num_examples, batch_size).as_numpy_iterator())
     if not isinstance(parts[0], tuple):
         return (np.concatenate(parts),)
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+
+def take(
+    batches: tf.data.Dataset, num_examples: int | None, batch_size: int
+) -> tf.data.Dataset:
+    """Returns batches of the first examples; all batches as they are for None."""
+    if num_examples is None:
+        return batches
+    return batches.unbatch().take(num_examples).batch(batch_size)
 
 
 def _open(
@@ -241,9 +253,13 @@ def _open(
     labels: bool,
     data_dir: str | os.PathLike | None,
     skip_bad_images: bool,
+    classes: Sequence[str | int] | None,
 ) -> sources.Source:
     check_split(split)
     folder = sources.find_folder(source)
+    if classes is not None:
+        classes = find_classes(source, classes, class_names(source, data_dir))
     if folder is None:
-        return named.open_named(os.fspath(source), split, fit, labels, data_dir)
-    return folders.open_folder(folder, split, fit, labels, skip_bad_images)
+        name = os.fspath(source)
+        return named.open_named(name, split, fit, labels, data_dir, classes)
+    return folders.open_folder(folder, split, fit, labels, skip_bad_images, classes)

@@ -7,8 +7,8 @@ import tensorflow_datasets as tfds
 
 from tfgen.data import images
 from tfgen.data.preparing import make_builder, prepare, resolve_split
-from tfgen.data.records import Records
-from tfgen.data.sources import Source
+from tfgen.data.records import LABEL, Records
+from tfgen.data.sources import Source, no_such_images
 from tfgen.errors import UserError
 
 _Builder = tfds.core.DatasetBuilder
@@ -20,19 +20,21 @@ def open_named(
     fit: images.Fit,
     labels: bool,
     data_dir: str | os.PathLike | None,
+    classes: tuple[int, ...] | None = None,
 ) -> Source:
     """Returns one split of a data set by its TFDS name, preparing it if need be.
 
     Raises:
         UserError: No such data set, configuration or split; it cannot be prepared; it
-            has no images or no labels; or its images differ in size or channels where
-            `fit` does not settle it.
+            has no images, no labels or none of the classes; or its images differ in
+            size or channels where `fit` does not settle it.
     """
     builder = make_builder(name, data_dir, fit.size)
     image_key, label_key = _find_image(builder), _find_label(builder)
     if labels and label_key is None:
         raise UserError(f"{name} has no labels: leave out labels=True")
-    return _open(builder, split, (image_key,), fit, label_key if labels else None)
+    label_key = label_key if labels else None
+    return _open(builder, split, (image_key,), fit, label_key, classes=classes)
 
 
 def open_named_pairs(builder: _Builder, split: str, fit: images.Fit) -> Source:
@@ -115,6 +117,7 @@ def _open(
     fit: images.Fit,
     label_key: str | None = None,
     half: int | None = None,
+    classes: tuple[int, ...] | None = None,
 ) -> Source:
     shape = _fitted_shape(builder, image_keys, fit)
     prepare(builder)
@@ -122,7 +125,10 @@ def _open(
     name = builder.info.full_name
     if not builder.info.splits[split].num_examples:
         raise UserError(f"The split {split!r} of {name} is empty: choose another")
-    return Records(builder, split, image_keys, label_key, fit, shape, half).as_source()
+    records = Records(builder, split, image_keys, label_key, fit, shape, half, classes)
+    if classes is not None and not records.num_examples:
+        raise no_such_images(name, split)
+    return records.as_source()
 
 
 def _open_domain_splits(builder: _Builder, split: str, fit: images.Fit) -> list[Source]:
@@ -168,8 +174,8 @@ def _find_image(builder: _Builder) -> str:
 
 
 def _find_label(builder: _Builder) -> str | None:
-    feature = dict(builder.info.features.items()).get("label")
-    return "label" if isinstance(feature, tfds.features.ClassLabel) else None
+    feature = dict(builder.info.features.items()).get(LABEL)
+    return LABEL if isinstance(feature, tfds.features.ClassLabel) else None
 
 
 def _fitted_shape(

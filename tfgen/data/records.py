@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 from tfgen.data import images, pipeline
 from tfgen.data.sources import Source
 
+LABEL = "label"  # the feature that numbers classes
 SHUFFLE_BYTES = 2**28  # of decoded images in the shuffle buffer of a stream
 _READ_BATCH = 512
 _GROUP = "group"  # the feature that names examples too much alike to be parted
@@ -31,6 +32,8 @@ class Records:
         shape: `(height, width, channels)` that every image will have.
         half: 0 or 1 leaves out the other half of the examples: by a hash of the feature
             `group`, if there is one, or else by the parity of their position.
+        classes: Numbers of the classes that are kept, by the feature `label`; None for
+            all.
     """
 
     builder: tfds.core.DatasetBuilder
@@ -40,6 +43,7 @@ class Records:
     fit: images.Fit
     shape: tuple[int, int, int]
     half: int | None = None
+    classes: tuple[int, ...] | None = None
 
     def as_source(self) -> Source:
         """Returns the examples as a source."""
@@ -49,8 +53,8 @@ class Records:
 
     @cached_property
     def num_examples(self) -> int:
-        """The examples, of which TFDS knows the number, but not that of a half."""
-        if self.half is None:
+        """The examples, of which TFDS knows the number, but not that of a part."""
+        if self.half is None and self.classes is None:
             return self.builder.info.splits[self.split].num_examples
         skip = dict.fromkeys(self.image_keys, tfds.decode.SkipDecoding())
         examples = self._examples(self._read_config(), decoders=skip)
@@ -108,11 +112,13 @@ class Records:
         shuffle_files: bool = False,
         decoders: dict | None = None,
     ) -> tf.data.Dataset:
-        """Returns the examples of the half as TFDS gives them."""
+        """Returns the examples of the half and the classes as TFDS gives them."""
         features = self.builder.info.features
         keys = {*self.image_keys, self.label_key, self._half_key} & set(features)
+        if self.classes is not None:
+            keys.add(LABEL)
         # What is not asked for is not decoded (a lone label costs nothing).
-        if decoders or set(features) - {*keys, "label"}:
+        if decoders or set(features) - {*keys, LABEL}:
             decoders = tfds.decode.PartialDecoding(dict.fromkeys(keys, True), decoders)
         examples = self.builder.as_dataset(
             split=self.split,
@@ -120,7 +126,11 @@ class Records:
             read_config=config,
             decoders=decoders,
         )
-        return examples if self.half is None else examples.filter(self._is_in_half)
+        if self.half is not None:
+            examples = examples.filter(self._is_in_half)
+        if self.classes is not None:
+            examples = examples.filter(self._is_in_classes)
+        return examples
 
     @property
     def _half_key(self) -> str | None:
@@ -134,6 +144,10 @@ class Records:
             return tf.strings.to_hash_bucket_strong(value, 2, _HASH_KEY) == self.half
         position = tf.strings.regex_replace(value, ".*__", "")
         return tf.strings.to_number(position, tf.int64) % 2 == self.half
+
+    def _is_in_classes(self, example: dict[str, tf.Tensor]) -> tf.Tensor:
+        classes = tf.constant(self.classes, tf.int64)
+        return tf.reduce_any(tf.cast(example[LABEL], tf.int64) == classes)
 
     def _unpack_all(self, examples: tf.data.Dataset) -> tf.data.Dataset:
         return examples.map(self._unpack, num_parallel_calls=pipeline.PARALLEL_CALLS)

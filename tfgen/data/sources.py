@@ -81,6 +81,13 @@ def unknown_name(source: str) -> UserError:
     )
 
 
+def no_such_images(name: str, split: str) -> UserError:
+    """Returns the error for a split that has no image of the classes asked for."""
+    return UserError(
+        f"The split {split!r} of {name} has no image of these classes: choose others"
+    )
+
+
 def base_name(source: str) -> str:
     """Returns the data set in `name/config:version`."""
     return source.split("/")[0].split(":")[0]

@@ -7,45 +7,56 @@ import numpy as np
 
 from tfgen.cli.measures.likelihood import estimate
 from tfgen.cli.measures.subject import Figure, Figures, Subject
-
-_BATCH_SIZE = 100
+from tfgen.cli.run import load_in_order
+from tfgen.errors import UserError
 
 
 def measure_anomalies(subject: Subject) -> Figures | None:
-    """How well scores tell images of another source from test images."""
-    if subject.anomalies is None:
+    """How well scores tell unusual images from test images."""
+    if subject.unusual is None or not subject.scores:
         return None
+    from tfgen.data.loading import take
     from tfgen.metrics import anomaly_roc
 
+    try:
+        batches = _load_anomalies(subject)
+    except UserError as error:
+        if subject.anomalies is not None:
+            raise
+        subject.notes.append(str(error))  # of a small class there may be no test image
+        return None
     usual = _anomaly_scores(subject, subject.batches("scores of test images"))
     count = len(next(iter(usual.values())))
-    others = _anomaly_scores(subject, _load_anomalies(subject, count))
+    if subject.anomalies is not None:
+        batches = take(batches, count, subject.config.batch_size)
+    others = _anomaly_scores(subject, subject.track(batches, "scores of anomalies"))
     is_anomaly = np.repeat([False, True], [count, len(next(iter(others.values())))])
     figures = []
     for name, meaning in _ANOMALIES.items():
         if name in usual:
             scores = np.concatenate([usual[name], others[name]])
             roc = subject.rocs[name] = anomaly_roc(scores, is_anomaly)
-            text = f"area under the ROC, {subject.anomalies} as anomalies: {meaning}"
+            text = f"area under the ROC, {subject.unusual} as anomalies: {meaning}"
             figures.append(Figure(f"anomaly_auc_{name}", roc.auc, text, floor=0.5))
     return figures
 
 
-def _load_anomalies(subject: Subject, num_images: int) -> Iterable[Any]:
+def _load_anomalies(subject: Subject) -> Any:
     from tfgen import data
 
     config = subject.config
-    batches = data.load_images(
+    if subject.anomalies is None:
+        return load_in_order(config, "test", subject.num_images, held_out=True)
+    return data.load_images(
         subject.anomalies,
         "test",
         image_size=config.image_size,
         channels=config.channels,
-        batch_size=_BATCH_SIZE,
+        batch_size=config.batch_size,
         shuffle=False,
         data_dir=config.data_dir,
+        skip_bad_images=config.skip_bad_images,
     )
-    some = batches.unbatch().take(num_images).batch(_BATCH_SIZE)
-    return subject.track(some, "scores of anomalies")
 
 
 def _anomaly_scores(subject: Subject, batches: Iterable[Any]) -> dict[str, np.ndarray]:

@@ -59,11 +59,11 @@ def measure_likelihood(subject: Subject) -> Figures | None:
 
 def measure_latents(subject: Subject) -> Figures | None:
     """What the latent variables of a VAE are used for."""
-    if not (subject.encodes and "stddev" in subject.encoded):
+    if not subject.encodes or subject.encoded.stddev is None:
         return None
     from tfgen.metrics import active_units, decompose_kl
 
-    means, scales = subject.encoded["mean"], subject.encoded["stddev"]
+    means, scales = subject.encoded.latents, subject.encoded.stddev
     parts = decompose_kl(means[:MOST_PAIRED], scales[:MOST_PAIRED], seed=subject.seed)
     return [
         Figure("active_units", active_units(means), f"of {means.shape[1]} variables"),

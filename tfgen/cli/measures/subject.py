@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tfgen.cli.encoding import Encoding, Track, encode_images
 from tfgen.cli.panels import Endpoints
-from tfgen.cli.run import Config, load_arrays, load_batches
+from tfgen.cli.run import Config, known_classes, load_arrays, load_in_order
 from tfgen.errors import UserError
 
 MOST_PAIRED = 5000  # of what is compared pair by pair: time grows with the square
@@ -51,9 +52,10 @@ class Subject:
         num_samples: Importance samples an image.
         num_generated: Images drawn from the model at most.
         features: A key of `FEATURES`.
-        anomalies: A data set or folder of unusual images, or `None`.
+        anomalies: A data set or folder of unusual images; else they are those of the
+            classes that the run was trained without, if there are such.
         seed: Of all draws.
-        track: From batches and what is done with them to the same batches, shown.
+        track: From batches, and what is done with them, to the same batches, shown.
     """
 
     def __init__(
@@ -67,17 +69,21 @@ class Subject:
         features: str = "data",
         anomalies: str | None = None,
         seed: int = 0,
-        track: Callable[[Iterable[Any], str], Iterable[Any]] = lambda it, _: it,
+        track: Track = lambda batches, _: batches,
     ) -> None:
         self.config, self.model, self.endpoints = config, model, Endpoints(model)
         self.num_images, self.num_samples = num_images, num_samples
         self.num_generated, self.features = num_generated, features
         self.anomalies, self.seed, self.track = anomalies, seed, track
+        self.unusual = anomalies  # what they are called
+        if not anomalies and config.held_out_classes:
+            self.unusual = f"the held-out classes {config.held_out_classes}"
         self.is_labelled = getattr(model, "num_classes", None) is not None
         self.encodes = {"encode", "decode"} <= set(self.endpoints.functions)
         # The model's kind decides: a paired model may draw, but from an image.
         self.generates = config.kind == "images" and "sample" in self.endpoints
-        if anomalies and ("reconstruct" not in self.endpoints or self.is_labelled):
+        self.scores = "reconstruct" in self.endpoints and not self.is_labelled
+        if anomalies and not self.scores:
             raise UserError(
                 "--anomalies: the model must be a VAE or an autoencoder without "
                 "labels: others give an image no score"
@@ -89,24 +95,20 @@ class Subject:
     def batches(self, what: str, labels: bool | None = None) -> Iterable[Any]:
         """Returns batches of test images, with labels if the model takes them."""
         labels = self.is_labelled if labels is None else labels
-        dataset = load_batches(self.config, "test", labels)
-        if self.num_images is not None:
-            dataset = dataset.unbatch().take(self.num_images).batch(_BATCH_SIZE)
+        dataset = load_in_order(self.config, "test", self.num_images, labels)
         return self.track(dataset, what)
 
     @functools.cached_property
-    def encoded(self) -> dict[str, np.ndarray]:
-        """What `encode` returns of all test images."""
-        parts = []
-        for batch in self.batches("encoding test images"):
-            images, labels = batch if self.is_labelled else (batch, None)
-            parts.append(self.endpoints.run("encode", images.numpy(), labels))
-        return {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
+    def encoded(self) -> Encoding:
+        """All test images."""
+        return encode_images(
+            self.endpoints, self.config, "test", self.num_images, self.track
+        )
 
     @property
     def latents(self) -> np.ndarray:
         """Latents of all test images: the means of posteriors, if there are any."""
-        return self.encoded.get("mean", self.encoded.get("latents"))
+        return self.encoded.latents
 
     @functools.cached_property
     def feature_network(self) -> Any:
@@ -151,11 +153,17 @@ class Subject:
         images, variable by variable.
         """
         if "sample" in self.endpoints:
-            return self.endpoints.sample(start + count, self.seed, start=start)
+            labels = self._draw_labels(start + count)
+            return self.endpoints.sample(start + count, self.seed, labels, start)
         rng = np.random.default_rng([self.seed, start])
         noise = rng.normal(size=(count, self.latents.shape[1]))
         latents = self.latents.mean(axis=0) + self.latents.std(axis=0) * noise
         return self.endpoints.run("decode", latents)["images"]
+
+    def _draw_labels(self, count: int) -> np.ndarray | None:
+        """Returns the classes that the model knows in turn; None for all there are."""
+        classes = known_classes(self.config) if self.is_labelled else None
+        return None if classes is None else np.resize(classes, count)
 
     def halves(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns features of test images in two parts of `count`, at random."""

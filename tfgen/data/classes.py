@@ -1,0 +1,55 @@
+"""Which classes are meant: each by its name or, if none is called so, by its number."""
+
+import os
+from collections.abc import Sequence
+
+from tfgen.errors import UserError
+
+_MAX_LISTED = 12  # names: more are listed as from the first to the last
+
+
+def find_classes(
+    source: str | os.PathLike, classes: Sequence[str | int], names: Sequence[str]
+) -> tuple[int, ...]:
+    """Returns the numbers of classes, sorted, each once.
+
+    Args:
+        source: What has them, for messages.
+        classes: Names, or numbers from 0.
+        names: Of all classes, in their order; none where there are no labels.
+
+    Raises:
+        UserError: No class is given, or one that there is not; or there are no labels.
+    """
+    if isinstance(classes, str) or not hasattr(classes, "__len__") or not len(classes):
+        raise UserError(
+            "classes must be names or numbers of classes, one or more. "
+            f"Received: {classes!r}"
+        )
+    if not names:
+        raise UserError(
+            f"{source} has no labels to choose classes by: choose a data set with "
+            "labels, or a folder with every image in a class's sub-folder"
+        )
+    found = {find_name(str(given), names) for given in classes}
+    if None in found:
+        unknown = next(x for x in classes if find_name(str(x), names) is None)
+        raise UserError(
+            f"{source} has no class {str(unknown)!r}: choose of {list_names(names)}"
+        )
+    return tuple(sorted(found))
+
+
+def find_name(text: str, names: Sequence[str]) -> int | None:
+    """Returns the place of a name or else of a number, if there is such."""
+    if text in names:
+        return list(names).index(text)
+    is_number = text.isdecimal() and int(text) < len(names)
+    return int(text) if is_number else None
+
+
+def list_names(names: Sequence[str]) -> str:
+    """Returns names with commas between."""
+    if len(names) > _MAX_LISTED:
+        return f"{names[0]}, {names[1]}, ... {names[-1]}"
+    return ", ".join(names)
