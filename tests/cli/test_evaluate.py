@@ -351,6 +351,13 @@ def test_distances_of_inception_are_called_fid(runs, monkeypatch):
     assert not {"frechet_distance", "kernel_distance"} & names
 
 
+def test_a_terminal_is_shown_progress(runs, monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal
+    flags = ("--metrics", "losses,latents", "--no-report")
+    assert tfgen("evaluate", runs["other"], *flags) == 0
+    assert "encoding test images" in capsys.readouterr().err
+
+
 # ---- mistakes ------------------------------------------------------------------------
 
 

@@ -10,7 +10,10 @@ from PIL import Image
 
 import tfgen as package
 from tests.cli.conftest import SMALL_TRANSLATOR, tfgen
+from tfgen import metrics
+from tfgen.cli.measures import MEASURES, Subject, translation
 from tfgen.cli.panels import Translator
+from tfgen.cli.run import Config, load_arrays
 
 NEW_SIZE = (23, 37)  # height and width, unlike the model's
 
@@ -69,8 +72,6 @@ def test_the_direction_is_that_of_the_data(pix2pix_run, pairs_folder):
     assert (config["kind"], config["direction"]) == ("pairs", "ba")
     # Resized to 286 / 256 of the size, then cropped, as in the paper.
     assert (config["load_size"], config["mirror"]) == (18, True)
-    from tfgen.cli.run import Config, load_arrays
-
     inputs, targets = load_arrays(Config.read(pix2pix_run), "test")
     assert np.ptp(targets, axis=-1).max() == 0.0  # A is grey
     assert np.ptp(inputs, axis=-1).max() > 0.1
@@ -112,8 +113,6 @@ def test_batch_normalisation_at_batch_1_is_refused(pairs_folder, tmp_path, capsy
 
 
 def test_evaluate_pix2pix(pix2pix_run, capsys):
-    from tfgen.cli.run import Config, load_arrays
-
     assert tfgen("evaluate", pix2pix_run) == 0
     shown = capsys.readouterr().out
     assert "copied" in shown
@@ -138,19 +137,57 @@ def test_evaluate_pix2pix(pix2pix_run, capsys):
     assert set(found["ba"]["real"]) == {"kernel_distance", "kernel_distance_error"}
 
 
-def test_a_set_larger_than_memory_is_cut_and_said_so(cyclegan_run, monkeypatch, capsys):
-    from tfgen.cli.measures import translation
+def test_a_set_larger_than_memory_streams(cyclegan_run, monkeypatch):
+    config, model, found = Config.read(cyclegan_run), package.load(cyclegan_run), []
+    for limit in (2**30, 0):
+        monkeypatch.setattr("tfgen.data.loading.IN_MEMORY_BYTES", limit)
+        subject = Subject(config, model)
+        (count,) = MEASURES["translation"](subject)
+        assert count.value > 2
+        found.append(subject.translation)
+        monkeypatch.setattr(translation, "_BATCH_SIZE", 2)
+    for direction, rows in found[0].items():
+        for row, figures in rows.items():
+            streamed = found[1][direction][row]
+            assert streamed == pytest.approx(figures, rel=1e-4, abs=1e-6), row
 
-    monkeypatch.setattr(translation, "_TRANSLATED_BYTES", 2 * 2 * 4 * 16 * 16 * 3)
-    flags = ("--metrics", "losses,translation", "--no-report")
-    assert tfgen("evaluate", cyclegan_run, *flags) == 0
-    assert "of the first 2 test images" in " ".join(capsys.readouterr().out.split())
-    found = json.loads((cyclegan_run / "metrics.json").read_text())
-    assert found["num_images"] == 2
-    # Too few for a distance of distributions.
-    assert set(found["translation"]["ab"]["model"]) == {
+
+def test_few_images_have_no_distance(cyclegan_run, monkeypatch):
+    """And the images of both groups are read once."""
+    from tfgen import data
+
+    calls, load = [], data.load_domains
+    monkeypatch.setattr(
+        data, "load_domains", lambda *a, **k: calls.append(a) or load(*a, **k)
+    )
+    subject = Subject(
+        Config.read(cyclegan_run), package.load(cyclegan_run), num_images=2
+    )
+    for name in ("losses", "translation"):
+        assert MEASURES[name](subject)
+    assert len(calls) == 1
+    assert set(subject.translation["ab"]["model"]) == {
         *("mean_absolute_error", "psnr", "ssim")
     }
+
+
+def test_noise_does_not_depend_on_the_batch():
+    """Image number i of all has the noise of i, whichever batch it is in."""
+    seen = []
+
+    class Noisy:
+        def signatures(self):
+            return {"translate": None, "sample": None}
+
+    translator = Translator(Noisy(), "ab", seed=3)
+    translator.endpoints.run = lambda name, images, seeds, size: (
+        seen.append(seeds) or {"images": images}
+    )
+    images = np.zeros((5, 8, 8, 3), "float32")
+    translator(images, "ab")
+    translator(images[:2], "ab")
+    translator(images[2:], "ab", start=2)
+    np.testing.assert_array_equal(np.concatenate(seen[1:]), seen[0])
 
 
 def test_evaluate_cyclegan_both_ways(cyclegan_run):
@@ -165,7 +202,7 @@ def test_evaluate_cyclegan_both_ways(cyclegan_run):
 
 
 def test_domains_without_pairs_have_distances_only(
-    cyclegan_run, pairs_folder, tmp_path
+    cyclegan_run, pairs_folder, tmp_path, monkeypatch
 ):
     run, data = tmp_path / "run", tmp_path / "data"
     shutil.copytree(cyclegan_run, run)
@@ -174,12 +211,25 @@ def test_domains_without_pairs_have_distances_only(
         target = data / f"{split}{path.parent.name.upper()}" / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    (data / "testB" / "000.png").unlink()  # domains of unequal length
+    for name in ("000", "004"):  # domains of unequal length
+        (data / "testB" / f"{name}.png").unlink()
     config = json.loads((run / "config.json").read_text())
     (run / "config.json").write_text(json.dumps({**config, "data": str(data)}))
-    assert tfgen("evaluate", run, "--metrics", "translation", "--no-report") == 0
-    found = json.loads((run / "metrics.json").read_text())["translation"]["ab"]
-    assert set(found["model"]) == {"kernel_distance", "kernel_distance_error"}
+    monkeypatch.setattr(translation, "_BATCH_SIZE", 3)  # one ends within a batch
+    assert tfgen("evaluate", run, "--no-report", "--metrics", "translation") == 0
+    found = json.loads((run / "metrics.json").read_text())
+    config, model = Config.read(run), package.load(run)
+    test, train = (load_arrays(config, split) for split in ("test", "train"))
+    assert found["num_images"] == len(test[0]) == len(test[1]) + 2 > 6
+    network = metrics.build_random_features(test[0].shape[1:])
+    for direction, real in (("ab", 1), ("ba", 0)):
+        rows = found["translation"][direction]
+        outputs = np.asarray(model.translate(test[1 - real], direction))
+        for row, images in (("model", outputs), ("real", test[real])):
+            distance = metrics.kernel_distance(network(images), network(train[real]))
+            assert set(rows[row]) == {"kernel_distance", "kernel_distance_error"}
+            value = pytest.approx(distance.value, rel=1e-3, abs=1e-6)
+            assert rows[row]["kernel_distance"] == value, (direction, row)
 
 
 # ---- Translation ---------------------------------------------------------------------

@@ -108,12 +108,18 @@ class Translator:
         """The directions that it translates in."""
         return list(self._names)
 
-    def __call__(self, images: np.ndarray, direction: str) -> np.ndarray:
-        """Returns translations of `images` `(n, height, width, channels)`."""
+    def __call__(
+        self, images: np.ndarray, direction: str, start: int = 0
+    ) -> np.ndarray:
+        """Returns translations of `images` `(n, height, width, channels)`.
+
+        They are number `start` and those after it of all, each with its own noise.
+        """
         name = self._names[direction]
         height, width = images.shape[1:3]
         batch_size = max(1, _BATCH_PIXELS // (height * width))
         seeds = np.int64(self.seed) * 2**32 + np.arange(len(images), dtype="int64")
+        seeds += start
         extra = seeds if name == "sample" else None
         return self.endpoints.run(name, images, extra, batch_size)["images"]
 

@@ -22,7 +22,7 @@ from tfgen import pictures
 from tfgen.cli import evaluate, interpolate, reconstruct, sample, traverse
 from tfgen.cli.measures import Subject, nearest_training
 from tfgen.cli.panels import Translator, make_translation_panels
-from tfgen.cli.run import Config, load_arrays
+from tfgen.cli.run import Config, is_aligned, load_arrays
 
 _PICTURED = 10
 
@@ -193,11 +193,9 @@ def _neighbors(subject: Subject) -> markup.Html:
 
 
 def _translated(subject: Subject) -> Iterator[markup.Html]:
-    from tfgen import data
-
     config = subject.config
     arrays = load_arrays(config, "test", _PICTURED)
-    aligned = config.kind == "pairs" or data.is_paired(config.data, config.data_dir)
+    aligned = is_aligned(config)
     translator = Translator(subject.model, config.direction, subject.seed)
     panels = make_translation_panels(translator, *arrays, aligned)()
     picture = pictures.compose(panels, config.attribution)

@@ -186,6 +186,20 @@ def load_arrays(
     return load(config.data, split, num_images, **source)
 
 
+def is_aligned(config: Config) -> bool:
+    """Returns whether test images of a run that translates come with their truth."""
+    from tfgen import data
+
+    return config.kind == "pairs" or data.is_paired(config.data, config.data_dir)
+
+
+def count_domains(config: Config, split: str) -> tuple[int, int]:
+    """Returns the images of A and of B in a split, of a run on two domains."""
+    from tfgen import data
+
+    return data.count_domains(config.data, split, **_source(config))
+
+
 def known_classes(config: Config, held_out: bool = False) -> list[int] | None:
     """Returns the classes that a run knows, or those held out; None for all there are.
 

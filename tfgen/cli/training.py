@@ -12,7 +12,7 @@ import click
 
 from tfgen import pictures
 from tfgen.cli.panels import Translator, make_panels, make_translation_panels
-from tfgen.cli.run import Config, load_batches
+from tfgen.cli.run import Config, is_aligned, load_batches
 from tfgen.cli.strategy import check_same, is_chief, make_strategy
 from tfgen.errors import UserError
 from tfgen.presets import Preset, create_model, get_preset
@@ -277,7 +277,7 @@ def _clear(out: pathlib.Path) -> None:
 def _callbacks(model: Any, config: Config, out: pathlib.Path, test_set: Any) -> list:
     import keras
 
-    from tfgen import callbacks, data
+    from tfgen import callbacks
     from tfgen.data.loading import take
 
     test = next(take(test_set, 256, 256).as_numpy_iterator())
@@ -287,7 +287,7 @@ def _callbacks(model: Any, config: Config, out: pathlib.Path, test_set: Any) -> 
         labels = None if others is None else others[few]
         panels = make_panels(model, images[few], labels)
     else:
-        aligned = config.kind == "pairs" or data.is_paired(config.data, config.data_dir)
+        aligned = is_aligned(config)
         translator = Translator(model, config.direction, config.seed)
         panels = make_translation_panels(translator, images[few], others[few], aligned)
     found = [

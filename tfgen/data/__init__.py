@@ -13,6 +13,7 @@ from tfgen.data.loading import (
     load_images,
 )
 from tfgen.data.translation import (
+    count_domains,
     is_paired,
     load_domain_arrays,
     load_domains,
@@ -24,6 +25,7 @@ __all__ = [
     "Description",
     "Factors",
     "class_names",
+    "count_domains",
     "describe",
     "has_factors",
     "is_paired",

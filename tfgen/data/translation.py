@@ -224,6 +224,33 @@ def load_domain_arrays(
     return images_a, images_b
 
 
+def count_domains(
+    source: _Source,
+    split: str = "test",
+    *,
+    image_size: _Size = None,
+    channels: int | None = 3,
+    data_dir: _Source | None = None,
+    skip_bad_images: bool = False,
+) -> tuple[int, int]:
+    """Returns how many images of A and of B a split has, of which the fewer repeat.
+
+    Args:
+        source: As of `load_domains`.
+        split: As of `load_domains`.
+        image_size: As of `load_domains`.
+        channels: As of `load_domains`.
+        data_dir: As of `load_domains`.
+        skip_bad_images: As of `load_domains`.
+
+    Raises:
+        UserError: A mistake in an argument or in the data, in one line.
+    """
+    fit = make_fit(image_size, channels)
+    data = open_domains(source, split, fit, fit.size, data_dir, skip_bad_images)
+    return data[0].num_examples, data[-1].num_examples  # of pairs there is one source
+
+
 def is_paired(source: _Source, data_dir: _Source | None = None) -> bool:
     """Whether a source has pairs, so that the truth of a translation is known.
 

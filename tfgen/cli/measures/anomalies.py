@@ -13,7 +13,7 @@ from tfgen.errors import UserError
 
 def measure_anomalies(subject: Subject) -> Figures | None:
     """How well scores tell unusual images from test images."""
-    if subject.unusual is None or not subject.scores:
+    if subject.unusual is None or not subject.gives_scores:
         return None
     from tfgen.data.loading import take
     from tfgen.metrics import anomaly_roc

@@ -1,6 +1,7 @@
 """What a model is trained for: losses, likelihoods, what its KL term is spent on."""
 
 import math
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,18 +13,14 @@ from tfgen.cli.measures.subject import (
     image_shape,
     standard_error,
 )
-from tfgen.cli.measures.translation import load_translated, make_pairs
 
 
 def measure_losses(subject: Subject) -> Figures | None:
     """What training minimises, of test images."""
-    if subject.config.kind == "images":
-        data: Any = subject.batches("losses")
-    else:
-        images, targets = load_translated(subject)
-        count = min(len(images), len(targets))
-        data = make_pairs(images[:count], targets[:count], subject.config.batch_size)
-    found = subject.model.evaluate(data, return_dict=True, verbose=0)
+    data = subject.test_batches(subject.is_labelled)
+    # Keras takes no generator of images alone, as `track` may be, and has its own bar.
+    verbose = int(sys.stdout.isatty())
+    found = subject.model.evaluate(data, return_dict=True, verbose=verbose)
     return [Figure(k, float(v), _LOSSES.get(k, "")) for k, v in found.items()]
 
 

@@ -82,21 +82,29 @@ class Subject:
         self.encodes = {"encode", "decode"} <= set(self.endpoints.functions)
         # The model's kind decides: a paired model may draw, but from an image.
         self.generates = config.kind == "images" and "sample" in self.endpoints
-        self.scores = "reconstruct" in self.endpoints and not self.is_labelled
-        if anomalies and not self.scores:
+        # Whether it says of an image how unusual it is.
+        self.gives_scores = "reconstruct" in self.endpoints and not self.is_labelled
+        if anomalies and not self.gives_scores:
             raise UserError(
                 "--anomalies: the model must be a VAE or an autoencoder without "
                 "labels: others give an image no score"
             )
+        self._datasets: dict[bool, Any] = {}  # with labels, and without
         self.notes: list[str] = []
         self.rocs: dict[str, Any] = {}  # of anomalies: score -> `Roc`
         self.translation: dict[str, Any] | None = None  # a table of its own
 
+    def test_batches(self, labels: bool = False) -> Any:
+        """Returns the dataset of test images, one for all who ask: decoded once."""
+        if labels not in self._datasets:
+            found = load_in_order(self.config, "test", self.num_images, labels)
+            self._datasets[labels] = found
+        return self._datasets[labels]
+
     def batches(self, what: str, labels: bool | None = None) -> Iterable[Any]:
         """Returns batches of test images, with labels if the model takes them."""
         labels = self.is_labelled if labels is None else labels
-        dataset = load_in_order(self.config, "test", self.num_images, labels)
-        return self.track(dataset, what)
+        return self.track(self.test_batches(labels), what)
 
     @functools.cached_property
     def encoded(self) -> Encoding:
@@ -180,6 +188,7 @@ class Subject:
 def _data_features(config: Config) -> Any:
     from tfgen.metrics import build_feature_network
 
+    # Of all classes, also those held out: runs on the same data compare.
     return build_feature_network(
         config.data,
         image_size=config.image_size,
