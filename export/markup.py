@@ -133,6 +133,7 @@ details { margin: .4rem 0; } summary { cursor: pointer; }
   border-bottom: 1px solid var(--line); } td { display: flex; border: 0;
   padding: .1rem .2rem; } td::before { content: attr(data-label); flex: 0 0 9.5rem;
   color: var(--soft); } td.none { display: none; }
-  td > .track { flex: 1; min-width: 0; } }
+  td > .track { flex: 1; min-width: 0; }
+  td > code { overflow-wrap: anywhere; min-width: 0; } }
 @media print { details { display: block; } }
 """

@@ -276,7 +276,9 @@ def test_held_out_classes_are_the_anomalies(held_out):
     assert {"anomaly_auc_negative_elbo", "anomaly_auc_likelihood_ratio"} <= set(found)
     page = Page((held_out / "report.html").read_text())
     assert "Anomalies" in {marks.get("alt") for _, marks in page.tags}
-    assert "Images of the held-out classes class_1 told from" in " ".join(page.texts)
+    text = " ".join(page.texts)
+    assert "held-out classes: class_1" in text
+    assert "Images of held-out classes (class_1) told from" in text
     assert "--held-out-classes class_1" in found["commands"][0]
 
 

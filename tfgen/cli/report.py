@@ -88,7 +88,7 @@ def _summary(subject: Subject) -> str:
     weights = f"{subject.model.count_params():,} weights"
     kind = type(subject.model).__name__
     classes = config.held_out_classes
-    without = f" without the classes {classes}" if classes else ""
+    without = f"; held-out classes: {classes}" if classes else ""
     return (
         f"{kind}, {weights}; images {size}{without}; {config.epochs} epochs, "
         f"seed {config.seed}"

@@ -77,7 +77,7 @@ class Subject:
         self.anomalies, self.seed, self.track = anomalies, seed, track
         self.unusual = anomalies  # what they are called
         if not anomalies and config.held_out_classes:
-            self.unusual = f"the held-out classes {config.held_out_classes}"
+            self.unusual = f"held-out classes ({config.held_out_classes})"
         self.is_labelled = getattr(model, "num_classes", None) is not None
         self.encodes = {"encode", "decode"} <= set(self.endpoints.functions)
         # The model's kind decides: a paired model may draw, but from an image.
