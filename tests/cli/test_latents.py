@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -84,9 +85,12 @@ def test_the_projector_finds_its_files(vae_run, written):
     np.testing.assert_allclose(fourth, np.repeat(images[3], 3, -1), atol=0.003)
 
 
-def test_batches_are_put_together(vae_run, written, tmp_path, monkeypatch):
-    monkeypatch.setattr("tfgen.cli.run._BATCH_SIZE", 3)  # of 8 images
-    assert tfgen("latents", vae_run, "--out", tmp_path / "out") == 0
+def test_batches_are_put_together(vae_run, written, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(vae_run, run)
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "batch_size": 3}))  # of 8
+    assert tfgen("latents", run, "--out", tmp_path / "out") == 0
     whole, parts = (np.load(x / "latents.npz") for x in (written, tmp_path / "out"))
     for name in whole:
         if whole[name].dtype.kind != "U":
