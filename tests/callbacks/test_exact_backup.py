@@ -385,7 +385,9 @@ def poison(model):
     weight.assign(weight + np.nan)
 
 
-@pytest.mark.parametrize(("size", "where"), [(1, "step 2"), (2, "steps 1 to 2")])
+@pytest.mark.parametrize(
+    ("size", "where"), [(1, "step 2"), (2, "steps 1 to 2"), (9, "steps 1 to 3")]
+)
 def test_the_guard_names_figure_step_and_epoch(tmp_path, size, where):
     model = make_model()
     model.steps_per_execution = size

@@ -189,10 +189,12 @@ def test_a_configuration_of_before_held_out_classes_loads(vae_run, tmp_path):
 
 
 @pytest.mark.large  # by the same code as workers: distributed/test_command.py
-def test_mirrored_trains_what_one_device_trains(vae_run, folder, tmp_path):
+def test_mirrored_trains_what_one_device_trains(vae_run, folder, tmp_path, capsys):
     out = tmp_path / "run"
     flags = ("--data", folder, "--out", out, *SMALL, "--strategy", "mirrored")
     assert tfgen("train", "vae_mnist_5k", *flags) == 0  # on conftest.py's two CPUs
+    said = "1 step an execution (replicas), no XLA (replicas)"
+    assert said in capsys.readouterr().out
     single, mirrored = package.load(vae_run), package.load(out)
     for one, two in zip(single.get_weights(), mirrored.get_weights(), strict=True):
         np.testing.assert_allclose(two, one, atol=1e-5)
@@ -203,7 +205,10 @@ def test_estimate_says_what_it_takes_and_writes_nothing(folder, tmp_path, capsys
     flags = ("--data", folder, "--out", out, *SMALL, "--estimate")
     assert tfgen("train", "vae_mnist_5k", *flags) == 0
     shown = capsys.readouterr().out
-    for row in ("weights of encoder", "memory: in all", "4 steps", "time of 2 epochs"):
+    for row in (
+        *("weights of encoder", "memory: in all", "4 steps", "time of 2 epochs"),
+        "speed: float32, ",
+    ):
         assert row in shown
     assert not out.exists()
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import time
 
@@ -114,3 +115,12 @@ def test_workers_with_different_flags_are_refused(folder, tmp_path):
     codes, outputs = launch.finish(launch.start(workers(*seeds)))
     assert codes == [2, 2], outputs
     assert all("workers differ in their flags" in output for output in outputs)
+
+
+@pytest.mark.large
+def test_workers_choose_the_same_precision(folder, tmp_path):
+    out = tmp_path / "run"
+    flags = ("--precision", "auto", "--epochs", 1)
+    outputs = launch.run(workers(*[train(folder, out, *flags)] * 2))
+    line = re.search(r"speed: (\w+) \(bfloat16 [\d.]+x here\), 1 step", outputs[0])
+    assert json.loads((out / "config.json").read_text())["precision"] == line[1]

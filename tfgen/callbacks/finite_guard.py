@@ -31,13 +31,9 @@ class FiniteGuard(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         for name, value in (logs or {}).items():
             if not math.isfinite(float(value)):
-                size = self.model.steps_per_execution
-                step = batch + 1
-                where = (
-                    f"step {step}"
-                    if size == 1
-                    else f"steps {step - size + 1} to {step}"
-                )
+                first = batch + 2 - self.model.steps_per_execution
+                last = min(batch + 1, self.params.get("steps") or batch + 1)
+                where = f"step{f's {first} to' * (first < last)} {last}"
                 raise NotFiniteError(
                     f"training diverged: {name} is {float(value)} at {where} of epoch "
                     f"{self._epoch + 1}. Lower the learning rate, clip gradients, or "

@@ -43,7 +43,7 @@ class Config:
     load_size: int | None = None
     mirror: bool = False
     strategy: str = "none"
-    steps_per_execution: int = 1
+    steps_per_execution: int | str = 1  # "auto" until training begins
     checkpoint_every: int | None = None
     keep_checkpoints: int = 3
     keep_best: str | None = None

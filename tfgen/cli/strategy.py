@@ -139,6 +139,15 @@ def check_same(strategy: Any, **values: Any) -> None:
             )
 
 
+def least(strategy: Any, value: float) -> float:
+    """Returns the smallest of all workers' values."""
+    import tensorflow as tf
+
+    if not strategy.extended._in_multi_worker_mode():
+        return value
+    return float(tf.reduce_min(strategy.gather(tf.constant([value]), axis=0)))
+
+
 def _read_tf_config() -> tuple[dict[str, list[str]], dict[str, Any]]:
     """Returns the cluster and this process's task."""
     text = os.environ.get("TF_CONFIG")

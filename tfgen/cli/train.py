@@ -8,6 +8,7 @@ import click
 from tfgen.cli import training
 from tfgen.cli.quiet import import_tensorflow
 from tfgen.cli.run import Config, new_directory
+from tfgen.cli.speed import AUTO
 from tfgen.cli.strategy import (
     STRATEGIES,
     WORKER_LOST_CODE,
@@ -19,6 +20,17 @@ from tfgen.cli.strategy import (
 from tfgen.errors import UserError
 from tfgen.presets.registry import Preset, get_preset, presets
 
+
+class _StepsType(click.IntRange):
+    """A number of steps, or "auto"."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return value if value == AUTO else super().convert(value, param, ctx)
+
+
 _COMMON = (
     click.Option(["--data"], help="Name of a TFDS data set, or a folder of images."),
     click.Option(["--data-dir"], help="Where TFDS keeps its data."),
@@ -29,9 +41,10 @@ _COMMON = (
     click.Option(["--seed"], type=click.IntRange(0), default=0, show_default=True),
     click.Option(
         ["--precision"],
-        type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
+        type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16", AUTO]),
         default="float32",
         show_default=True,
+        help="auto: mixed_bfloat16 where a probe finds it 1.2 times as fast.",
     ),
     click.Option(
         ["--strategy"],
@@ -60,10 +73,11 @@ _COMMON = (
     ),
     click.Option(
         ["--steps-per-execution"],
-        type=click.IntRange(1),
-        default=1,
+        type=_StepsType(),
+        default=AUTO,
         show_default=True,
-        help="Steps in one call: quicker for small networks.",
+        help="Of training in one call: auto times a few, and takes up to 32 that last "
+        "at most 0.25 s. The result is the same.",
     ),
     click.Option(["--skip-bad-images"], is_flag=True, help="Go on without them."),
     click.Option(

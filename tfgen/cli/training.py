@@ -1,6 +1,7 @@
 """Training a preset into a run directory: what `train` and `quickstart` share."""
 
 import contextlib
+import functools
 import pathlib
 import re
 import shutil
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from tfgen import pictures
+from tfgen.cli import speed
 from tfgen.cli.panels import Translator, make_panels, make_translation_panels
 from tfgen.cli.run import Config, is_aligned, load_batches
 from tfgen.cli.strategy import check_same, is_chief, make_strategy
@@ -38,6 +40,7 @@ def make_config(preset: Preset, overrides: dict[str, Any], **options: Any) -> Co
             "batch_size": preset.batch_size,
             "seed": 0,
             "precision": "float32",
+            "steps_per_execution": speed.AUTO,
             "load_size": load_size if preset.load_scale != 1.0 else None,
             "mirror": preset.mirror,
             **given,
@@ -59,10 +62,7 @@ def train(
     detect_anomaly: bool = False,
 ) -> Any:
     """Trains into `out`, anew or from the newest checkpoint; returns the model."""
-    import keras
-
     strategy = make_strategy(config.strategy)  # before any operation runs
-    keras.config.set_dtype_policy(config.precision)
     preset = get_preset(config.preset)
     labels = _takes_labels(preset, config)
     backup = _find_backup(config, out) if resume else None
@@ -71,17 +71,21 @@ def train(
     test_set = load_batches(config, "test", labels)
     num_steps = int(train_set.cardinality())
     _check_workers(strategy, config, num_steps, backup)
-    with strategy.scope():
-        model = _create_model(preset, config, num_steps)
+    make_model = functools.partial(_create_model, preset, config, num_steps)
+    model, chosen = speed.choose(
+        config, strategy, make_model, train_set, detect_anomaly
+    )
     if not resume:
         _start_anew(config, out)
         backup = _make_backup(config, out)
     if is_chief(config.strategy):
         _announce(model, config, num_steps, backup, out)
+        click.echo(chosen)
     callbacks = [*_callbacks(model, config, out, test_set), backup]
     backup.callbacks = callbacks
     with _explained(backup), _numerics_checked(detect_anomaly):
         history = _fit(model, train_set, test_set, config, callbacks)
+    vars(model).pop("train_step", None)  # the traced one, of `speed.choose`
     pictures.save_picture(pictures.plot_curves(history), out / "curves.png")
     return model
 
@@ -102,22 +106,23 @@ def _announce(
 
 def show_estimate(config: Config) -> None:
     """Prints what training will take, of which a few steps are taken on a copy."""
-    import keras
     from rich.console import Console
     from rich.table import Table
 
     from tfgen.estimate import describe, estimate
 
-    keras.config.set_dtype_policy(config.precision)
     preset = get_preset(config.preset)
     train_set = load_batches(config, "train", _takes_labels(preset, config))
     num_steps = int(train_set.cardinality())
-    found = estimate(lambda: _create_model(preset, config, num_steps), train_set)
+    make_model = functools.partial(_create_model, preset, config, num_steps)
+    _, chosen = speed.choose(config, make_strategy("none"), make_model, train_set)
+    found = estimate(make_model, train_set)
     table = Table(title=config.preset, show_header=False)
     for row in describe(found):
         table.add_row(*row)
     seconds = config.epochs * found.seconds_per_epoch
     table.add_row(f"time of {config.epochs:,} epochs", f"{seconds / 60:,.1f} min")
+    click.echo(chosen)
     Console().print(table)
 
 
@@ -164,7 +169,8 @@ def _create_model(preset: Preset, config: Config, num_steps: int) -> Any:
     if "num_steps" in preset.arguments:  # the learning rate ends with training
         overrides["num_steps"] = config.epochs * num_steps
     model = create_model(preset.name, **overrides)
-    model.steps_per_execution = config.steps_per_execution
+    if config.steps_per_execution != speed.AUTO:
+        model.steps_per_execution = config.steps_per_execution
     return model
 
 

@@ -206,7 +206,7 @@ def make_batches(
     """Returns batches whose components are those of all sources, one after the other.
 
     Each source has its own order; an epoch is as long as the longest, and the others
-    repeat.
+    repeat. The attribute `in_memory` says whether they are kept there.
     """
     num_examples = max(part.num_examples for part in data)
     in_memory = sum(part.num_bytes for part in data) <= IN_MEMORY_BYTES
@@ -222,9 +222,11 @@ def make_batches(
     make_epoch = pipeline.zip_epochs(make_epochs)
     if augmentation:
         make_epoch = augment_epochs(make_epoch, augmentation, seed)
-    return pipeline.repeat_epochs(
+    batches = pipeline.repeat_epochs(
         make_epoch, num_examples, batch_size, value_range, initial_epoch
     )
+    batches.in_memory = in_memory
+    return batches
 
 
 def collect(
