@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import types
 
 import keras
@@ -11,7 +12,7 @@ import tfgen as package
 from tests import contracts
 from tests.cli.conftest import tfgen
 from tests.models import small
-from tfgen import networks
+from tfgen import callbacks, networks
 from tfgen.cli import speed
 from tfgen.cli.run import Config
 from tfgen.presets import create_model
@@ -93,6 +94,28 @@ def test_products_of_layers_within_wrappers_too():
     assert not speed._is_long(model, batch_size // 2)
 
 
+def test_gain_is_how_much_faster_bfloat16_is(monkeypatch):
+    seconds = {"float32": 0.03, "mixed_bfloat16": 0.01}
+    monkeypatch.setattr(
+        speed,
+        "_make_layer_step",
+        lambda layer, policy, *_: lambda: time.sleep(seconds[policy]),
+    )
+    assert 1.5 < speed.bfloat16_gain(make_gan(), 8) < 4.5
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """Collects the numbers that callbacks get at the end of an execution."""
+    seen = []
+    monkeypatch.setattr(
+        callbacks.FiniteGuard,
+        "on_train_batch_end",
+        lambda self, batch, logs=None: seen.append(batch),
+    )
+    return seen
+
+
 def read_line(capsys):
     """Returns precision, gain, steps and milliseconds of what `train` says."""
     said = capsys.readouterr().out
@@ -103,18 +126,19 @@ def read_line(capsys):
     return re.search(pattern, said).groups()
 
 
-def test_choices_are_said_and_stored(folder, tmp_path, capsys):
+def test_choices_are_said_stored_and_used(folder, tmp_path, capsys, batches):
     flags = ("--data", folder, "--out", tmp_path, "--precision", "auto", *FLAGS)
     assert tfgen("train", "autoencoder_mnist_5k", *flags) == 0
     precision, gain, steps, milliseconds = read_line(capsys)
     config = Config.read(tmp_path)
     assert (config.precision, config.steps_per_execution) == (precision, int(steps))
     assert speed.pick_precision(float(gain)) == precision
-    limits = (float(milliseconds) / 1e3, 7)  # 52 images
-    assert int(steps) == speed.split_epoch(*limits)
+    seconds, num_steps = float(milliseconds) / 1e3, 7  # 52 images
+    assert int(steps) == speed.split_epoch(seconds, num_steps)
+    assert batches[0] + 1 == int(steps)
 
 
-def test_resume_keeps_what_was_chosen(folder, tmp_path, capsys, monkeypatch):
+def test_resume_keeps_what_was_chosen(folder, tmp_path, capsys, monkeypatch, batches):
     # As on a processor that computes in bfloat16.
     monkeypatch.setattr(speed, "bfloat16_gain", lambda *_: 1.5)
     flags = ("--data", folder, "--out", tmp_path, "--precision", "auto", *FLAGS)
@@ -125,11 +149,13 @@ def test_resume_keeps_what_was_chosen(folder, tmp_path, capsys, monkeypatch):
     config |= {"epochs": 2, "steps_per_execution": 3}
     (tmp_path / "config.json").write_text(json.dumps(config))
 
+    batches.clear()
     monkeypatch.setattr(speed, "bfloat16_gain", None)
     monkeypatch.setattr(speed, "time_step", None)
     assert tfgen("train", "--resume", tmp_path) == 0
     assert read_line(capsys) == ("mixed_bfloat16", None, "3", None)
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    assert batches == [2, 5, 8]
     assert json.loads((tmp_path / "config.json").read_text()) == config
 
 

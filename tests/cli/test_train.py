@@ -89,6 +89,7 @@ def test_default_directory_is_the_first_free_one(folder, tmp_path, monkeypatch):
         (("train", "vae_mnist_5k", "--beta", "-1"), "`beta`"),
         (("train", "vae_mnist_5k", "--beta", "much"), "--beta"),
         (("train", "vae_mnist_5k", "--epochs", "0"), "--epochs"),
+        (("train", "vae_mnist_5k", "--steps-per-execution", "0"), "--steps-per"),
         (("train", "vae_mnist_5k", "--likelihood", "poisson"), "likelihood"),
         (("train", "vae_mnist_5k", "--image-size", "30"), "divisible by 4"),
         (("train", "vae_mnist_5k", "--data", "no_such_set"), "no_such_set"),

@@ -76,8 +76,9 @@ _COMMON = (
         type=_StepsType(),
         default=AUTO,
         show_default=True,
-        help="Of training in one call: auto times a few, and takes up to 32 that last "
-        "at most 0.25 s. The result is the same.",
+        metavar="[auto|STEPS]",
+        help="In one call: auto times a few, and takes up to 32 that last 0.25 s. The "
+        "result is the same.",
     ),
     click.Option(["--skip-bad-images"], is_flag=True, help="Go on without them."),
     click.Option(
