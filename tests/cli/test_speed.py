@@ -13,12 +13,17 @@ from tests import contracts
 from tests.cli.conftest import tfgen
 from tests.models import small
 from tfgen import callbacks, networks
-from tfgen.cli import speed
+from tfgen.cli import speed, training
 from tfgen.cli.run import Config
-from tfgen.presets import create_model
+from tfgen.presets import create_model, get_preset
 
 SMALL = {"filters": 4, "latent_dim": 3, "seed": 0}
 FLAGS = ("--filters", 4, "--latent-dim", 3, "--epochs", 1, "--batch-size", 8)
+
+
+def test_quickstart_measures_too():
+    config = training.make_config(get_preset("vae_mnist_5k"), {})
+    assert (config.precision, config.steps_per_execution) == ("float32", "auto")
 
 
 @pytest.mark.parametrize(
