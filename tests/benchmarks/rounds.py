@@ -1,9 +1,14 @@
 """What benchmarks of training share: a clock of epochs, and rounds of processes."""
 
+import os
 import random
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+_FLAGS = ("f16c", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16")
 
 
 class EpochClock:
@@ -24,14 +29,44 @@ class EpochClock:
         return (len(self.starts) - 2) * num_images / (self.starts[-1] - self.starts[1])
 
 
-def run_round(script, model_name, variants, seconds):
+def run_round(script, model_name, variants, seconds, arguments=()):
     """Measures every variant once, in random order, each in its own process."""
     rates = {}
     for variant in random.sample(variants, len(variants)):
         command = [sys.executable, script, model_name, "--worker", variant]
-        command += ["--seconds", str(seconds)]
+        command += ["--seconds", str(seconds), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(done.stderr)
         rates[variant] = float(done.stdout.split()[-1])
-    return rates
+    return {variant: rates[variant] for variant in variants}
+
+
+def has_bfloat16():
+    """Returns whether the processor multiplies in bfloat16; others emulate it."""
+    return bool({"avx512_bf16", "amx_bf16"} & _processor()[1])
+
+
+def describe_machine():
+    """Returns lines: the processor with the flags that matter, and the versions."""
+    import importlib.metadata
+
+    name, found = _processor()
+    flags = [f"{flag} {'yes' if flag in found else 'no'}" for flag in _FLAGS]
+    num_threads = len(os.sched_getaffinity(0))
+    versions = []
+    for package in ("tensorflow", "tensorflow-cpu", "keras", "torch"):
+        try:
+            versions.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return [f"{name}, {num_threads} threads; {', '.join(flags)}", ", ".join(versions)]
+
+
+def _processor():
+    """Returns its name and its flags."""
+    file = Path("/proc/cpuinfo")
+    info = file.read_text() if file.exists() else ""
+    name = re.search(r"model name\s*:\s*(.*)", info)
+    flags = re.search(r"flags\s*:(.*)", info)
+    return name[1] if name else "unknown", set(flags[1].split() if flags else ())

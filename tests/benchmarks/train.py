@@ -1,91 +1,68 @@
-"""Training throughput of tfgen beside the step of the Keras examples.
+"""Training throughput of tfgen beside the Keras examples' step and PyTorch.
 
-    python tests/benchmarks/train.py [MODEL ...] [--rounds 5] [--seconds 10]
-                                     [--variants "tfgen;tutorial loop"]
+    python tests/benchmarks/train.py [MODEL ...] [--rounds 5] [--seconds 8]
+                                     [--variants "tfgen;tutorial loop"] [--json FILE]
 
-The same networks, optimizer and batch size, on the 4,000 digits of mnist_5k, or on
-pairs of 128x128 (pix2pix) or 64x64 pixels (CycleGAN), at batch 1:
+The same networks, optimizer and batch size (workloads.py), in float32:
 
-- `tfgen`: `model.fit` on the pipeline of `load_images`, as the presets compile it; the
-  dense networks with `jit_compile=True`;
-- `tutorial fit`: the step of the Keras examples (the VAE's own Sampling layer and
-  losses; the GAN's generator run once for each network), `fit` on a NumPy array,
-  `compile` with Keras's defaults;
+- `tfgen`: `model.fit` on the pipeline of `tfgen.data`, as the presets compile it;
+- `tutorial fit`: the step of the Keras examples (tutorials.py), `fit` on NumPy arrays,
+  `compile` with Keras's defaults, which are XLA;
 - `tutorial fit, no XLA`: the same with `jit_compile=False`;
-- `tutorial loop`: the same step in a `tf.function`, called over a tf.data pipeline.
+- `tutorial loop`: the same step in a `tf.function`, called over a tf.data pipeline;
+- `PyTorch`: eager, channels last (in_torch.py), where `torch` is installed.
 
-For translation also `Keras's Adam`: the same with it in place of the fused one. For
-GANs also what each saving of tfgen's step is worth, by undoing it:
+And what tfgen's means are worth, by undoing them one by one:
 
+- `Keras's Adam`: in place of the fused one;
+- `one step a call`: `steps_per_execution=1`;
 - `two generator passes`: new images for the generator's step;
 - `two discriminator calls`: real and fake images apart.
 
+Half precision, `mixed_bfloat16` and `mixed_float16`, is measured where it is asked for
+or the processor computes in bfloat16 (AVX512_BF16, AMX).
+
 Each measurement is a process of its own; rounds are interleaved in random order. The
 table gives the median images per second, and the median and range of the ratio of
-tfgen to the variant within a round.
+tfgen to the variant within a round. Of tfgen's and the tutorial's step also the
+floating-point operations of their convolutions and matrix products, and the rate at
+which they are done, as a share of the rate of the heaviest of them alone, measured in
+the same rounds. `--json` keeps all rates of all rounds.
 """
 
 import argparse
+import importlib.util
+import json
 import os
 import statistics
+import subprocess
+import sys
+from pathlib import Path
 
-from rounds import EpochClock, run_round
+from rounds import EpochClock, describe_machine, has_bfloat16, run_round
+from workloads import DISCRIMINATOR_STEPS, WORKLOADS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # for all variants
 
-MODELS = ("mlp_vae", "conv_vae", "gan", "wgan_gp", "pix2pix", "cyclegan")
 TUTORIALS = ("tutorial fit", "tutorial fit, no XLA", "tutorial loop")
-SAVINGS = ("two generator passes", "two discriminator calls")
-VARIANTS = {
-    "mlp_vae": ("tfgen", *TUTORIALS),
-    "conv_vae": ("tfgen", *TUTORIALS),
-    "gan": ("tfgen", *TUTORIALS, *SAVINGS),
-    "wgan_gp": ("tfgen", *SAVINGS),
-    "pix2pix": ("tfgen", *TUTORIALS, "Keras's Adam"),
-    "cyclegan": ("tfgen", *TUTORIALS, "Keras's Adam"),
-}
-TRANSLATORS = ("pix2pix", "cyclegan")
-BATCH_SIZE = 128  # of digits; pairs come one by one, as in the papers
-NUM_DIGITS, NUM_PAIRS = 4000, 8
-LATENT_DIM = 16
-PAIR_SIZES = {"pix2pix": 128, "cyclegan": 64}
+SAVINGS = ("Keras's Adam", "one step a call")
+POLICIES = ("mixed_bfloat16", "mixed_float16")
+GAN_SAVINGS = ("two generator passes", "two discriminator calls")
+CEILING, COUNTS = "ceiling", "counts"
 
 
-def build_vae_networks(name):
-    from tfgen import networks
-
-    kind = name.removesuffix("_vae")
-    encoder = getattr(networks, f"build_{kind}_encoder")
-    decoder = getattr(networks, f"build_{kind}_decoder")
-    shape = (28, 28, 1)
-    return encoder(shape, 2 * LATENT_DIM), decoder(LATENT_DIM, shape)
-
-
-def build_gan_networks():
-    """Without batch normalisation in the discriminator, as in the Keras example."""
-    from tfgen import networks
-
-    shape = (28, 28, 1)
-    generator = networks.build_dcgan_generator(LATENT_DIM, shape, 32)
-    return generator, networks.build_dcgan_discriminator(shape, 32, normalization=None)
-
-
-def build_translators(name):
-    """The papers' networks: U-Net, or residual with six blocks; 70x70 PatchGANs."""
-    from tfgen import networks
-
-    size = PAIR_SIZES[name]
-    discriminator = networks.build_patchgan_discriminator
-    if name == "pix2pix":
-        # Without dropout: the tutorial's would be of other draws.
-        generator = networks.build_unet_generator((size, size, 3), dropout=0.0)
-        return generator, discriminator((size, size, 6))
-    shape = (size, size, 3)
-    generators = (
-        networks.build_resnet_generator(shape, num_blocks=6) for _ in range(2)
-    )
-    return *generators, discriminator(shape), discriminator(shape)
+def variants_of(model_name):
+    """Returns all variants, and those of them that are measured if none is named."""
+    work = WORKLOADS[model_name]
+    found = ["tfgen", *TUTORIALS]
+    if importlib.util.find_spec("torch"):
+        found.append("PyTorch")
+    found += [v for v in SAVINGS if v != SAVINGS[1] or work.steps_per_execution > 1]
+    if work.kind in ("gan", "wgan_gp"):
+        found += GAN_SAVINGS
+    halves = POLICIES[:1] if has_bfloat16() else ()
+    return [*found, *POLICIES], [*found, *halves]
 
 
 def plainer_gan(variant):
@@ -102,81 +79,61 @@ def plainer_gan(variant):
         def _run_both(self, network, one, other, labels, training):
             return [self._run(network, x, labels, training) for x in (one, other)]
 
-    classes = {
-        "two generator passes": TwoGeneratorPasses,
-        "two discriminator calls": TwoDiscriminatorCalls,
-    }
-    return classes.get(variant, tfgen.GAN)
+    classes = (TwoGeneratorPasses, TwoDiscriminatorCalls)
+    return dict(zip(GAN_SAVINGS, classes, strict=True))[variant]
 
 
 def tfgen_model(model_name, variant):
     import keras
+    from workloads import build_model
 
-    import tfgen
-    from tfgen.optimizers import FusedAdam
-
-    if model_name.endswith("vae"):
-        model = tfgen.VAE(*build_vae_networks(model_name), seed=0)
-        # On CPUs XLA speeds dense networks up, and slows convolutions down.
-        dense = model_name == "mlp_vae"
-        adam = keras.optimizers.Adam(1e-3)
-        model.compile(adam, jit_compile=dense, steps_per_execution=8)
-        return model
-    if model_name in TRANSLATORS:
-        classes = {"pix2pix": tfgen.Pix2Pix, "cyclegan": tfgen.CycleGAN}
-        model = classes[model_name](*build_translators(model_name), seed=0)
-        adam = keras.optimizers.Adam if variant == "Keras's Adam" else FusedAdam
-        model.compile(*(adam(2e-4, beta_1=0.5) for _ in range(2)))
-        return model
-    kwargs = {}
-    if model_name == "wgan_gp":
-        kwargs = {"loss": "wasserstein", "gradient_penalty": "wgan_gp"}
-    model = plainer_gan(variant)(*build_gan_networks(), seed=0, **kwargs)
-    adams = (keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2))
-    model.compile(*adams, steps_per_execution=4)
+    if variant in POLICIES:
+        keras.config.set_dtype_policy(variant)
+    if variant in GAN_SAVINGS:
+        return build_model(model_name, plainer_gan(variant))
+    if variant == "Keras's Adam":
+        return build_model(model_name, adam=keras.optimizers.Adam)
+    model = build_model(model_name)
+    if variant == "one step a call":
+        model.steps_per_execution = 1
     return model
 
 
-def digits():
-    import tfgen
+def tutorial_model(model_name):
+    import tutorials
+    from workloads import build_networks
 
-    return tfgen.data.load_array("mnist_5k", split="train")
-
-
-def pairs(name):
-    """Noise: what is in an image takes no time."""
-    import numpy as np
-
-    shape = (NUM_PAIRS, PAIR_SIZES[name], PAIR_SIZES[name], 3)
-    return [np.random.default_rng(i).random(shape, "float32") for i in range(2)]
+    kind = WORKLOADS[model_name].kind
+    networks = build_networks(model_name)
+    if kind == "wgan_gp":
+        return tutorials.wgan_gp(*networks, DISCRIMINATOR_STEPS)
+    return getattr(tutorials, kind)(*networks)
 
 
 def training_function(model_name, variant):
     """Returns a function that trains until its argument says so, asked every epoch."""
+    from workloads import make_arrays, make_batches
+
+    work = WORKLOADS[model_name]
+    if variant == "PyTorch":
+        from in_torch import training_loop
+
+        return training_loop(model_name, make_arrays(model_name))
+
     import tensorflow as tf
 
-    import tfgen
-
-    is_translator = model_name in TRANSLATORS
-    batch_size = 1 if is_translator else BATCH_SIZE
     if variant not in TUTORIALS:
-        model = tfgen_model(model_name, variant)
-        if is_translator:
-            # As `load_pairs` does: from memory, with tf.data's autotuning off.
-            batches = tf.data.Dataset.from_tensor_slices(tuple(pairs(model_name)))
-            data = batches.batch(1).prefetch(4)
-        else:
-            data = tfgen.data.load_images("mnist_5k", batch_size=batch_size)
+        model, data = tfgen_model(model_name, variant), make_batches(model_name)
         return lambda stop: fit(model, stop, data, shuffle=False)
     model = tutorial_model(model_name)
     model.prepare(jit_compile="auto" if variant == "tutorial fit" else False)
-    arrays = pairs(model_name) if is_translator else [digits()]
+    arrays = make_arrays(model_name)
     if variant != "tutorial loop":
-        return lambda stop: fit(model, stop, *arrays, batch_size=batch_size)
+        return lambda stop: fit(model, stop, *arrays, batch_size=work.batch_size)
     step = tf.function(model.train_step)
-    parts = tuple(arrays) if is_translator else arrays[0]
+    parts = arrays if work.is_translation else arrays[0]
     data = tf.data.Dataset.from_tensor_slices(parts).shuffle(len(arrays[0]))
-    data = data.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    data = data.batch(work.batch_size).prefetch(tf.data.AUTOTUNE)
 
     def loop(stop):
         while not stop():
@@ -184,16 +141,6 @@ def training_function(model_name, variant):
                 step(batch)
 
     return loop
-
-
-def tutorial_model(name):
-    import tutorials
-
-    if name in TRANSLATORS:
-        return getattr(tutorials, name)(*build_translators(name))
-    if name == "gan":
-        return tutorials.gan(*build_gan_networks())
-    return tutorials.vae(*build_vae_networks(name))
 
 
 def fit(model, stop, *data, **kwargs):
@@ -207,42 +154,107 @@ def fit(model, stop, *data, **kwargs):
     model.fit(*data, epochs=10**6, verbose=0, callbacks=[Stop()], **kwargs)
 
 
-def measure(model_name, variant, seconds):
-    """Prints the images per second of the epochs after the first."""
-    clock = EpochClock(seconds)
-    training_function(model_name, variant)(clock)
-    num_images = NUM_PAIRS if model_name in TRANSLATORS else NUM_DIGITS
-    print(clock.rate(num_images))
+def count_operations(model_name):
+    """Returns the operations of tfgen's and the tutorial's step, and the heaviest."""
+    import tensorflow as tf
+    from products import find_products
+    from workloads import build_model
+
+    work = WORKLOADS[model_name]
+    spec = tf.TensorSpec((work.batch_size, *work.image_shape), tf.float32)
+    data = (spec, spec) if work.is_translation else spec
+    tutorial = tutorial_model(model_name)
+    tutorial.prepare(jit_compile=False)
+    counts = []
+    for model in (build_model(model_name), tutorial):
+        step = tf.function(model.train_step).get_concrete_function(data)
+        products = find_products(step.graph)
+        counts.append(sum(product.flops for product in products))
+    return {"counts": counts, "heaviest": max(products, key=lambda p: p.flops)}
+
+
+def work_on(model_name, variant, seconds, heaviest):
+    """What a process of its own does: it prints a figure last."""
+    if variant == COUNTS:
+        print(json.dumps(count_operations(model_name)))
+    elif variant == CEILING:
+        from products import Product, measure_ceiling
+
+        print(measure_ceiling(Product(*json.loads(heaviest)), seconds))
+    else:
+        clock = EpochClock(seconds)
+        training_function(model_name, variant)(clock)
+        print(clock.rate(WORKLOADS[model_name].num_images))
+
+
+def print_table(model_name, rounds, counts):
+    work = WORKLOADS[model_name]
+    ceiling = statistics.median(rates[CEILING] for rates in rounds)
+    print(
+        f"{model_name}, batch {work.batch_size}: {len(rounds)} rounds; "
+        f"the heaviest product alone: {ceiling / 1e9:.0f} GFLOP/s"
+    )
+    operations = dict(zip(("tfgen", "tutorial fit, no XLA"), counts, strict=True))
+    for variant in rounds[0]:
+        if variant == CEILING:
+            continue
+        rate = statistics.median(rates[variant] for rates in rounds)
+        line = f"  {variant:24} {rate:9.1f} images/s"
+        if variant in POLICIES:
+            line += f"   {ratio(rounds, variant, 'tfgen')} times float32"
+            if TUTORIALS[0] in rounds[0]:
+                line += f", {ratio(rounds, variant, TUTORIALS[0])} times tutorial fit"
+        elif variant != "tfgen":
+            line += f"   tfgen is {ratio(rounds, 'tfgen', variant)} times as fast"
+        if variant in operations:
+            flops = operations[variant]
+            share = statistics.median(
+                r[variant] / work.batch_size * flops / r[CEILING] for r in rounds
+            )
+            line += f"   {flops / 1e9:.2f} GFLOP a step, at {share:.0%} of that rate"
+        print(line, flush=True)
+
+
+def ratio(rounds, one, other):
+    """Returns the median and the range of the ratio within a round, as text."""
+    ratios = [rates[one] / rates[other] for rates in rounds]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
+    parser.add_argument("models", nargs="*", default=list(WORKLOADS), metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--variants", help="only these, separated by semicolons")
+    parser.add_argument("--json", help="file for all rates")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--heaviest", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        measure(options.models[0], options.worker, options.seconds)
+        name = options.models[0]
+        work_on(name, options.worker, options.seconds, options.heaviest)
         return
-    for model_name in options.models:
-        variants = VARIANTS[model_name]
+    print(*describe_machine(), sep="\n", flush=True)
+    kept = {}
+    for name in options.models:
+        known, variants = variants_of(name)
         if options.variants:
-            variants = [v for v in variants if v in options.variants.split(";")]
-        rounds = [
-            run_round(__file__, model_name, variants, options.seconds)
-            for _ in range(options.rounds)
-        ]
-        print(f"{model_name}: {options.rounds} rounds of {options.seconds:g} s")
-        for variant in variants:
-            rate = statistics.median(rates[variant] for rates in rounds)
-            ratios = [rates["tfgen"] / rates[variant] for rates in rounds]
-            print(
-                f"  {variant:23} {rate:9.1f} images/s   tfgen is "
-                f"{statistics.median(ratios):.2f} times as fast "
-                f"({min(ratios):.2f} to {max(ratios):.2f})"
+            chosen = options.variants.split(";")
+            variants = [v for v in known if v in chosen]
+        command = [sys.executable, __file__, name, "--worker", COUNTS]
+        found = json.loads(subprocess.check_output(command))
+        heaviest = ["--heaviest", json.dumps(found["heaviest"])]
+        variants.append(CEILING)
+        rounds = []
+        kept[name] = {"counts": found["counts"], "rounds": rounds}
+        for _ in range(options.rounds):
+            rounds.append(
+                run_round(__file__, name, variants, options.seconds, heaviest)
             )
+            if options.json:
+                Path(options.json).write_text(json.dumps(kept))
+        print_table(name, rounds, found["counts"])
 
 
 if __name__ == "__main__":

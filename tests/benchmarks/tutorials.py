@@ -96,6 +96,69 @@ def gan(generator, discriminator):
     return Tutorial()
 
 
+def wgan_gp(generator, discriminator, num_steps):
+    """Keras's example: new images for every step, real and fake ones apart.
+
+    The batch is divided between the discriminator's steps, as tfgen does it.
+    """
+
+    class Tutorial(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.generator, self.discriminator = generator, discriminator
+            self.seed_generator = keras.random.SeedGenerator(0)
+            self.means = [keras.metrics.Mean(name=name) for name in ("d", "g")]
+
+        @property
+        def metrics(self):
+            return self.means
+
+        def draw(self, size):
+            shape = (size, generator.input_shape[-1])
+            return keras.random.normal(shape, seed=self.seed_generator)
+
+        def gradient_penalty(self, real, fake):
+            shape = (ops.shape(real)[0], 1, 1, 1)
+            weight = keras.random.uniform(shape, seed=self.seed_generator)
+            between = real + weight * (fake - real)
+            with tf.GradientTape() as tape:
+                tape.watch(between)
+                logits = self.discriminator(between, training=True)
+            gradient = tape.gradient(logits, between)
+            norm = ops.sqrt(ops.sum(ops.square(gradient), axis=[1, 2, 3]) + 1e-12)
+            return ops.mean((norm - 1.0) ** 2)
+
+        def train_step(self, real):
+            size = ops.shape(real)[0] // num_steps
+            for index in range(num_steps):
+                part = 2.0 * real[index * size : (index + 1) * size] - 1.0
+                with tf.GradientTape() as tape:
+                    fake = self.generator(self.draw(size), training=True)
+                    fake_logits = self.discriminator(fake, training=True)
+                    real_logits = self.discriminator(part, training=True)
+                    d_loss = ops.mean(fake_logits) - ops.mean(real_logits)
+                    d_loss += 10.0 * self.gradient_penalty(part, fake)
+                weights = self.discriminator.trainable_weights
+                self.d_optimizer.apply(tape.gradient(d_loss, weights), weights)
+            with tf.GradientTape() as tape:
+                fake = self.generator(self.draw(size), training=True)
+                g_loss = -ops.mean(self.discriminator(fake, training=True))
+            weights = self.generator.trainable_weights
+            self.g_optimizer.apply(tape.gradient(g_loss, weights), weights)
+            for tracker, value in zip(self.means, (d_loss, g_loss), strict=True):
+                tracker.update_state(value)
+            return {tracker.name: tracker.result() for tracker in self.means}
+
+        def prepare(self, jit_compile):
+            self.compile(jit_compile=jit_compile)
+            self.d_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
+            self.g_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
+            self.d_optimizer.build(self.discriminator.trainable_weights)
+            self.g_optimizer.build(self.generator.trainable_weights)
+
+    return Tutorial()
+
+
 class Translation(keras.Model):
     """What both translating tutorials share: Adams, trackers, the cross-entropy."""
 

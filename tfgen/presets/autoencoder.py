@@ -16,10 +16,9 @@ def build(
     seed: Annotated[int | None, "of weights and noise"] = None,
 ) -> Any:
     """Builds a convolutional autoencoder with two stages of stride 2."""
-    import keras
-
     from tfgen.models.autoencoder import Autoencoder
     from tfgen.networks import build_conv_decoder, build_conv_encoder
+    from tfgen.optimizers import FusedAdam
 
     image_shape = (image_size, image_size, channels)
     stages = (filters, 2 * filters)
@@ -30,7 +29,7 @@ def build(
         noise_stddev=noise_stddev,
         seed=seed,
     )
-    model.compile(keras.optimizers.Adam(learning_rate), steps_per_execution=8)
+    model.compile(FusedAdam(learning_rate), steps_per_execution=8)
     return model
 
 

@@ -26,10 +26,9 @@ def build(
     seed: Annotated[int | None, "of weights and draws"] = None,
 ) -> Any:
     """Builds a GAN of the DCGAN architecture."""
-    import keras
-
     from tfgen.models.gan import GAN
     from tfgen.networks import build_dcgan_discriminator, build_dcgan_generator
+    from tfgen.optimizers import FusedAdam
 
     def named(value: str) -> str | None:
         return None if value == "none" else value
@@ -48,9 +47,7 @@ def build(
         num_classes=classes,
         seed=seed,
     )
-    optimizers = (
-        keras.optimizers.Adam(learning_rate, beta_1, beta_2) for _ in range(2)
-    )
+    optimizers = (FusedAdam(learning_rate, beta_1, beta_2) for _ in range(2))
     model.compile(*optimizers, steps_per_execution=4)
     return model
 

@@ -19,10 +19,9 @@ def build(
     seed: Annotated[int | None, "of weights and latent samples"] = None,
 ) -> Any:
     """Builds a convolutional VAE with two stages of stride 2."""
-    import keras
-
     from tfgen.models.vae import VAE
     from tfgen.networks import build_conv_decoder, build_conv_encoder
+    from tfgen.optimizers import FusedAdam
 
     image_shape = (image_size, image_size, channels)
     stages = (filters, 2 * filters)
@@ -37,7 +36,7 @@ def build(
         num_classes=classes,
         seed=seed,
     )
-    model.compile(keras.optimizers.Adam(learning_rate), steps_per_execution=8)
+    model.compile(FusedAdam(learning_rate), steps_per_execution=8)
     return model
 
 
