@@ -4,7 +4,7 @@ import math
 import os
 import pathlib
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,24 +28,42 @@ def tile(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     Returns:
         One image `(rows, columns, 3)` as uint8, gaps white.
     """
-    images = np.asarray(images, "float32")[..., :3]
-    count, height, width, channels = images.shape
+    return tile_batches([images], len(images), columns)
+
+
+def tile_batches(
+    batches: Iterable[np.ndarray], count: int, columns: int | None = None
+) -> np.ndarray:
+    """Lays images out as `tile` does, of which only a batch is in memory.
+
+    Args:
+        batches: Of images, as of `tile`.
+        count: Integer, how many they are together.
+        columns: As of `tile`.
+    """
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    pixels = np.round(255 * np.clip(np.nan_to_num(images), 0, 1)).astype("uint8")
-    if channels == 1:
-        pixels = np.repeat(pixels, 3, axis=-1)
-    factor = max(1, math.ceil(_MIN_CELL / min(height, width)))
-    pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
-    height, width = height * factor, width * factor
-    canvas = np.full(
-        (rows * (height + _GAP), columns * (width + _GAP), 3), 255, "uint8"
-    )
-    for index, cell in enumerate(pixels):
-        top = index // columns * (height + _GAP)
-        left = index % columns * (width + _GAP)
-        canvas[top : top + height, left : left + width] = cell
+    index, canvas = 0, None
+    for batch in batches:
+        cells = _make_cells(batch)
+        height, width = (side + _GAP for side in cells.shape[1:3])
+        if canvas is None:
+            canvas = np.full((rows * height, columns * width, 3), 255, "uint8")
+        for cell in cells:
+            top, left = index // columns * height, index % columns * width
+            canvas[top : top + height - _GAP, left : left + width - _GAP] = cell
+            index += 1
     return canvas[:-_GAP, :-_GAP]
+
+
+def _make_cells(images: np.ndarray) -> np.ndarray:
+    """Returns images as uint8 in three channels, large enough to be seen."""
+    images = np.asarray(images, "float32")[..., :3]
+    pixels = np.round(255 * np.clip(np.nan_to_num(images), 0, 1)).astype("uint8")
+    if pixels.shape[-1] == 1:
+        pixels = np.repeat(pixels, 3, axis=-1)
+    factor = max(1, math.ceil(_MIN_CELL / min(pixels.shape[1:3])))
+    return pixels.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
 def compose(

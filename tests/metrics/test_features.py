@@ -148,3 +148,27 @@ def test_a_damaged_file_is_an_error_that_says_what_to_do(keras_home):
     (keras_home / "models" / FILE).write_bytes(b"<html>not found</html>")
     with pytest.raises(UserError, match=f"put it at .*{FILE}"):
         metrics.mobilenet_v2((40, 30, 3))
+
+
+class Traced(keras.layers.Layer):
+    """Counts how often Python runs it."""
+
+    num_calls = 0
+
+    def call(self, x):
+        self.num_calls += 1
+        return x
+
+
+def test_a_network_is_traced_once_whatever_the_last_batch():
+    x = keras.Input((4, 4, 1))
+    layer = Traced()
+    network = keras.Model(x, keras.layers.Dense(3)(keras.layers.Flatten()(layer(x))))
+    layer.num_calls = 0
+    images = np.random.default_rng(0).random((25, 4, 4, 1))  # float64: cast
+    features = metrics.extract_features(images, network, batch_size=10)
+    assert layer.num_calls == 1
+    np.testing.assert_allclose(features, network(images), rtol=1e-5)
+    function = metrics.compile_network(network)
+    for batch in (images, np.uint8(9 * images[:3])):
+        np.testing.assert_allclose(function(batch), network(batch), rtol=1e-5)

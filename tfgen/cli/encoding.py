@@ -70,26 +70,31 @@ def encode_images(
     is_conditional = endpoints.labels(1) is not None
     has_classes = is_conditional or bool(class_names(config.data, config.data_dir))
     batches = load_in_order(config, split, num, labels=has_classes)
-    parts, classes, kls = [], [], []
+    parts, classes = [], []
     for batch in track(batches, f"encoding {split} images"):
         images, found = map(np.asarray, batch) if has_classes else (batch.numpy(), None)
         labels = found if is_conditional else None
         parts.append(endpoints.run("encode", images, labels))
         classes.append(found)
-        if hasattr(endpoints.model, "kl_per_dim"):  # a prior says where latents lie
-            kl = np.asarray(endpoints.model.kl_per_dim(images, labels))
-            kls.append(len(images) * kl)
     outputs = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     latents = outputs["mean"] if "mean" in outputs else outputs["latents"]
     known = None if classes[0] is None else np.concatenate(classes)
-    if kls:
-        kl = np.sum(kls, axis=0, dtype="float64") / len(latents)
+    if hasattr(endpoints.model, "prior"):  # it says where latents lie
+        kl = _kl_per_dim(outputs, endpoints.model.prior)
         matter = (kl, "nats", np.zeros_like(kl), np.ones_like(kl))
     else:
         stddev = latents.std(axis=0)
         matter = (stddev, "standard deviation", latents.mean(axis=0), stddev)
     labels = known if is_conditional else None
     return Encoding(latents, outputs.get("stddev"), known, labels, *matter)
+
+
+def _kl_per_dim(outputs: dict[str, np.ndarray], prior: Any) -> np.ndarray:
+    import tensorflow_probability as tfp
+
+    posterior = tfp.distributions.Normal(outputs["mean"], outputs["stddev"])
+    kl = tfp.distributions.kl_divergence(posterior, prior.distribution)
+    return np.asarray(kl).mean(axis=0, dtype="float64")
 
 
 def name_factors(latents: np.ndarray, factors: Factors) -> list[str]:

@@ -6,7 +6,6 @@ import json
 import math
 import pathlib
 import time
-from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -127,11 +126,12 @@ def evaluate(
     """
     import tfgen
     from tfgen.cli.measures import MEASURES, Subject
+    from tfgen.cli.progress import track
 
     names = _choose(metrics)
     config, start = Config.read(run), time.monotonic()
     model = tfgen.load(run)
-    subject = Subject(config, model, seed=seed, track=_track, **options)
+    subject = Subject(config, model, seed=seed, track=track, **options)
     groups = {}
     for name in names:
         num_notes = len(subject.notes)
@@ -216,16 +216,6 @@ def _choose(metrics: str | None) -> list[str]:
             f"--metrics {','.join(unknown)}: choose of {', '.join(METRICS)}"
         )
     return list(names)
-
-
-def _track(batches: Iterable[Any], what: str) -> Iterable[Any]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        return batches
-    return track(batches, what, console=console, transient=True)
 
 
 def _read_metrics(run: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The pictures of a model, made with the endpoints that it serves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from tfgen import pictures
 from tfgen.errors import UserError
 
-_BATCH_SIZE = 256
+BATCH_SIZE = 256  # rows of an array that are run at a time
 _BATCH_PIXELS = 2**18  # of images in a batch to be translated
 
 
@@ -38,7 +38,7 @@ class Endpoints:
         name: str,
         inputs: np.ndarray,
         others: np.ndarray | None = None,
-        batch_size: int = _BATCH_SIZE,
+        batch_size: int = BATCH_SIZE,
     ) -> dict[str, np.ndarray]:
         """Returns an endpoint's outputs for `inputs` `(n, ...)` of any length.
 
@@ -48,7 +48,21 @@ class Endpoints:
             others: Its second, labels or seeds, if it has one.
             batch_size: Integer, rows that are run at a time.
         """
-        parts, function = [], self.functions[name]
+        parts = list(self.iterate(name, inputs, others, batch_size))
+        return {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
+
+    def iterate(
+        self,
+        name: str,
+        inputs: np.ndarray,
+        others: np.ndarray | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yields the outputs that `run` returns, batch by batch.
+
+        A function takes batches of any size: it is traced once, the last one included.
+        """
+        function = self.functions[name]
         specs = function.input_signature
         for start in range(0, len(inputs), batch_size):
             rows = slice(start, start + batch_size)
@@ -57,9 +71,7 @@ class Endpoints:
                 np.asarray(array, spec.dtype.as_numpy_dtype)
                 for array, spec in zip(given, specs, strict=True)
             ]
-            parts.append(function(*arguments))
-        names = parts[0]
-        return {n: np.concatenate([np.asarray(p[n]) for p in parts]) for n in names}
+            yield {n: np.asarray(x) for n, x in function(*arguments).items()}
 
     def sample(
         self, num: int, seed: int, labels: np.ndarray | None = None, start: int = 0
@@ -69,10 +81,17 @@ class Endpoints:
         Image i is the served sample of `seed * 2**32 + i`. Labels, if given, are those
         of the images from 0.
         """
+        return np.concatenate(list(self.iterate_samples(num, seed, labels, start)))
+
+    def iterate_samples(
+        self, num: int, seed: int, labels: np.ndarray | None = None, start: int = 0
+    ) -> Iterator[np.ndarray]:
+        """Yields the images that `sample` returns, batch by batch."""
         seeds = np.int64(seed) * 2**32 + np.arange(start, num, dtype="int64")
         labels = self.labels(num, labels)
         labels = None if labels is None else labels[start:]
-        return self.run("sample", seeds, labels)["images"]
+        for outputs in self.iterate("sample", seeds, labels):
+            yield outputs["images"]
 
     def labels(self, num: int, labels: np.ndarray | None = None) -> np.ndarray | None:
         """Returns labels for `num` images: those given, or the classes in turn."""

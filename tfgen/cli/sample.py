@@ -1,5 +1,7 @@
 """`tfgen sample RUN`: images from the prior."""
 
+import math
+
 import click
 
 from tfgen import pictures
@@ -21,7 +23,8 @@ def command(run: str, num: int, seed: int, label: int | None, out: str) -> None:
     import numpy as np
 
     import tfgen
-    from tfgen.cli.panels import Endpoints
+    from tfgen.cli.panels import BATCH_SIZE, Endpoints
+    from tfgen.cli.progress import track
     from tfgen.errors import UserError
 
     import_tensorflow()
@@ -31,10 +34,10 @@ def command(run: str, num: int, seed: int, label: int | None, out: str) -> None:
     if label is not None and (num_classes is None or label >= num_classes):
         raise UserError(f"--label {label}: the model has {num_classes or 'no'} classes")
     labels = None if label is None else np.full(num, label, "int32")
-    images = endpoints.sample(num, seed, labels)
+    batches = endpoints.iterate_samples(num, seed, labels)
+    batches = track(batches, "drawing", math.ceil(num / BATCH_SIZE))
     columns = None if label is not None else num_classes
+    images = pictures.tile_batches(batches, num, columns)
     title = f"{num} samples, seed {seed}"
-    picture = pictures.compose(
-        {title: pictures.tile(images, columns)}, attribution(run)
-    )
+    picture = pictures.compose({title: images}, attribution(run))
     click.echo(pictures.save_picture(picture, out))

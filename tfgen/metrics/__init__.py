@@ -19,7 +19,12 @@ from tfgen.metrics.disentanglement import (
     sap,
 )
 from tfgen.metrics.feature_network import build_feature_network
-from tfgen.metrics.features import extract_features, inception_v3, mobilenet_v2
+from tfgen.metrics.features import (
+    compile_network,
+    extract_features,
+    inception_v3,
+    mobilenet_v2,
+)
 from tfgen.metrics.fidelity import (
     KernelDistance,
     extrapolate_frechet_distance,
@@ -70,6 +75,7 @@ __all__ = [
     "build_feature_network",
     "build_random_features",
     "compare_samples",
+    "compile_network",
     "completeness",
     "complexity",
     "continuity",

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from tfgen.errors import UserError
 
@@ -63,11 +64,25 @@ def extract_features(
     if hasattr(images, "shape"):
         starts = range(0, len(images), batch_size)
         batches = (images[start : start + batch_size] for start in starts)
-    features = [np.asarray(network(batch)) for batch in batches]
+    function = compile_network(network)
+    features = [np.asarray(function(batch)) for batch in batches]
     if not features or any(batch.ndim != 2 for batch in features):
         shape = features[0].shape if features else "no images"
         raise ValueError(f"Features must be (batch, d). Received: {shape}")
     return np.concatenate(features)
+
+
+def compile_network(network: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Returns a network as one graph, for batches of any size; a function as it is.
+
+    `extract_features` does it at every call: to call it again, do it once beforehand.
+    """
+    inputs = getattr(network, "inputs", None)
+    if not isinstance(network, keras.Model) or not inputs:
+        return network
+    spec = tf.TensorSpec(inputs[0].shape, inputs[0].dtype)
+    graph = tf.function(lambda x: network(x, training=False), input_signature=[spec])
+    return lambda batch: graph(keras.ops.cast(batch, spec.dtype))
 
 
 def inception_v3(

@@ -80,15 +80,10 @@ def measure_latents(subject: Subject) -> Figures | None:
 
 def estimate(subject: Subject, batches: Iterable[Any]) -> Any:
     """Returns the `LikelihoodEstimate` of batches."""
-    import tensorflow as tf
-
     from tfgen.metrics import estimate_log_likelihood
 
     return estimate_log_likelihood(
-        tf.function(subject.model.log_weights, reduce_retracing=True),
-        batches,
-        subject.num_samples,
-        seed=subject.seed,
+        subject.log_weights, batches, subject.num_samples, seed=subject.seed
     )
 
 

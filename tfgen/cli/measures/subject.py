@@ -119,6 +119,17 @@ class Subject:
         return self.encoded.latents
 
     @functools.cached_property
+    def log_weights(self) -> Any:
+        """`VAE.log_weights` as one graph, for any number of images and samples."""
+        import tensorflow as tf
+
+        shape = image_shape(self.config)
+        specs = [((None, *shape), tf.float32), ((), tf.int32), ((2,), tf.int32)]
+        specs += [((None,), tf.int32)] * self.is_labelled
+        signature = [tf.TensorSpec(*spec) for spec in specs]
+        return tf.function(self.model.log_weights, input_signature=signature)
+
+    @functools.cached_property
     def feature_network(self) -> Any:
         """The network whose features images are compared by."""
         return FEATURES[self.features](self.config)
@@ -182,7 +193,13 @@ class Subject:
     def _extract(self, batches: Iterable[Any]) -> np.ndarray:
         from tfgen.metrics import extract_features
 
-        return extract_features(iter(batches), self.feature_network)
+        return extract_features(iter(batches), self._compiled_features)
+
+    @functools.cached_property
+    def _compiled_features(self) -> Callable[[Any], Any]:
+        from tfgen.metrics import compile_network
+
+        return compile_network(self.feature_network)
 
 
 def _data_features(config: Config) -> Any:

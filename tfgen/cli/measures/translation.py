@@ -11,6 +11,7 @@ from tfgen.cli.panels import Translator
 from tfgen.cli.run import Config, count_domains, is_aligned, load_arrays
 from tfgen.metrics import (
     build_random_features,
+    compile_network,
     extract_features,
     kernel_distance,
     mean_absolute_error,
@@ -84,7 +85,7 @@ def evaluate(
     num_train = min(_MOST_TRAIN, max(1, _TRAIN_BYTES // (2 * 4 * math.prod(shape))))
     train = load_arrays(config, "train", num_train)
     means = [images.mean(axis=0) for images in train]
-    network = build_random_features(shape)
+    network = compile_network(build_random_features(shape))
     rows = {d: {name: _Row() for name in ROWS} for d in translator.directions}
     start = num_inputs = 0
     for batch in batches:
