@@ -1,6 +1,7 @@
 """TensorFlow's start-up, without the lines that it writes past every log level."""
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -8,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 
 _M_ARENA_MAX = -8  # of glibc's malloc.h
+_OPTIONAL = ("sklearn", "pandas", "matplotlib.pyplot")
 
 
 def import_tensorflow() -> None:
@@ -15,12 +17,16 @@ def import_tensorflow() -> None:
     if "tensorflow" in sys.modules:
         return
     _limit_arenas()
+    gc.disable()  # it would look through all that is imported, again and again
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         try:
-            with _hidden("sklearn", "pandas", "matplotlib.pyplot"):
+            # First: it loads all of its parts at once where TensorFlow is there.
+            import tensorflow_probability  # noqa: F401
+
+            with optional_imports_hidden():
                 import keras  # noqa: F401
                 import tensorflow as tf
 
@@ -34,16 +40,18 @@ def import_tensorflow() -> None:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+            gc.freeze()  # what is imported stays
+            gc.enable()
 
 
 @contextlib.contextmanager
-def _hidden(*modules: str) -> Iterator[None]:
+def optional_imports_hidden() -> Iterator[None]:
     """Makes optional imports fail: those of Keras take a third of its start-up.
 
     They are for its wrappers, data frames and galleries, which no command uses. Later
     imports find the modules.
     """
-    missing = [name for name in modules if name not in sys.modules]
+    missing = [name for name in _OPTIONAL if name not in sys.modules]
     sys.modules.update(dict.fromkeys(missing))  # None: the import system's "not there"
     try:
         yield

@@ -14,6 +14,7 @@ import click
 from tfgen import pictures
 from tfgen.cli import speed
 from tfgen.cli.panels import Translator, make_panels, make_translation_panels
+from tfgen.cli.quiet import optional_imports_hidden
 from tfgen.cli.run import Config, is_aligned, load_batches
 from tfgen.cli.strategy import check_same, is_chief, make_strategy
 from tfgen.errors import UserError
@@ -168,7 +169,8 @@ def _create_model(preset: Preset, config: Config, num_steps: int) -> Any:
     overrides = {**config.overrides, "seed": config.seed}
     if "num_steps" in preset.arguments:  # the learning rate ends with training
         overrides["num_steps"] = config.epochs * num_steps
-    model = create_model(preset.name, **overrides)
+    with optional_imports_hidden():  # of Keras 2, which TensorFlow Probability imports
+        model = create_model(preset.name, **overrides)
     if config.steps_per_execution != speed.AUTO:
         model.steps_per_execution = config.steps_per_execution
     return model

@@ -109,6 +109,7 @@ def zip_epochs(make_epochs: Sequence[EpochFn]) -> EpochFn:
     return make_epoch
 
 
+@tf.autograph.experimental.do_not_convert  # slow, and nothing here needs it
 def repeat_epochs(
     make_epoch: EpochFn,
     num_examples: int,

@@ -60,6 +60,7 @@ class Records:
         examples = self._examples(self._read_config(), decoders=skip)
         return int(examples.reduce(np.int64(0), lambda count, _: count + 1))
 
+    @tf.autograph.experimental.do_not_convert  # slow, and nothing here needs it
     def read(self) -> tuple[np.ndarray, ...]:
         """Returns all examples as arrays, in the fixed order."""
         batches = self.stream(None).batch(_READ_BATCH)
