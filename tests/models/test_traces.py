@@ -1,7 +1,6 @@
 """A training step is traced once, whatever the batches and epochs."""
 
 import pytest
-import tensorflow as tf
 
 from tests import contracts
 from tests.models import small

@@ -1,0 +1,210 @@
+"""Seconds from the start of a process to the end of its first step, and memory.
+
+    python tests/benchmarks/first_step.py [MODEL or PRESET ...] [--rounds 3]
+
+For the models of workloads.py, on noise in memory, by `fit`:
+
+- `tfgen`: as the presets compile it;
+- `tutorial`: the step of the Keras examples (tutorials.py) without XLA;
+- `tutorial, XLA`: the same with Keras's default.
+
+For presets, such as vae_mnist_5k: the command `tfgen train`, up to the same moment.
+
+The time is split: `TensorFlow` is the start of Python and the import of TensorFlow and
+Keras; `imports` those of tfgen, and in the command whatever is not named; `data` and
+`model` make them; `first step` traces and runs the first execution, of
+`steps_per_execution` steps. `peak` is the resident memory at the end of the third
+execution. Each measurement is a process of its own; rounds are interleaved in random
+order, and medians of them are printed, with the range of the total.
+
+Reads /proc, so it needs Linux.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from workloads import WORKLOADS
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # for all variants
+
+MODELS = ("mlp_vae", "conv_vae", "dcgan_64", "pix2pix_128", "cyclegan_128")
+PRESETS = ("vae_mnist_5k", "dcgan_mnist_5k")
+VARIANTS = ("tfgen", "tutorial", "tutorial, XLA")
+STAGES = ("TensorFlow", "imports", "data", "model", "first step")
+NUM_EXECUTIONS = 3
+
+
+class Clock:
+    """What each stage took since the process was started."""
+
+    def __init__(self, start):
+        self.last = start
+        self.found = dict.fromkeys(STAGES, 0.0)
+
+    def mark(self, stage):
+        now = time.time()
+        self.found[stage] += now - self.last
+        self.last = now
+
+    def timed(self, stage, function):
+        """Returns the function, whose time is the stage's."""
+
+        def wrapper(*args, **kwargs):
+            self.mark("imports")
+            result = function(*args, **kwargs)
+            self.mark(stage)
+            return result
+
+        return wrapper
+
+
+def peak_megabytes():
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+
+
+def make_callback(clock):
+    """Notes the first execution, and ends the process with the last one."""
+    import keras
+
+    class Steps(keras.callbacks.Callback):
+        count = 0
+
+        def on_train_batch_begin(self, batch, logs=None):
+            if not self.count:
+                clock.mark("imports")
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.count += 1
+            if self.count == 1:
+                clock.mark("first step")
+            if self.count == NUM_EXECUTIONS:
+                clock.found["peak"] = peak_megabytes()
+                print(json.dumps(clock.found), flush=True)
+                os._exit(0)  # what comes after is not measured
+
+    return Steps()
+
+
+def work_on_model(name, variant, clock):
+    import keras  # noqa: F401
+    import numpy as np
+    import tensorflow as tf
+
+    clock.mark("TensorFlow")
+    work = WORKLOADS[name]
+    if variant == "tfgen":
+        import tfgen
+
+        for class_name in ("VAE", "GAN", "Pix2Pix", "CycleGAN"):
+            getattr(tfgen, class_name)
+        import tfgen.networks
+    else:
+        import tutorials
+
+        import tfgen.networks
+    from workloads import build_model, build_networks
+
+    clock.mark("imports")
+    count = work.batch_size * work.steps_per_execution * NUM_EXECUTIONS
+    shape = (count, *work.image_shape)
+    parts = [np.random.default_rng(i).random(shape, "f4") for i in range(2)]
+    arrays = parts if work.is_translation else parts[:1]
+    if variant == "tfgen":
+        data = tf.data.Dataset.from_tensor_slices(
+            tuple(arrays) if arrays[1:] else arrays[0]
+        )
+        arguments, options = (
+            (data.batch(work.batch_size).prefetch(4),),
+            {"shuffle": False},
+        )
+    else:
+        arguments, options = arrays, {"batch_size": work.batch_size}
+    clock.mark("data")
+    if variant == "tfgen":
+        model = build_model(name)
+    else:
+        model = getattr(tutorials, work.kind)(*build_networks(name))
+        model.prepare(jit_compile="auto" if "XLA" in variant else False)
+    clock.mark("model")
+    model.fit(
+        *arguments, epochs=9, verbose=0, callbacks=[make_callback(clock)], **options
+    )
+
+
+def work_on_command(preset, clock):
+    from tfgen.cli import main, quiet, train, training
+
+    clock.mark("imports")
+    train.import_tensorflow = clock.timed("TensorFlow", quiet.import_tensorflow)
+    training.load_batches = clock.timed("data", training.load_batches)
+    training._create_model = clock.timed("model", training._create_model)
+    make = training._callbacks
+    training._callbacks = lambda *args: [*make(*args), make_callback(clock)]
+    with tempfile.TemporaryDirectory() as folder:
+        main(["train", preset, "--out", f"{folder}/run"])
+
+
+def measure(name, variant):
+    """Returns the stages and the peak of a process of its own."""
+    command = [sys.executable, __file__, name, "--worker", variant]
+    command += ["--start", str(time.time())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def print_row(name, variant, found):
+    totals = [sum(f[stage] for stage in STAGES) for f in found]
+    parts = [statistics.median(f[stage] for f in found) for stage in STAGES]
+    peak = statistics.median(f["peak"] for f in found)
+    print(
+        f"{name:16} {variant:14}"
+        + "".join(f"{part:12.2f}" for part in parts)
+        + f"{statistics.median(totals):8.1f} ({min(totals):.1f} to {max(totals):.1f})"
+        + f"{peak:8.0f}",
+        flush=True,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=(*MODELS, *PRESETS), metavar="NAME")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--variants", help="only these, separated by semicolons")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--start", type=float, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        clock = Clock(options.start)
+        if options.worker == "command":
+            work_on_command(options.names[0], clock)
+        else:
+            work_on_model(options.names[0], options.worker, clock)
+    header = "".join(f"{stage:>12}" for stage in STAGES)
+    print(f"{'seconds':31}{header}   total (range)    peak MB")
+    for name in options.names:
+        variants = VARIANTS if name in WORKLOADS else ("command",)
+        if options.variants and name in WORKLOADS:
+            variants = options.variants.split(";")
+        found = {variant: [] for variant in variants}
+        for _ in range(options.rounds):
+            for variant in random.sample(variants, len(variants)):
+                found[variant].append(measure(name, variant))
+        for variant in variants:
+            print_row(name, variant, found[variant])
+
+
+if __name__ == "__main__":
+    main()
