@@ -3,6 +3,7 @@
 from tfgen.layers.image_pool import ImagePool
 from tfgen.layers.instance_norm import InstanceNormalization
 from tfgen.layers.noise_dropout import NoiseDropout, noise, noise_dim
+from tfgen.layers.recompute import Recompute
 from tfgen.layers.reflection_padding import ReflectionPadding2D
 from tfgen.layers.spectral import SpectralNormalization
 
@@ -10,6 +11,7 @@ __all__ = [
     "ImagePool",
     "InstanceNormalization",
     "NoiseDropout",
+    "Recompute",
     "ReflectionPadding2D",
     "SpectralNormalization",
     "noise",

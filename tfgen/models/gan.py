@@ -212,7 +212,9 @@ class GAN(AdversarialModel):
 
         if not training or self.penalty_interval == 1:
             return compute() / (1 if training else self.penalty_interval)
-        step = tf.cast(self.discriminator_optimizer.iterations.value, tf.int32)
+        # No variable, but a quotient, of an optimizer that accumulates gradients.
+        step = tf.convert_to_tensor(self.discriminator_optimizer.iterations)
+        step = tf.cast(step, tf.int32)
         return tf.cond(step % self.penalty_interval == 0, compute, lambda: 0.0)
 
     # ---- Training -------------------------------------------------------------------

@@ -1,0 +1,72 @@
+"""Gradient accumulation by Keras's optimizers: `gradient_accumulation_steps`."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests import contracts
+from tests.models import small
+from tests.models.test_contracts import (
+    MODELS,
+    labels_of,
+    make_autoencoder,
+    make_cyclegan,
+    make_gan,
+)
+from tfgen.optimizers import FusedAdam
+
+
+def compiled(model, steps, adam=FusedAdam):
+    # A large epsilon: else Adam makes of rounding errors near 0 whole steps.
+    count = len(contracts.optimizers(model))
+    model.compile(
+        *(
+            adam(1e-2, epsilon=1e-3, gradient_accumulation_steps=steps)
+            for _ in range(count)
+        )
+    )
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "targets", "adam"),
+    [
+        (make_autoencoder(), None, keras.optimizers.Adam),
+        (make_autoencoder(), None, FusedAdam),
+        (make_cyclegan(pool_size=0), small.targets(16), FusedAdam),
+    ],
+    ids=["Adam", "FusedAdam", "cyclegan"],
+)
+def test_two_batches_take_the_step_of_one_twice_as_large(make, targets, adam):
+    one, two = compiled(make(), None, adam), compiled(make(), 2, adam)
+    images = small.images(16)
+    one.fit(contracts.dataset(images, targets, batch_size=16), verbose=0)
+    two.fit(contracts.dataset(images, targets, batch_size=8), verbose=0)
+    for a, b, old in zip(
+        one.trainable_weights,
+        two.trainable_weights,
+        make().trainable_weights,
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+        assert np.abs(np.asarray(a) - np.asarray(old)).max() > 1e-4
+
+
+@pytest.mark.parametrize("name", ["vae", pytest.param("gan", marks=pytest.mark.large)])
+def test_it_stops_and_goes_on_to_the_bit_amid_a_step(name, tmp_path):
+    """An epoch of three batches ends, and a checkpoint is written, between two."""
+
+    def make():
+        return compiled(MODELS[name](), 2)
+
+    for contract in ("keras_round_trip", "exact_resume"):
+        path = tmp_path / contract
+        path.mkdir()
+        contracts.run_contract(contract, make, small.images(), labels_of(name), path)
+
+
+def test_a_penalty_now_and_then_counts_steps():
+    make = make_gan(gradient_penalty="r1", penalty_interval=2)
+    history = compiled(make(), 2).fit(contracts.dataset(small.images(32)), verbose=0)
+    # Of four batches the first two are the first step, which has the penalty.
+    assert history.history["gradient_penalty"][0] > 0.0

@@ -1,0 +1,70 @@
+"""A block whose activations are computed again for the gradient, not kept.
+
+Of a chain of blocks only what passes from one to the next stays in memory, and the
+activations within one: memory for one more forward pass.
+
+Reference: [Chen et al., 2016](https://arxiv.org/abs/1604.06174), sec. 3.
+"""
+
+import keras
+
+from tfgen.layers.noise_dropout import NoiseDropout
+
+
+@keras.saving.register_keras_serializable(package="tfgen")
+class Recompute(keras.layers.Layer):
+    """Runs a block by `keras.remat`.
+
+    `keras.RematScope` does not do in Keras 3.15.1: in a compiled step it raises for
+    every layer that is told `training`.
+
+    The block runs twice a step, so it must do the same twice: batch normalisation would
+    count its batch twice, and dropout draw other noise. Both are refused.
+
+    Args:
+        block: Built `keras.Model` of one input and one output.
+
+    Call arguments:
+        inputs: What the block takes.
+        training: As of the block.
+
+    Returns:
+        What the block returns.
+
+    Example:
+
+    >>> images = keras.Input((64, 64, 16))
+    >>> features = keras.layers.Conv2D(16, 3, padding="same", activation="relu")(images)
+    >>> block = keras.Model(images, keras.layers.Add()([images, features]))
+    >>> outputs = tfgen.layers.Recompute(block)(images)
+    """
+
+    def __init__(self, block, **kwargs):
+        super().__init__(**kwargs)
+        self.block = block
+        changing = (keras.layers.BatchNormalization, NoiseDropout)
+        has_random_state = len(block.variables) > len(block.weights)
+        if has_random_state or any(
+            isinstance(layer, changing) for layer in block._flatten_layers()
+        ):
+            raise ValueError(
+                "`block` must have no batch normalisation and no dropout: it runs "
+                "twice a step."
+            )
+
+    def call(self, inputs, training=False):
+        # Without a keyword, which a custom gradient takes in eager execution only.
+        run = keras.remat(lambda inputs: self.block(inputs, training=training))
+        return run(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return self.block.compute_output_shape(input_shape)
+
+    def get_config(self):
+        block = keras.saving.serialize_keras_object(self.block)
+        return {**super().get_config(), "block": block}
+
+    @classmethod
+    def from_config(cls, config):
+        block = keras.saving.deserialize_keras_object(config.pop("block"))
+        return cls(block, **config)
