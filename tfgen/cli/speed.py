@@ -20,7 +20,7 @@ AUTO = "auto"
 _MOST_STEPS = 32  # of an execution: what starting one costs is then shared enough
 _MOST_SECONDS = 0.25  # of an execution: Ctrl-C and the progress bar wait for its end
 _LEAST_GAIN = 1.2  # below it, bfloat16's coarser numbers aren't worth it
-_LONG_PRODUCTS = 1e10  # two cores with AVX2 take 0.1 s and more
+_LONG_PRODUCTS = 1e10  # of a step: two cores with AVX2 take 0.1 s and more
 _BFLOAT16_CAPABILITY = (8, 0)  # of NVIDIA's GPUs that compute in it
 _PROBE_SECONDS = 1.0
 _PROBE_ROUNDS = 9
@@ -209,7 +209,7 @@ def _list_products(model: Any) -> list[tuple[int, Any, tuple]]:
 
 
 def _is_long(model: Any, batch_size: int) -> bool:
-    """Returns whether a step is so long, on any CPU, that timing it isn't worth it."""
+    """Returns whether a step takes a CPU so long that timing it isn't worth it."""
     products = sum(products for products, _, _ in _list_products(model))
     return not _has_gpu() and 3 * batch_size * products > _LONG_PRODUCTS
 
