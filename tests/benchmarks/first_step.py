@@ -41,6 +41,7 @@ MODELS = ("mlp_vae", "conv_vae", "dcgan_64", "pix2pix_128", "cyclegan_128")
 PRESETS = ("vae_mnist_5k", "dcgan_mnist_5k")
 VARIANTS = ("tfgen", "tutorial", "tutorial, XLA")
 STAGES = ("TensorFlow", "imports", "data", "model", "first step")
+CLASSES = {"vae": "VAE", "gan": "GAN", "pix2pix": "Pix2Pix", "cyclegan": "CycleGAN"}
 NUM_EXECUTIONS = 3
 
 
@@ -103,33 +104,24 @@ def work_on_model(name, variant, clock):
 
     clock.mark("TensorFlow")
     work = WORKLOADS[name]
-    if variant == "tfgen":
-        import tfgen
+    import tfgen.networks
 
-        for class_name in ("VAE", "GAN", "Pix2Pix", "CycleGAN"):
-            getattr(tfgen, class_name)
-        import tfgen.networks
+    if variant == "tfgen":
+        getattr(tfgen, CLASSES[work.kind])
     else:
         import tutorials
-
-        import tfgen.networks
     from workloads import build_model, build_networks
 
     clock.mark("imports")
     count = work.batch_size * work.steps_per_execution * NUM_EXECUTIONS
     shape = (count, *work.image_shape)
     parts = [np.random.default_rng(i).random(shape, "f4") for i in range(2)]
-    arrays = parts if work.is_translation else parts[:1]
+    data = parts if work.is_translation else parts[:1]
+    options = {"batch_size": work.batch_size}
     if variant == "tfgen":
-        data = tf.data.Dataset.from_tensor_slices(
-            tuple(arrays) if arrays[1:] else arrays[0]
-        )
-        arguments, options = (
-            (data.batch(work.batch_size).prefetch(4),),
-            {"shuffle": False},
-        )
-    else:
-        arguments, options = arrays, {"batch_size": work.batch_size}
+        data = tuple(data) if work.is_translation else data[0]
+        batches = tf.data.Dataset.from_tensor_slices(data).batch(work.batch_size)
+        data, options = [batches.prefetch(4)], {"shuffle": False}
     clock.mark("data")
     if variant == "tfgen":
         model = build_model(name)
@@ -137,9 +129,7 @@ def work_on_model(name, variant, clock):
         model = getattr(tutorials, work.kind)(*build_networks(name))
         model.prepare(jit_compile="auto" if "XLA" in variant else False)
     clock.mark("model")
-    model.fit(
-        *arguments, epochs=9, verbose=0, callbacks=[make_callback(clock)], **options
-    )
+    model.fit(*data, epochs=9, verbose=0, callbacks=[make_callback(clock)], **options)
 
 
 def work_on_command(preset, clock):

@@ -11,7 +11,9 @@ large. Each in a process of its own, and each with glibc's malloc in three ways:
 
 What grows in the first and not in the last is no leak, but memory that malloc keeps.
 
-Then `tfgen.estimate`: what it counts beside the growth that is measured.
+Then `tfgen.estimate`: what it counts beside the growth that is measured. With
+`--recompute` alone: what the gradient of a chain of residual blocks takes, with
+`tfgen.layers.Recompute` and without.
 
 Reads /proc, so it needs Linux.
 """
@@ -151,6 +153,42 @@ def compare(name):
     print((found.memory_bytes - found.data_bytes) / 2**20, grown)
 
 
+def differentiate(case):
+    """Prints MB that the gradient of 12 residual blocks took, and its norm."""
+    import keras
+    import tensorflow as tf
+
+    from tfgen.layers import InstanceNormalization, Recompute
+
+    def make_block(shape):
+        images = keras.Input(shape)
+        features = images
+        for activation in ("relu", None):
+            features = keras.layers.Conv2D(16, 3, padding="same")(features)
+            features = InstanceNormalization()(features)
+            features = keras.layers.Activation(activation)(features)
+        return keras.Model(images, keras.layers.Add()([images, features]))
+
+    keras.utils.set_random_seed(0)
+    images = features = keras.Input((64, 64, 16))
+    for _ in range(12):
+        block = make_block(images.shape[1:])
+        features = (Recompute(block) if case == "again" else block)(features)
+    network = keras.Model(images, features)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 64, 64, 16))])
+    def step(batch):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(network(batch, training=True) ** 2)
+        return tf.linalg.global_norm(tape.gradient(loss, network.trainable_variables))
+
+    batch = tf.random.stateless_uniform((32, 64, 64, 16), (0, 0))
+    step(batch[:1])
+    before = resident(peak=True)
+    norm = float(step(batch))
+    print(resident(peak=True) - before, norm)
+
+
 def run_worker(*arguments, **variables):
     """Returns the numbers that a process of its own prints last."""
     command = [sys.executable, __file__, *arguments]
@@ -190,11 +228,21 @@ def print_estimates(console):
     console.print(table)
 
 
+def print_recomputed(console):
+    table = rich.table.Table("12 residual blocks", "MB", "norm of the gradient")
+    for case in ("kept", "again"):
+        grown, norm = run_worker("--differentiate", case)
+        table.add_row(f"activations {case}", f"{grown:.0f}", f"{norm:.6f}")
+    console.print(table)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--train", help=argparse.SUPPRESS)
     parser.add_argument("--compare", help=argparse.SUPPRESS)
     parser.add_argument("--data-dir", help=argparse.SUPPRESS)
+    parser.add_argument("--differentiate", help=argparse.SUPPRESS)
+    parser.add_argument("--recompute", action="store_true")
     parser.add_argument("--malloc", choices=MALLOC, action="append")
     options = parser.parse_args()
     if "AS_COMMAND_LINE" in os.environ:
@@ -205,6 +253,10 @@ def main():
         train(options.train, options.data_dir)
     elif options.compare:
         compare(options.compare)
+    elif options.differentiate:
+        differentiate(options.differentiate)
+    elif options.recompute:
+        print_recomputed(rich.console.Console())
     else:
         console = rich.console.Console()
         print_growth(console, options.malloc or list(MALLOC))
