@@ -307,8 +307,8 @@ def test_a_conditional_model_draws_the_classes_that_it_knows(gan_run, capsys):
     subject = subject_of(gan_run)
     config = dataclasses.replace(subject.config, held_out_classes="class_1")
     subject = Subject(config, subject.model)
-    seen, run = [], subject.endpoints.run
-    subject.endpoints.run = lambda *args: seen.append(args[2]) or run(*args)
+    seen, iterate = [], subject.endpoints.iterate
+    subject.endpoints.iterate = lambda *args: seen.append(args[2]) or iterate(*args)
     subject.draw(2, 3)
     assert seen[0].tolist() == [0, 2, 0]
     # It gives an image no score.

@@ -129,7 +129,7 @@ def test_a_signal_saves_and_says_how_to_go_on(folder, tmp_path, capsys, monkeypa
 
     monkeypatch.setattr(callbacks, "SampleGrid", Stop)
     run = tmp_path / "run"
-    flags = ("--data", folder, "--out", run, *SMALL)
+    flags = ("--data", folder, "--out", run, "--steps-per-execution", 1, *SMALL)
     assert tfgen("train", "vae_mnist_5k", *flags) == 128 + signal.SIGTERM
     output = "".join(capsys.readouterr())
     assert f"go on with: tfgen train --resume {run}" in output
