@@ -24,14 +24,14 @@ import argparse
 import json
 import os
 import random
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
+from rounds import resident
+from train import tutorial_model
 from workloads import WORKLOADS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -69,11 +69,6 @@ class Clock:
         return wrapper
 
 
-def peak_megabytes():
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
-
-
 def make_callback(clock):
     """Notes the first execution, and ends the process with the last one."""
     import keras
@@ -90,7 +85,7 @@ def make_callback(clock):
             if self.count == 1:
                 clock.mark("first step")
             if self.count == NUM_EXECUTIONS:
-                clock.found["peak"] = peak_megabytes()
+                clock.found["peak"] = resident(peak=True)
                 print(json.dumps(clock.found), flush=True)
                 os._exit(0)  # what comes after is not measured
 
@@ -109,8 +104,8 @@ def work_on_model(name, variant, clock):
     if variant == "tfgen":
         getattr(tfgen, CLASSES[work.kind])
     else:
-        import tutorials
-    from workloads import build_model, build_networks
+        import tutorials  # noqa: F401
+    from workloads import build_model
 
     clock.mark("imports")
     count = work.batch_size * work.steps_per_execution * NUM_EXECUTIONS
@@ -126,7 +121,7 @@ def work_on_model(name, variant, clock):
     if variant == "tfgen":
         model = build_model(name)
     else:
-        model = getattr(tutorials, work.kind)(*build_networks(name))
+        model = tutorial_model(name)
         model.prepare(jit_compile="auto" if "XLA" in variant else False)
     clock.mark("model")
     model.fit(*data, epochs=9, verbose=0, callbacks=[make_callback(clock)], **options)

@@ -20,11 +20,9 @@ Reads /proc, so it needs Linux.
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -32,6 +30,7 @@ import numpy as np
 import rich.console
 import rich.table
 import tensorflow_datasets as tfds
+from rounds import resident
 
 SIZE = 32  # pixels
 NUM_IMAGES = 14_000
@@ -46,13 +45,6 @@ MALLOC = {
 }
 # Large batches, beside which the graph that TensorFlow makes of a step is small.
 COMPARED = {"conv_vae": 1024, "dcgan_64": 256}  # batch sizes
-
-
-def resident(peak=False):
-    """Returns this process's memory in MB, now or at its peak."""
-    status = Path("/proc/self/status").read_text()
-    name = "VmHWM" if peak else "VmRSS"
-    return int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) / 1024
 
 
 class Noise(tfds.core.GeneratorBasedBuilder):

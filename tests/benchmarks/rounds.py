@@ -63,6 +63,13 @@ def describe_machine():
     return [f"{name}, {num_threads} threads; {', '.join(flags)}", ", ".join(versions)]
 
 
+def resident(peak=False):
+    """Returns this process's memory in MB, now or at its peak."""
+    status = Path("/proc/self/status").read_text()
+    name = "VmHWM" if peak else "VmRSS"
+    return int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) / 1024
+
+
 def _processor():
     """Returns its name and its flags."""
     file = Path("/proc/cpuinfo")

@@ -49,122 +49,13 @@ def vae(encoder, decoder):
     return Tutorial()
 
 
-def gan(generator, discriminator):
-    """The GAN with a new generator pass for each network."""
-
-    class Tutorial(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.generator, self.discriminator = generator, discriminator
-            self.seed_generator = keras.random.SeedGenerator(0)
-            self.entropy = keras.losses.BinaryCrossentropy(from_logits=True)
-            self.means = [keras.metrics.Mean(name=name) for name in ("d", "g")]
-
-        @property
-        def metrics(self):
-            return self.means
-
-        def train_step(self, real):
-            real = 2.0 * real - 1.0
-            size = ops.shape(real)[0]
-            shape = (size, generator.input_shape[-1])
-            latents = keras.random.normal(shape, seed=self.seed_generator)
-            both = ops.concatenate([self.generator(latents, training=True), real])
-            targets = ops.concatenate([ops.zeros((size, 1)), ops.ones((size, 1))])
-            with tf.GradientTape() as tape:
-                d_loss = self.entropy(targets, self.discriminator(both, training=True))
-            weights = self.discriminator.trainable_weights
-            self.d_optimizer.apply(tape.gradient(d_loss, weights), weights)
-            latents = keras.random.normal(shape, seed=self.seed_generator)
-            with tf.GradientTape() as tape:
-                fake = self.generator(latents, training=True)
-                logits = self.discriminator(fake, training=True)
-                g_loss = self.entropy(ops.ones((size, 1)), logits)
-            weights = self.generator.trainable_weights
-            self.g_optimizer.apply(tape.gradient(g_loss, weights), weights)
-            for tracker, value in zip(self.means, (d_loss, g_loss), strict=True):
-                tracker.update_state(value)
-            return {tracker.name: tracker.result() for tracker in self.means}
-
-        def prepare(self, jit_compile):
-            self.compile(jit_compile=jit_compile)
-            self.d_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
-            self.g_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
-            self.d_optimizer.build(self.discriminator.trainable_weights)
-            self.g_optimizer.build(self.generator.trainable_weights)
-
-    return Tutorial()
-
-
-def wgan_gp(generator, discriminator, num_steps):
-    """Keras's example: new images for every step, real and fake ones apart.
-
-    The batch is divided between the discriminator's steps, as tfgen does it.
-    """
-
-    class Tutorial(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.generator, self.discriminator = generator, discriminator
-            self.seed_generator = keras.random.SeedGenerator(0)
-            self.means = [keras.metrics.Mean(name=name) for name in ("d", "g")]
-
-        @property
-        def metrics(self):
-            return self.means
-
-        def draw(self, size):
-            shape = (size, generator.input_shape[-1])
-            return keras.random.normal(shape, seed=self.seed_generator)
-
-        def gradient_penalty(self, real, fake):
-            shape = (ops.shape(real)[0], 1, 1, 1)
-            weight = keras.random.uniform(shape, seed=self.seed_generator)
-            between = real + weight * (fake - real)
-            with tf.GradientTape() as tape:
-                tape.watch(between)
-                logits = self.discriminator(between, training=True)
-            gradient = tape.gradient(logits, between)
-            norm = ops.sqrt(ops.sum(ops.square(gradient), axis=[1, 2, 3]) + 1e-12)
-            return ops.mean((norm - 1.0) ** 2)
-
-        def train_step(self, real):
-            size = ops.shape(real)[0] // num_steps
-            for index in range(num_steps):
-                part = 2.0 * real[index * size : (index + 1) * size] - 1.0
-                with tf.GradientTape() as tape:
-                    fake = self.generator(self.draw(size), training=True)
-                    fake_logits = self.discriminator(fake, training=True)
-                    real_logits = self.discriminator(part, training=True)
-                    d_loss = ops.mean(fake_logits) - ops.mean(real_logits)
-                    d_loss += 10.0 * self.gradient_penalty(part, fake)
-                weights = self.discriminator.trainable_weights
-                self.d_optimizer.apply(tape.gradient(d_loss, weights), weights)
-            with tf.GradientTape() as tape:
-                fake = self.generator(self.draw(size), training=True)
-                g_loss = -ops.mean(self.discriminator(fake, training=True))
-            weights = self.generator.trainable_weights
-            self.g_optimizer.apply(tape.gradient(g_loss, weights), weights)
-            for tracker, value in zip(self.means, (d_loss, g_loss), strict=True):
-                tracker.update_state(value)
-            return {tracker.name: tracker.result() for tracker in self.means}
-
-        def prepare(self, jit_compile):
-            self.compile(jit_compile=jit_compile)
-            self.d_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
-            self.g_optimizer = keras.optimizers.Adam(2e-4, beta_1=0.5)
-            self.d_optimizer.build(self.discriminator.trainable_weights)
-            self.g_optimizer.build(self.generator.trainable_weights)
-
-    return Tutorial()
-
-
-class Translation(keras.Model):
-    """What both translating tutorials share: Adams, trackers, the cross-entropy."""
+class Adversarial(keras.Model):
+    """What all tutorials but the VAE share: an Adam a network, trackers, draws."""
 
     def __init__(self, names, networks):
         super().__init__()
         self.networks = networks
+        self.seed_generator = keras.random.SeedGenerator(0)
         self.means = [keras.metrics.Mean(name=name) for name in names]
         self.entropy = keras.losses.BinaryCrossentropy(from_logits=True)
 
@@ -178,16 +69,86 @@ class Translation(keras.Model):
         for adam, network in zip(self.adams, self.networks, strict=True):
             adam.build(network.trainable_weights)
 
+    def draw(self, size):
+        """Returns latents of the first network, the generator."""
+        shape = (size, self.networks[0].input_shape[-1])
+        return keras.random.normal(shape, seed=self.seed_generator)
+
+    def descend(self, index, tape, loss):
+        """Takes a step of one network."""
+        weights = self.networks[index].trainable_weights
+        self.adams[index].apply(tape.gradient(loss, weights), weights)
+
     def report(self, *losses):
         for tracker, value in zip(self.means, losses, strict=True):
             tracker.update_state(value)
         return {tracker.name: tracker.result() for tracker in self.means}
 
 
+def gan(generator, discriminator):
+    """The GAN with a new generator pass for each network."""
+
+    class Tutorial(Adversarial):
+        def train_step(self, real):
+            real = 2.0 * real - 1.0
+            size = ops.shape(real)[0]
+            both = ops.concatenate([generator(self.draw(size), training=True), real])
+            targets = ops.concatenate([ops.zeros((size, 1)), ops.ones((size, 1))])
+            with tf.GradientTape() as tape:
+                d_loss = self.entropy(targets, discriminator(both, training=True))
+            self.descend(1, tape, d_loss)
+            latents = self.draw(size)
+            with tf.GradientTape() as tape:
+                fake = generator(latents, training=True)
+                logits = discriminator(fake, training=True)
+                g_loss = self.entropy(ops.ones((size, 1)), logits)
+            self.descend(0, tape, g_loss)
+            return self.report(g_loss, d_loss)
+
+    return Tutorial(("g", "d"), [generator, discriminator])
+
+
+def wgan_gp(generator, discriminator, num_steps):
+    """Keras's example: new images for every step, real and fake ones apart.
+
+    The batch is divided between the discriminator's steps, as tfgen does it.
+    """
+
+    class Tutorial(Adversarial):
+        def gradient_penalty(self, real, fake):
+            shape = (ops.shape(real)[0], 1, 1, 1)
+            weight = keras.random.uniform(shape, seed=self.seed_generator)
+            between = real + weight * (fake - real)
+            with tf.GradientTape() as tape:
+                tape.watch(between)
+                logits = discriminator(between, training=True)
+            gradient = tape.gradient(logits, between)
+            norm = ops.sqrt(ops.sum(ops.square(gradient), axis=[1, 2, 3]) + 1e-12)
+            return ops.mean((norm - 1.0) ** 2)
+
+        def train_step(self, real):
+            size = ops.shape(real)[0] // num_steps
+            for index in range(num_steps):
+                part = 2.0 * real[index * size : (index + 1) * size] - 1.0
+                with tf.GradientTape() as tape:
+                    fake = generator(self.draw(size), training=True)
+                    d_loss = ops.mean(discriminator(fake, training=True))
+                    d_loss -= ops.mean(discriminator(part, training=True))
+                    d_loss += 10.0 * self.gradient_penalty(part, fake)
+                self.descend(1, tape, d_loss)
+            with tf.GradientTape() as tape:
+                fake = generator(self.draw(size), training=True)
+                g_loss = -ops.mean(discriminator(fake, training=True))
+            self.descend(0, tape, g_loss)
+            return self.report(g_loss, d_loss)
+
+    return Tutorial(("g", "d"), [generator, discriminator])
+
+
 def pix2pix(generator, discriminator):
     """TensorFlow's tutorial: two tapes over one forward pass."""
 
-    class Tutorial(Translation):
+    class Tutorial(Adversarial):
         def train_step(self, data):
             images, targets = (2.0 * part - 1.0 for part in data)
             with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
@@ -202,12 +163,8 @@ def pix2pix(generator, discriminator):
                 g_loss += 100.0 * ops.mean(ops.abs(targets - fake))
                 d_loss = self.entropy(ops.ones_like(real_logits), real_logits)
                 d_loss += self.entropy(ops.zeros_like(fake_logits), fake_logits)
-            losses = ((g_tape, g_loss), (d_tape, d_loss))
-            for adam, network, (tape, loss) in zip(
-                self.adams, self.networks, losses, strict=True
-            ):
-                weights = network.trainable_weights
-                adam.apply(tape.gradient(loss, weights), weights)
+            self.descend(0, g_tape, g_loss)
+            self.descend(1, d_tape, d_loss)
             return self.report(g_loss, d_loss)
 
     return Tutorial(("g", "d"), [generator, discriminator])
@@ -216,7 +173,7 @@ def pix2pix(generator, discriminator):
 def cyclegan(generator_ab, generator_ba, discriminator_a, discriminator_b):
     """Keras's example: one persistent tape, a gradient for each of four networks."""
 
-    class Tutorial(Translation):
+    class Tutorial(Adversarial):
         def train_step(self, data):
             a, b = (2.0 * part - 1.0 for part in data)
             square, absolute = keras.losses.MeanSquaredError(), ops.abs
@@ -243,11 +200,8 @@ def cyclegan(generator_ab, generator_ba, discriminator_a, discriminator_b):
                     for real, false in ((real_a, false_a), (real_b, false_b))
                 )
             losses = (ab_loss, ba_loss, a_loss, b_loss)
-            for adam, network, loss in zip(
-                self.adams, self.networks, losses, strict=True
-            ):
-                weights = network.trainable_weights
-                adam.apply(tape.gradient(loss, weights), weights)
+            for index, loss in enumerate(losses):
+                self.descend(index, tape, loss)
             return self.report(*losses)
 
     networks = [generator_ab, generator_ba, discriminator_a, discriminator_b]
