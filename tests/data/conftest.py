@@ -9,6 +9,15 @@ from PIL import Image
 
 import tfgen.data
 from tests.made_once import made_once
+from tfgen.data import loading
+
+
+@pytest.fixture(params=["memory", "stream"])
+def storage(request, monkeypatch):
+    """Whether sets are kept in memory, or read as they come."""
+    if request.param == "stream":
+        monkeypatch.setattr(loading, "IN_MEMORY_BYTES", 0)
+    return request.param
 
 
 @pytest.fixture(scope="session")

@@ -7,17 +7,10 @@ import pytest
 
 import tests.data.tiny_sets  # noqa: F401 (registers them)
 from tests.data.conftest import save_image
-from tfgen.data import class_names, load_array, load_factors, load_images, loading
+from tfgen.data import class_names, load_array, load_factors, load_images
 from tfgen.errors import UserError
 
 BATCH = 7
-
-
-@pytest.fixture(params=["memory", "stream"])
-def storage(request, monkeypatch):
-    if request.param == "stream":
-        monkeypatch.setattr(loading, "IN_MEMORY_BYTES", 0)
-    return request.param
 
 
 @pytest.fixture(params=["named", "folder"])

@@ -30,13 +30,6 @@ _BYTES = (0, 255)
 _CROP = {"load_size": (HEIGHT, WIDTH), "image_size": (5, 6), "mirror": True}
 
 
-@pytest.fixture(params=["memory", "stream"])
-def storage(request, monkeypatch):
-    if request.param == "stream":
-        monkeypatch.setattr(loading, "IN_MEMORY_BYTES", 0)
-    return request.param
-
-
 @pytest.fixture(params=["folder", "tfds"])
 def source(request, tmp_path, tiny_dir):
     """9 images of A (from 0) and 13 of B (from 100); 3 and 4 (or so) for testing."""

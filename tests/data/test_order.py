@@ -13,13 +13,6 @@ from tests.data.conftest import both_ways
 from tfgen.data import load_array, load_images, loading
 
 
-@pytest.fixture(params=["memory", "stream"])
-def storage(request, monkeypatch):
-    if request.param == "stream":
-        monkeypatch.setattr(loading, "IN_MEMORY_BYTES", 0)
-    return request.param
-
-
 @pytest.fixture(params=["named", "folder"])
 def source(request, data_dir, folder):
     if request.param == "named":

@@ -33,13 +33,6 @@ _BYTES = (0, 255)
 _CROP = {"load_size": (HEIGHT, WIDTH), "image_size": (5, 6), "mirror": True}
 
 
-@pytest.fixture(params=["memory", "stream"])
-def storage(request, monkeypatch):
-    if request.param == "stream":
-        monkeypatch.setattr(loading, "IN_MEMORY_BYTES", 0)
-    return request.param
-
-
 @pytest.fixture(params=[*_LAYOUTS, "tfds"])
 def source(request, tmp_path, tiny_dir):
     if request.param == "tfds":
