@@ -87,11 +87,16 @@ def measure_ceiling(product, seconds):
 
 def _time(run, seconds):
     """Returns the median seconds of a call."""
+    import tensorflow as tf
+
+    wait = tf.test.experimental.sync_devices
     times = []
-    run().numpy()
+    run()
+    wait()
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 3:
         start = time.perf_counter()
-        run().numpy()
+        run()
+        wait()
         times.append(time.perf_counter() - start)
     return sorted(times)[len(times) // 2]

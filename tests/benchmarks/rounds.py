@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -48,7 +49,7 @@ def has_bfloat16():
 
 
 def describe_machine():
-    """Returns lines: the processor with the flags that matter, and the versions."""
+    """Returns lines: processor with the flags that matter, GPUs, and the versions."""
     import importlib.metadata
 
     name, found = _processor()
@@ -60,7 +61,8 @@ def describe_machine():
             versions.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             continue
-    return [f"{name}, {num_threads} threads; {', '.join(flags)}", ", ".join(versions)]
+    processor = f"{name}, {num_threads} threads; {', '.join(flags)}"
+    return [processor, *_gpus(), ", ".join(versions)]
 
 
 def resident(peak=False):
@@ -68,6 +70,15 @@ def resident(peak=False):
     status = Path("/proc/self/status").read_text()
     name = "VmHWM" if peak else "VmRSS"
     return int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) / 1024
+
+
+def _gpus():
+    """Returns a line for each of NVIDIA's."""
+    if not shutil.which("nvidia-smi"):
+        return []
+    command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.splitlines() if done.returncode == 0 else []
 
 
 def _processor():

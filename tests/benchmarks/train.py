@@ -2,6 +2,7 @@
 
     python tests/benchmarks/train.py [MODEL ...] [--rounds 5] [--seconds 8]
                                      [--variants "tfgen;tutorial loop"] [--json FILE]
+                                     [--gpu]
 
 The same networks, optimizer and batch size (workloads.py), in float32:
 
@@ -20,7 +21,10 @@ And what tfgen's means are worth, by undoing them one by one:
 - `two discriminator calls`: real and fake images apart.
 
 Half precision, `mixed_bfloat16` and `mixed_float16`, is measured where it is asked for
-or the processor computes in bfloat16 (AVX512_BF16, AMX).
+or the processor computes in bfloat16 (AVX512_BF16, AMX, a GPU).
+
+`--gpu` makes epochs and executions as long as a GPU needs them, and adds `no XLA`, of
+tfgen; PyTorch is left out.
 
 Each measurement is a process of its own; rounds are interleaved in random order. The
 table gives the median images per second, and the median and range of the ratio of
@@ -40,7 +44,7 @@ import sys
 from pathlib import Path
 
 from rounds import EpochClock, describe_machine, has_bfloat16, run_round
-from workloads import DISCRIMINATOR_STEPS, WORKLOADS
+from workloads import DISCRIMINATOR_STEPS, WORKLOADS, enlarge_for_gpu
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # for all variants
@@ -49,19 +53,22 @@ TUTORIALS = ("tutorial fit", "tutorial fit, no XLA", "tutorial loop")
 SAVINGS = ("Keras's Adam", "one step a call")
 POLICIES = ("mixed_bfloat16", "mixed_float16")
 GAN_SAVINGS = ("two generator passes", "two discriminator calls")
+NO_XLA = "no XLA"
 CEILING, COUNTS = "ceiling", "counts"
 
 
-def variants_of(model_name):
+def variants_of(model_name, gpu):
     """Returns all variants, and those of them that are measured if none is named."""
     work = WORKLOADS[model_name]
     found = ["tfgen", *TUTORIALS]
-    if importlib.util.find_spec("torch"):
+    if gpu:
+        found.append(NO_XLA)
+    elif importlib.util.find_spec("torch"):
         found.append("PyTorch")
     found += [v for v in SAVINGS if v != SAVINGS[1] or work.steps_per_execution > 1]
     if work.kind in ("gan", "wgan_gp"):
         found += GAN_SAVINGS
-    halves = POLICIES[:1] if has_bfloat16() else ()
+    halves = POLICIES[:1] if gpu or has_bfloat16() else ()
     return [*found, *POLICIES], [*found, *halves]
 
 
@@ -96,6 +103,8 @@ def tfgen_model(model_name, variant):
     model = build_model(model_name)
     if variant == "one step a call":
         model.steps_per_execution = 1
+    if variant == NO_XLA:
+        model.jit_compile = False
     return model
 
 
@@ -228,9 +237,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--variants", help="only these, separated by semicolons")
     parser.add_argument("--json", help="file for all rates")
+    parser.add_argument("--gpu", action="store_true", help="longer epochs")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--heaviest", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.gpu:
+        enlarge_for_gpu()
     if options.worker:
         name = options.models[0]
         work_on(name, options.worker, options.seconds, options.heaviest)
@@ -238,20 +250,19 @@ def main():
     print(*describe_machine(), sep="\n", flush=True)
     kept = {}
     for name in options.models:
-        known, variants = variants_of(name)
+        known, variants = variants_of(name, options.gpu)
         if options.variants:
             chosen = options.variants.split(";")
             variants = [v for v in known if v in chosen]
         command = [sys.executable, __file__, name, "--worker", COUNTS]
         found = json.loads(subprocess.check_output(command))
-        heaviest = ["--heaviest", json.dumps(found["heaviest"])]
+        more = ["--heaviest", json.dumps(found["heaviest"])]
+        more += ["--gpu"] * options.gpu
         variants.append(CEILING)
         rounds = []
         kept[name] = {"counts": found["counts"], "rounds": rounds}
         for _ in range(options.rounds):
-            rounds.append(
-                run_round(__file__, name, variants, options.seconds, heaviest)
-            )
+            rounds.append(run_round(__file__, name, variants, options.seconds, more))
             if options.json:
                 Path(options.json).write_text(json.dumps(kept))
         print_table(name, rounds, found["counts"])

@@ -143,15 +143,17 @@ def time_step(model: Any, spec: Any, batch_size: int) -> float:
     variables = [*model.variables, *optimizers]
     values = [np.asarray(variable) for variable in variables]
     set_options = tf.config.optimizer.set_experimental_options
+    name = "disable_meta_optimizer"
+    before = tf.config.optimizer.get_experimental_options().get(name, False)
     try:
         # Optimising the graph would take longer than its steps, and gains few percent.
-        set_options({"disable_meta_optimizer": True})
+        set_options({name: True})
         _time(take_step)  # makes it ready
         found = [_time(take_step)]
         while len(found) < 3 and sum(found) < _MOST_SECONDS:
             found.append(_time(take_step))
     finally:
-        set_options({"disable_meta_optimizer": False})
+        set_options({name: before})
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
     model.train_step = function
