@@ -1,5 +1,6 @@
 """Two logical CPUs for the replica tests, and fixed seeds: before TensorFlow starts."""
 
+import gc
 import os
 
 import pytest
@@ -14,8 +15,15 @@ _LONGEST_FILES += ("test_estimate.py",)
 def pytest_configure(config):
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         return  # it starts those that run tests, which would wait for TensorFlow here
+    import keras  # noqa: F401
     import tensorflow as tf
 
+    # A tenth of the suite: the collector would look through all of TensorFlow, ever
+    # again, and for each graph that a test makes.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    # On a GPU, products would be rounded to 10 bits.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2

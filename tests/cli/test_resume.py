@@ -119,6 +119,25 @@ def test_killed_at_random_it_ends_as_if_it_had_not_been(
     assert_same_run(whole, killed)
 
 
+def test_deterministic_operations_are_asked_for_again(folder, tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    calls = []
+    name = "enable_op_determinism"  # of this process it would be for good
+    monkeypatch.setattr(tf.config.experimental, name, lambda: calls.append(1))
+    run = tmp_path / "run"
+    flags = ("--data", folder, "--out", run, *SMALL, "--epochs", 1)
+    assert tfgen("train", "vae_mnist_5k", *flags) == 0
+    assert not calls
+    assert tfgen("train", "vae_mnist_5k", *flags, "--overwrite", "--deterministic") == 0
+    assert len(calls) == 1
+    config = Config.read(run)
+    config.epochs = 2
+    config.write(run)
+    assert tfgen("train", "--resume", run) == 0
+    assert len(calls) == 2
+
+
 def test_a_signal_saves_and_says_how_to_go_on(folder, tmp_path, capsys, monkeypatch):
     from tfgen import callbacks
 

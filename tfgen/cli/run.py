@@ -48,6 +48,7 @@ class Config:
     keep_checkpoints: int = 3
     keep_best: str | None = None
     held_out_classes: str | None = None
+    deterministic: bool = False
     attribution: str | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
 

@@ -80,6 +80,11 @@ _COMMON = (
         help="In one call: auto times a few, and takes up to 32 that last 0.25 s. The "
         "result is the same.",
     ),
+    click.Option(
+        ["--deterministic"],
+        is_flag=True,
+        help="The same to the bit on a GPU too (slower, without XLA); CPUs always are.",
+    ),
     click.Option(["--skip-bad-images"], is_flag=True, help="Go on without them."),
     click.Option(
         ["--detect-anomaly"],

@@ -63,6 +63,7 @@ def train(
     detect_anomaly: bool = False,
 ) -> Any:
     """Trains into `out`, anew or from the newest checkpoint; returns the model."""
+    _keep_order_of_sums(config)
     strategy = make_strategy(config.strategy)  # before any operation runs
     preset = get_preset(config.preset)
     labels = _takes_labels(preset, config)
@@ -91,6 +92,13 @@ def train(
     return model
 
 
+def _keep_order_of_sums(config: Config) -> None:
+    import tensorflow as tf
+
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
 def _announce(
     model: Any, config: Config, num_steps: int, backup: Any, out: pathlib.Path
 ) -> None:
@@ -116,6 +124,7 @@ def show_estimate(config: Config) -> None:
     train_set = load_batches(config, "train", _takes_labels(preset, config))
     num_steps = int(train_set.cardinality())
     make_model = functools.partial(_create_model, preset, config, num_steps)
+    _keep_order_of_sums(config)
     _, chosen = speed.choose(config, make_strategy("none"), make_model, train_set)
     found = estimate(make_model, train_set)
     table = Table(title=config.preset, show_header=False)

@@ -49,7 +49,9 @@ class ImagePool(keras.layers.Layer):
         self.images = self.add_weight(
             shape=shape, dtype="float32", name="images", **kept
         )
-        self.count = self.add_weight(shape=(), dtype="int32", name="count", **kept)
+        # Not int32: TensorFlow keeps such variables on the CPU, out of a GPU's reach
+        # within XLA.
+        self.count = self.add_weight(shape=(), dtype="int64", name="count", **kept)
 
     def call(self, images, draws):
         images = tf.stop_gradient(tf.cast(images, tf.float32))
@@ -64,7 +66,8 @@ class ImagePool(keras.layers.Layer):
         return self._exchange(images, draws)[start : start + size]
 
     def _exchange(self, images, draws):
-        stored, count = tf.convert_to_tensor(self.images), self.count.value
+        stored = tf.convert_to_tensor(self.images)
+        count = tf.cast(self.count.value, tf.int32)
         order = tf.range(tf.shape(images)[0])
         places = count + order
         fills = places < self.pool_size
@@ -83,7 +86,8 @@ class ImagePool(keras.layers.Layer):
 
         into = tf.range(self.pool_size)[:, tf.newaxis] == places
         self.images.assign(_choose(_last_writer(into & writes, order), images, stored))
-        self.count.assign(tf.minimum(count + tf.size(order), self.pool_size))
+        count = tf.minimum(count + tf.size(order), self.pool_size)
+        self.count.assign(tf.cast(count, tf.int64))
         return returned
 
     def get_config(self):

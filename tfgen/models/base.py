@@ -5,6 +5,7 @@ import inspect
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from tfgen import replicas
 
@@ -38,8 +39,10 @@ class GenerativeModel(keras.Model):
         """Sets the optimizer; the other arguments are those of `keras.Model.compile`.
 
         The model computes its own objective, so `loss` and `metrics` are refused.
-        `jit_compile="auto"` uses XLA where there is a GPU. On CPUs it slows
-        convolutions down; networks of dense layers are faster with `jit_compile=True`.
+        `jit_compile="auto"` uses XLA where there is a GPU, but not with
+        `tf.config.experimental.enable_op_determinism()`, which XLA doesn't keep. On
+        CPUs it slows convolutions down; networks of dense layers are faster with
+        `jit_compile=True`.
         """
         check_objective_is_own(self, kwargs)
         jit_compile = resolve_jit(jit_compile)
@@ -268,7 +271,8 @@ def resolve_jit(jit_compile):
     """Returns whether to use XLA: for `"auto"`, where there is one GPU's program."""
     if jit_compile == "auto":
         has_gpu = bool(tf.config.list_physical_devices("GPU"))
-        return has_gpu and not tf.distribute.has_strategy()
+        is_free = not (tf.distribute.has_strategy() or is_op_determinism_enabled())
+        return has_gpu and is_free
     return jit_compile
 
 
