@@ -34,11 +34,12 @@ def make_vae(encoder=None, seed=0):
 
 
 def test_xla_is_for_one_gpu_whose_sums_have_no_order(monkeypatch):
+    replicas = contracts.two_replicas()
     assert not base.resolve_jit("auto")
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["one"])
     assert base.resolve_jit("auto")
     assert not base.resolve_jit(False)
-    with contracts.two_replicas().scope():
+    with replicas.scope():
         assert not base.resolve_jit("auto")
     monkeypatch.setattr(base, "is_op_determinism_enabled", lambda: True)
     assert not base.resolve_jit("auto")

@@ -33,7 +33,7 @@ class FiniteGuard(keras.callbacks.Callback):
             if not math.isfinite(float(value)):
                 first = batch + 2 - self.model.steps_per_execution
                 last = min(batch + 1, self.params.get("steps") or batch + 1)
-                where = f"step{f's {first} to' * (first < last)} {last}"
+                where = f"step {last}" if first >= last else f"steps {first} to {last}"
                 raise NotFiniteError(
                     f"training diverged: {name} is {float(value)} at {where} of epoch "
                     f"{self._epoch + 1}. Lower the learning rate, clip gradients, or "
