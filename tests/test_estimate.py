@@ -266,13 +266,13 @@ def fit_all(with_estimate):
         return make_gan()
 
     keras.utils.set_random_seed(7)
-    before = make_gan()
+    before = make_vae()
     before.fit(make_data(), verbose=0)
     if with_estimate:
         estimate(make_gan, make_data(), 2)
         estimate(make_seeded, make_data(), 2)
     draws = [random.random(), np.random.random()]
-    after = make_gan()
+    after = make_vae()
     for model in (before, after):
         model.fit(make_data(), verbose=0)
     return before, after, draws
