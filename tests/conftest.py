@@ -29,8 +29,8 @@ def pytest_configure(config):
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
     )
     if config.option.markexpr == "not large":
-        # A fifth of the suite: the graphs are rewritten for longer than they then run.
-        # Processes that tests start, C++ and Python, rewrite them, as large tests do.
+        # The graphs would be rewritten for longer than they then run. Processes
+        # that tests start, C++ and Python, rewrite them, as large tests do.
         options = {"disable_meta_optimizer": True}
         tf.config.optimizer.set_experimental_options(options)
 

@@ -38,20 +38,22 @@ class Workload(NamedTuple):
         return self.kind in ("pix2pix", "cyclegan")
 
 
+NUM_DIGITS = 4000  # of mnist_5k, for training
+
 # The digits are those of mnist_5k; other images are noise: what is in them takes no
 # time. (5 discriminator steps of 32 images are one step of WGAN-GP.)
 WORKLOADS = {
-    "mlp_vae": Workload("vae", 28, 1, 128, 4000, 32, jit_compile=True),
-    "conv_vae": Workload("vae", 28, 1, 128, 4000, 8),
-    "gan": Workload("gan", 28, 1, 128, 4000, 4),
-    "wgan_gp": Workload("wgan_gp", 28, 1, 160, 4000, 2),
+    "mlp_vae": Workload("vae", 28, 1, 128, NUM_DIGITS, 32, jit_compile=True),
+    "conv_vae": Workload("vae", 28, 1, 128, NUM_DIGITS, 8),
+    "gan": Workload("gan", 28, 1, 128, NUM_DIGITS, 4),
+    "wgan_gp": Workload("wgan_gp", 28, 1, 160, NUM_DIGITS, 2),
     "dcgan_64": Workload("gan", 64, 3, 64, 256),
     "pix2pix_128": Workload("pix2pix", 128, 3, 1, 8),
     "pix2pix_256": Workload("pix2pix", 256, 3, 1, 4),
     "cyclegan_128": Workload("cyclegan", 128, 3, 1, 2),
 }
-GPU_EPOCHS, GPU_STEPS = 32, 16  # as long as so many here; an execution
-
+GPU_FACTOR = 32  # how much longer a GPU's epochs are
+GPU_STEPS = 16  # of an execution there, at least
 DISCRIMINATOR_STEPS = 5
 GAN_LATENT_DIM = 100
 HIDDEN_UNITS, MLP_LATENT_DIM, CONV_LATENT_DIM = (256, 256), 128, 16
@@ -61,13 +63,14 @@ def enlarge_for_gpu():
     """Makes epochs and executions as long as a GPU needs them; all images are noise."""
     for name, work in WORKLOADS.items():
         WORKLOADS[name] = work._replace(
-            num_images=GPU_EPOCHS * work.num_images, steps_per_execution=GPU_STEPS
+            num_images=GPU_FACTOR * work.num_images,
+            steps_per_execution=max(GPU_STEPS, work.steps_per_execution),
         )
 
 
 def has_digits(work):
     """Returns whether a workload's images are those of mnist_5k."""
-    return work.size == 28 and work.num_images == 4000
+    return work.size == 28 and work.num_images == NUM_DIGITS
 
 
 def build_networks(name):

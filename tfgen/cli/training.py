@@ -120,11 +120,11 @@ def show_estimate(config: Config) -> None:
 
     from tfgen.estimate import describe, estimate
 
+    _keep_order_of_sums(config)
     preset = get_preset(config.preset)
     train_set = load_batches(config, "train", _takes_labels(preset, config))
     num_steps = int(train_set.cardinality())
     make_model = functools.partial(_create_model, preset, config, num_steps)
-    _keep_order_of_sums(config)
     _, chosen = speed.choose(config, make_strategy("none"), make_model, train_set)
     found = estimate(make_model, train_set)
     table = Table(title=config.preset, show_header=False)
