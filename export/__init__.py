@@ -66,15 +66,15 @@ import importlib
 from typing import Any
 
 # Eager, and light: loaded on first use, the submodule would take the function's name.
-from .check import CheckResult, check
-from .errors import CheckError, ExportError
+from export.check import CheckResult, check
+from export.errors import CheckError, ExportError
 
 _HOME = {
-    "Client": "export.client",
+    "Client": "export.serving.client",
     "export_model": "export.bundle",
-    "export_onnx": "export.onnx",
-    "export_saved_model": "export.saved_model",
-    "export_tflite": "export.tflite",
+    "export_onnx": "export.formats.onnx",
+    "export_saved_model": "export.formats.saved_model",
+    "export_tflite": "export.formats.tflite",
 }
 
 __all__ = ["CheckError", "CheckResult", "ExportError", "check", *_HOME]

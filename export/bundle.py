@@ -9,12 +9,15 @@ from typing import Any
 
 import keras
 
-from . import entry, golden, guide, latency, quantize, report, serving, tflite
-from ._staging import staging
-from .check import check_file
-from .errors import CheckError, ExportError
-from .metadata import About
-from .saved_model import export_saved_model
+from export._staging import staging
+from export.check import check_file
+from export.errors import CheckError, ExportError
+from export.formats import quantize, tflite
+from export.formats.metadata import About
+from export.formats.saved_model import export_saved_model
+from export.report import entry, guide, report
+from export.serving import configuration as serving
+from export.verify import golden, latency
 
 FORMATS = ("serving", "edge", "onnx")
 
@@ -49,7 +52,7 @@ def export_model(
         name: Under which TF Serving serves it: letters, digits, `_`, `-` and `.`.
         version: Positive integer; TF Serving serves the largest.
         formats: Some of `"serving"`, `"edge"`, `"onnx"`.
-        quantizations: Of the .tflite files; some of `export.quantize.QUANTIZATIONS`.
+        quantizations: Of the .tflite files; some of `quantize.QUANTIZATIONS`.
         examples: Held-out arrays `(rows, ...)` by input name, such as
             `{"images": array}`: what the files are compared on. Made up where absent.
         representative_data: Training images, or arrays by input name, for `"int8"`.
@@ -59,7 +62,7 @@ def export_model(
         progress: Called with the name of each step.
 
     Returns:
-        The export's entry in the report; see `export.report`.
+        The export's entry in the report; see `report.json`.
 
     Raises:
         CheckError: A file does not agree with Keras. Nothing was written.
@@ -161,7 +164,7 @@ class _Job:
 
     def write_onnx(self) -> None:
         """Writes an .onnx file for each endpoint."""
-        from .onnx import export_onnx
+        from export.formats.onnx import export_onnx
 
         self.progress("ONNX")
         for file in export_onnx(

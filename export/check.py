@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from . import _staging, golden
-from ._child import run
-from .errors import CheckError, ExportError
+from export import _staging
+from export.errors import CheckError, ExportError
+from export.verify import golden
+from export.verify.child import run
 
 # Largest absolute difference from Keras that float32 arithmetic explains: TensorFlow
 # runs the same kernels, the others their own, which sum in another order.
@@ -35,7 +36,7 @@ class CheckResult:
     file is held to `tolerance`, a quantised one to `floor_db`; the other is None.
     `endpoint` is empty if the file as a whole failed. Of .tflite files, `runtimes` says
     how far the reference kernels and `CompiledModel` are from the default, and `graph`
-    what the delegate took; see `export.litert`.
+    what the delegate took; see `export.verify.litert`.
     """
 
     file: pathlib.Path
@@ -95,7 +96,9 @@ def check(
             nothing to check. `error.results` holds all rows.
         ExportError: The package that runs a format is not installed.
     """
-    from . import report  # the page comes with it: not for each start of a program
+    from export.report import (
+        report,  # the page comes with it: not for each start of a program
+    )
 
     directory = pathlib.Path(directory)
     changed = report.verify_hashes(directory, report.read(directory))

@@ -9,8 +9,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from . import encoded, golden
-from .errors import ExportError
+from export.errors import ExportError
+from export.serving import encoded
+from export.verify import golden
 
 _RANDOM_OPS = re.compile(
     "Random|Multinomial|TruncatedNormal|StatefulUniform|StatefulStandardNormal"

@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 
 from tfgen.callbacks import ExactBackup
-from tfgen.cli.strategy import make_strategy
+from tfgen.training.strategy import make_strategy
 
 BATCH_SIZE = 8
 

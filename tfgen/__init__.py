@@ -17,16 +17,21 @@ _HOME = {
     "VAE": "tfgen.models.vae",
     "create_model": "tfgen.presets",
     "list_presets": "tfgen.presets",
-    "load": "tfgen.loading",
+    "load": "tfgen.presets.loading",
 }
 _PACKAGES = (
     "callbacks",
+    "augmentation",
     "data",
-    "latents",
+    "figures",
+    "inference",
+    "latent",
     "layers",
+    "losses",
     "metrics",
     "models",
     "networks",
+    "optimizers",
     "presets",
 )
 

@@ -25,8 +25,9 @@ import rich.table
 import tensorflow as tf
 
 import export
-from export import latency, litert, quantize, tflite
-from export.endpoint_model import EndpointModel
+from export.formats import quantize, tflite
+from export.formats.endpoint_model import EndpointModel
+from export.verify import latency, litert
 from tfgen.layers import InstanceNormalization, ReflectionPadding2D
 from tfgen.networks import build_dcgan_generator, build_resnet_generator
 

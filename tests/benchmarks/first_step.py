@@ -128,7 +128,8 @@ def work_on_model(name, variant, clock):
 
 
 def work_on_command(preset, clock):
-    from tfgen.cli import main, quiet, train, training
+    from tfgen.cli import main, quiet, train
+    from tfgen.training import trainer as training
 
     clock.mark("imports")
     train.import_tensorflow = clock.timed("TensorFlow", quiet.import_tensorflow)

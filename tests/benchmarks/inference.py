@@ -58,7 +58,7 @@ def make_pass(model_name, task, way):
     import tensorflow as tf
     from workloads import build_model
 
-    from tfgen.cli.panels import Endpoints
+    from tfgen.inference import Endpoints
 
     model = build_model(model_name)
     images = np.random.default_rng(0).random((NUM_IMAGES, *model.image_shape), "f4")

@@ -20,11 +20,12 @@ import keras
 import numpy as np
 
 import tfgen
-from tfgen import networks, pictures
-from tfgen.cli.run import Config, load_arrays, load_batches
+from tfgen import networks
+from tfgen.figures import pictures
 from tfgen.metrics import build_random_features, kernel_distance
 from tfgen.optimizers import FusedAdam
 from tfgen.presets import get_preset
+from tfgen.training.run import Config, load_arrays, load_batches
 
 
 def train_l1(config):

@@ -21,7 +21,7 @@ def main():
     from PIL import Image
 
     import tfgen
-    from tfgen import pictures
+    from tfgen.figures import pictures
 
     digits = tfgen.data.load_images("mnist_5k")
     latents = np.random.default_rng(0).normal(size=(36, 8)).astype("float32")

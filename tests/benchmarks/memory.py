@@ -11,7 +11,7 @@ large. Each in a process of its own, and each with glibc's malloc in three ways:
 
 What grows in the first and not in the last is no leak, but memory that malloc keeps.
 
-Then `tfgen.estimate`: what it counts beside the growth that is measured. With
+Then `tfgen.training.estimate`: what it counts beside the growth that is measured. With
 `--recompute` alone: what the gradient of a chain of residual blocks takes, with
 `tfgen.layers.Recompute` and without.
 
@@ -127,10 +127,10 @@ def train(case, folder):
 
 
 def compare(name):
-    """Prints MB that `tfgen.estimate` counts, and those that training took."""
+    """Prints MB that `tfgen.training.estimate` counts, and those that training took."""
     import tensorflow as tf
 
-    from tfgen.estimate import estimate
+    from tfgen.training.estimate import estimate
 
     size = 64 if name == "dcgan_64" else SIZE
     shape = (COMPARED[name], size, size, 3)

@@ -9,7 +9,8 @@ import tfgen
 from tests.contracts import dataset
 from tests.models import small
 from tests.models.test_contracts import make_vae
-from tfgen import callbacks, pictures
+from tfgen import callbacks
+from tfgen.figures import pictures
 
 
 class Record(keras.callbacks.Callback):

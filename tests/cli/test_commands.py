@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 import tfgen as package
-from export import report
-from export.latency import Latency
+from export.report import report
+from export.verify.latency import Latency
 from tests.cli.conftest import tfgen
 from tfgen.cli import export
-from tfgen.cli.panels import Endpoints
-from tfgen.cli.run import Config, load_arrays
+from tfgen.inference import Endpoints
+from tfgen.training.run import Config, load_arrays
 
 
 def run_python(code):
@@ -176,7 +176,7 @@ def test_traversal_of_an_image_that_is_not_there(conditional_run, capsys):
 
 
 def test_traversal_orders_variables_by_how_much_they_matter(vae_run, tmp_path):
-    from tfgen import pictures
+    from tfgen.figures import pictures
 
     seen = []
     original = pictures.compose

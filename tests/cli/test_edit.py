@@ -7,12 +7,12 @@ from PIL import Image
 import tfgen as package
 from tests.cli.conftest import tfgen
 from tests.cli.sprites import make_sprites_run
-from tfgen.cli.attributes import Attribute, Choices, find_direction
-from tfgen.cli.encoding import Encoding
-from tfgen.cli.panels import Endpoints
-from tfgen.cli.run import Config, load_arrays
 from tfgen.data import Factors, load_factors
 from tfgen.errors import UserError
+from tfgen.evaluation.encoding import Encoding
+from tfgen.inference import Endpoints
+from tfgen.latent.attributes import Attribute, Choices, find_direction
+from tfgen.training.run import Config, load_arrays
 
 
 @pytest.fixture

@@ -17,7 +17,9 @@ from tests.cli.conftest import SMALL, tfgen, write_images
 from tests.cli.sprites import make_sprites_run
 from tfgen import data, metrics
 from tfgen.cli.evaluate import _train_command
-from tfgen.cli.measures import (
+from tfgen.cli.train import _preset_command
+from tfgen.errors import UserError
+from tfgen.evaluation import (
     FEATURES,
     MEASURES,
     Subject,
@@ -26,10 +28,8 @@ from tfgen.cli.measures import (
     likelihood,
     samples,
 )
-from tfgen.cli.run import Config, load_arrays, load_known_factors
-from tfgen.cli.train import _preset_command
-from tfgen.errors import UserError
 from tfgen.presets import get_preset
+from tfgen.training.run import Config, load_arrays, load_known_factors
 
 
 def read(run):
@@ -333,7 +333,7 @@ def test_figures_repeat_for_a_seed_and_images_stream(runs, monkeypatch):
     found = read(runs["other"])
     # A set that does not fit into memory is read batch by batch.
     monkeypatch.setattr("tfgen.data.loading.IN_MEMORY_BYTES", 0)
-    monkeypatch.setattr("tfgen.cli.measures.subject.load_arrays", None)
+    monkeypatch.setattr("tfgen.evaluation.subject.load_arrays", None)
     assert tfgen("evaluate", runs["other"], *flags, "--no-report") == 0
     assert read(runs["other"]) == found
     assert tfgen("evaluate", runs["other"], *flags, "--num-images", 5) == 0

@@ -7,11 +7,11 @@ import numpy as np
 import tfgen as package
 from tests.cli.conftest import tfgen
 from tests.models import small
-from tfgen import pictures
-from tfgen.cli.measures import Subject
-from tfgen.cli.measures.likelihood import estimate
-from tfgen.cli.panels import Endpoints
-from tfgen.cli.run import Config
+from tfgen.evaluation import Subject
+from tfgen.evaluation.likelihood import estimate
+from tfgen.figures import pictures
+from tfgen.inference import Endpoints
+from tfgen.training.run import Config
 
 PARTS = ((256, 256), (512, 256), (600, 88))  # where one ends, and its size
 

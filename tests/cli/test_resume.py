@@ -16,9 +16,9 @@ import tfgen as package
 from tests import contracts
 from tests.cli.conftest import SMALL, SMALL_TRANSLATOR, tfgen
 from tests.distributed.launch import TFGEN
-from tfgen.checkpoints import CheckpointStore
-from tfgen.cli import training
-from tfgen.cli.run import Config
+from tfgen.training import trainer as training
+from tfgen.training.checkpoints import CheckpointStore
+from tfgen.training.run import Config
 
 TRAIN = ("--checkpoint-every", "2", "--epochs", "3", "--batch-size", "4")
 

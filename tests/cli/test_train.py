@@ -11,8 +11,8 @@ import tfgen as package
 from tests import contracts
 from tests.cli.conftest import SMALL, tfgen
 from tfgen import data
-from tfgen.cli.run import Config, load_batches
-from tfgen.loading import to_float32
+from tfgen.presets.loading import to_float32
+from tfgen.training.run import Config, load_batches
 
 
 def test_run_directory_holds_everything(vae_run):

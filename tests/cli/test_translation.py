@@ -11,9 +11,9 @@ from PIL import Image
 import tfgen as package
 from tests.cli.conftest import SMALL_TRANSLATOR, tfgen
 from tfgen import metrics
-from tfgen.cli.measures import MEASURES, Subject, translation
-from tfgen.cli.panels import Translator
-from tfgen.cli.run import Config, load_arrays
+from tfgen.evaluation import MEASURES, Subject, translation
+from tfgen.inference import Translator
+from tfgen.training.run import Config, load_arrays
 
 NEW_SIZE = (23, 37)  # height and width, unlike the model's
 

@@ -6,10 +6,10 @@ import pytest
 import tfgen as package
 from tests.cli.conftest import tfgen
 from tests.cli.sprites import make_sprites_run
-from tfgen import pictures
-from tfgen.cli.encoding import name_factors
-from tfgen.cli.run import Config, load_arrays
 from tfgen.data import Factors, load_factors
+from tfgen.evaluation.encoding import name_factors
+from tfgen.figures import pictures
+from tfgen.training.run import Config, load_arrays
 
 RNG = np.random.default_rng(0)
 

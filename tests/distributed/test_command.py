@@ -13,7 +13,7 @@ import tfgen as package
 from tests import contracts
 from tests.cli.conftest import tfgen, write_images
 from tests.distributed import launch
-from tfgen.cli.strategy import WORKER_LOST_CODE
+from tfgen.training.strategy import WORKER_LOST_CODE
 
 EPOCHS, STEPS = 2, 4
 FLAGS = ("--filters", 4, "--latent-dim", 3, "--epochs", EPOCHS, "--batch-size", 16)

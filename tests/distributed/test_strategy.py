@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.cli.conftest import tfgen
-from tfgen.cli.strategy import is_chief, make_strategy
 from tfgen.errors import UserError
+from tfgen.training.strategy import is_chief, make_strategy
 
 HOSTS = ["host-0:1", "host-1:2"]
 

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from tfgen.cli.strategy import is_chief, make_strategy
+from tfgen.training.strategy import is_chief, make_strategy
 
 BATCH_SIZE = 12  # two and three workers divide it
 NUM_IMAGES = 2 * BATCH_SIZE

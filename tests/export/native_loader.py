@@ -30,7 +30,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import named_tensor_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from export import golden
+from export.verify import golden
 from tests.made_once import made_once
 
 SOURCE = pathlib.Path(__file__).with_name("native") / "loader.cc"

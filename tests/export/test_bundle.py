@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 import export
-from export import bundle, report
+from export import bundle
+from export.report import report
 
 from .small import LATENTS, Endpoints
 

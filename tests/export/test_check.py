@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import export
-from export import golden
+from export.verify import golden
 
 from .small import Autoencoder, largest_buffer
 

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 import export
-from export.client import Client
+from export.serving.client import Client
 
 from .serving_double import ModelsDouble, PredictionServiceDouble, RestDouble
 from .small import LATENTS, Endpoints
@@ -427,8 +427,8 @@ def test_server_that_hangs_up():
 # ---- what it needs -------------------------------------------------------------------
 
 LIGHT = """
-import sys, export.client
-client = export.client.Client("http://localhost:1", "model")
+import sys, export.serving.client
+client = export.Client("http://localhost:1", "model")
 try:
     client.predict("decode")
 except export.ExportError:

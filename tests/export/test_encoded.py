@@ -8,7 +8,8 @@ import tensorflow as tf
 from PIL import Image, ImageDraw
 
 import export
-from export import encoded, saved_model
+from export.formats import saved_model
+from export.serving import encoded
 from tfgen.data.images import Fit, read_image
 
 from .small import LATENTS, Endpoints

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import fidelity, golden
 from export.check import _row
+from export.verify import fidelity, golden
 
 IMAGES = np.random.default_rng(0).uniform(0.2, 0.8, (4, 16, 16, 1)).astype("float32")
 

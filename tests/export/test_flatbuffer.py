@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from export import flatbuffer, metadata
+from export.formats import flatbuffer, metadata
 
 
 @pytest.fixture(scope="module")

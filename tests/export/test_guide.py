@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import golden, guide, report
-from export.encoded import add_twins, example_bytes
+from export.report import guide, report
+from export.serving.encoded import add_twins, example_bytes
+from export.verify import golden
 
 from .serving_double import ModelsDouble, PredictionServiceDouble, RestDouble
 from .small import Autoencoder

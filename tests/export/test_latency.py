@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from export import latency
-from export.latency import Latency
+from export.verify import latency
+from export.verify.latency import Latency
 
 
 def sleeper(name, seconds):

@@ -9,8 +9,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 import export
-from export import golden
-from export.serving import write_warmup
+from export.serving.configuration import write_warmup
+from export.verify import golden
 
 from . import native_loader
 from .native_loader import LoaderError, assert_native_loader_agrees, replay

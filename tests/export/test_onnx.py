@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 
 import export
-from export import golden, onnx
-from export.onnx_runtime import load_onnx
+from export.formats import onnx
+from export.verify import golden
+from export.verify.onnx_runtime import load_onnx
 
 from .small import LABELS, LATENTS, Autoencoder, Endpoints, Generator
 
@@ -22,8 +23,8 @@ pytest.importorskip("onnxruntime", reason=REASON)
 
 PURE = """
 import pathlib, sys
-from export.onnx_runtime import load_onnx
-from export import golden
+from export.verify.onnx_runtime import load_onnx
+from export.verify import golden
 
 file = pathlib.Path(sys.argv[1])
 ((name, example),) = golden.read(file).items()

@@ -7,7 +7,8 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
 import export
-from export import fidelity, flatbuffer, golden, litert, quantize, tflite
+from export.formats import flatbuffer, quantize, tflite
+from export.verify import fidelity, golden, litert
 
 SIZE = 12
 IMAGES = tf.TensorSpec((None, SIZE, SIZE, 3), tf.float32, name="images")

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import export
-from export import golden, report
+from export.report import report
+from export.verify import golden
 
 IMAGES = {"dtype": "float32", "shape": [None, 8, 8, 1], "range": "[0, 1]"}
 LATENTS = {"dtype": "float32", "shape": [None, 4]}

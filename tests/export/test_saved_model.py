@@ -3,7 +3,8 @@ import pytest
 import tensorflow as tf
 
 import export
-from export import golden, saved_model
+from export.formats import saved_model
+from export.verify import golden
 
 from .small import IMAGES, LATENTS, Autoencoder, Endpoints
 

@@ -20,7 +20,8 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 import export
-from export import golden, serving
+from export.serving import configuration as serving
+from export.verify import golden
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 

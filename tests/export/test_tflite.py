@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 import export
-from export import golden, tflite
+from export.formats import tflite
+from export.verify import golden
 
 from .small import IMAGES, LATENTS, Endpoints, Generator, read_tflite
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.models.test_autoencoder import DIGIT_LATENT_DIM, DIGIT_SHAPE, digits, trained
-from tfgen.latents import lerp
+from tfgen.latent.walks import lerp
 from tfgen.metrics import (
     build_random_features,
     density_coverage,

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 import tfgen
 from tests.contracts import dataset, optimizers
+from tfgen.augmentation import diff_augment
 from tfgen.callbacks import ModeCoverage
-from tfgen.layers.diff_augment import diff_augment
 from tfgen.metrics.modes import mode_coverage
 from tfgen.models import gan
 from tfgen.networks.conditioning import add_labels, project_labels

@@ -1,7 +1,6 @@
 """Callbacks for `fit`. They know no model class, only the methods that they call."""
 
 from tfgen.callbacks.beta_warmup import BetaWarmup
-from tfgen.callbacks.exact_backup import ExactBackup
 from tfgen.callbacks.finite_guard import FiniteGuard, NotFiniteError
 from tfgen.callbacks.history_file import HistoryFile
 from tfgen.callbacks.latent_diagnostics import LatentDiagnostics
@@ -9,7 +8,8 @@ from tfgen.callbacks.mode_coverage import ModeCoverage
 from tfgen.callbacks.resample_by_latents import ResampleByLatents
 from tfgen.callbacks.sample_grid import SampleGrid
 from tfgen.callbacks.save_model import SaveModel
-from tfgen.callbacks.stop_signals import TrainingStopped
+from tfgen.training.exact_backup import ExactBackup
+from tfgen.training.stop_signals import TrainingStopped
 
 __all__ = [
     "BetaWarmup",

@@ -4,7 +4,7 @@ import pathlib
 
 import keras
 
-from tfgen import pictures
+from tfgen.figures import pictures
 
 
 class SampleGrid(keras.callbacks.Callback):

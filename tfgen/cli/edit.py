@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from tfgen import pictures
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import Config, attribution, load_arrays, load_known_factors
 from tfgen.errors import UserError
+from tfgen.figures import pictures
+from tfgen.training.run import Config, attribution, load_arrays, load_known_factors
 
 _NUM_TEST_IMAGES = 512  # among which those to edit are chosen
 _NUM_ROWS = 6
@@ -53,7 +53,7 @@ def command(
     import numpy as np
 
     import tfgen
-    from tfgen.cli.panels import Endpoints
+    from tfgen.inference import Endpoints
 
     import_tensorflow()
     endpoints = Endpoints(tfgen.load(run))
@@ -83,8 +83,8 @@ class _Way:
         self, endpoints: Any, run: str, wanted: str, start: str | None, num: int
     ) -> None:
         from tfgen import data
-        from tfgen.cli.attributes import Choices, find_direction
-        from tfgen.cli.encoding import encode_images
+        from tfgen.evaluation.encoding import encode_images
+        from tfgen.latent.attributes import Choices, find_direction
 
         self.endpoints, self.config = endpoints, Config.read(run)
         factors = load_known_factors(self.config, "train", num)
@@ -99,7 +99,7 @@ class _Way:
         """Returns encoded test images, and which: those asked for, or at the start."""
         import numpy as np
 
-        from tfgen.cli.encoding import encode_images
+        from tfgen.evaluation.encoding import encode_images
 
         num = max(_NUM_TEST_IMAGES, 1 + max(asked, default=0))
         found = encode_images(self.endpoints, self.config, "test", num)

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import Config, write_json
 from tfgen.errors import UserError
+from tfgen.training.run import Config, write_json
 
 # By name here, so that `--help` needs no TensorFlow; `measures` defines them.
 METRICS = (
@@ -125,8 +125,8 @@ def evaluate(
         **options: Of `Subject`.
     """
     import tfgen
-    from tfgen.cli.measures import MEASURES, Subject
     from tfgen.cli.progress import track
+    from tfgen.evaluation import MEASURES, Subject
 
     names = _choose(metrics)
     config, start = Config.read(run), time.monotonic()
@@ -157,7 +157,7 @@ def write_report(
     run: str, found: Evaluation, others: dict[str, dict[str, Any]] | None = None
 ) -> pathlib.Path:
     """Writes `report.html` of what `evaluate` found; returns its path."""
-    from tfgen.cli import report
+    from tfgen.evaluation import report
     from tfgen.files import replaced
 
     page = report.make_page(run, found, others or {})
@@ -173,7 +173,7 @@ def show(found: Evaluation, others: dict[str, dict[str, Any]] | None = None) -> 
     from rich.markup import escape
     from rich.table import Table
 
-    from tfgen.cli.measures import translation
+    from tfgen.evaluation import translation
 
     others = others or {}
     table = Table()

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import Config, load_test_images, load_training_images
 from tfgen.presets import get_preset
+from tfgen.training.run import Config, load_test_images, load_training_images
 
 _HELD_OUT = 64  # images that files are compared on, and as many to calibrate int8
 _QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "int8")
@@ -87,7 +87,7 @@ def export_run(
 ) -> None:
     """Exports a run, and shows what its report says."""
     import export
-    from tfgen.loading import load, to_float32
+    from tfgen.presets.loading import load, to_float32
 
     config = Config.read(run)
     calibration = None

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from tfgen import pictures
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import attribution
 from tfgen.errors import UserError
+from tfgen.figures import pictures
+from tfgen.training.run import attribution
 
 
 @click.command("interpolate", short_help="Decode the way between images.")
@@ -26,7 +26,7 @@ def command(run: str, rows: int, steps: int, seed: int, out: str) -> None:
     conditional model keeps the class of the first image of the pair.
     """
     import tfgen
-    from tfgen.cli.panels import Endpoints
+    from tfgen.inference import Endpoints
 
     import_tensorflow()
     endpoints = Endpoints(tfgen.load(run))
@@ -43,7 +43,7 @@ def command(run: str, rows: int, steps: int, seed: int, out: str) -> None:
 def _between_draws(endpoints: Any, rows: int, steps: int, seed: int) -> tuple:
     import numpy as np
 
-    from tfgen.latents import interpolate
+    from tfgen.latent.walks import interpolate
 
     shape = (2, rows, endpoints.model.latent_dim)
     starts, ends = np.random.default_rng(seed).normal(size=shape).astype("float32")
@@ -60,8 +60,8 @@ def _between_draws(endpoints: Any, rows: int, steps: int, seed: int) -> tuple:
 def _between_test_images(endpoints: Any, run: str, rows: int, steps: int) -> tuple:
     import numpy as np
 
-    from tfgen.cli.encoding import encode_test_images
-    from tfgen.latents import interpolate
+    from tfgen.evaluation.encoding import encode_test_images
+    from tfgen.latent.walks import interpolate
 
     found = encode_test_images(endpoints, run, 2 * rows)
     pairs = len(found.latents) // 2

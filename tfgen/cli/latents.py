@@ -5,9 +5,9 @@ import pathlib
 import click
 
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import Config, attribution, load_known_factors, new_directory
 from tfgen.errors import UserError
 from tfgen.files import replaced_folder
+from tfgen.training.run import Config, attribution, load_known_factors, new_directory
 
 _WRITTEN = {"latents.npz", "projection.png", "density.png", "projector"}
 
@@ -37,10 +37,10 @@ def command(
     import numpy as np
 
     import tfgen
-    from tfgen import data, pictures
-    from tfgen.cli import latent_plots, projector
-    from tfgen.cli.encoding import encode_test_images
-    from tfgen.cli.panels import Endpoints
+    from tfgen import data
+    from tfgen.evaluation.encoding import encode_test_images
+    from tfgen.figures import latent_plots, pictures, projector
+    from tfgen.inference import Endpoints
 
     endpoints = Endpoints(tfgen.load(run))
     found = encode_test_images(endpoints, run, num_images)

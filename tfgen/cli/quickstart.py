@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import click
 
-from tfgen.cli import evaluate, interpolate, reconstruct, sample, training, traverse
+from tfgen.cli import evaluate, interpolate, reconstruct, sample, traverse
 from tfgen.cli.export import export_run
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import new_directory
 from tfgen.presets import get_preset
+from tfgen.training import trainer as training
+from tfgen.training.run import new_directory
 
 _PRESET = "vae_mnist_5k"
 

@@ -2,9 +2,9 @@
 
 import click
 
-from tfgen import pictures
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import attribution, load_test_images
+from tfgen.figures import pictures
+from tfgen.training.run import attribution, load_test_images
 
 
 @click.command("reconstruct", short_help="Encode test images and decode them.")
@@ -16,7 +16,7 @@ from tfgen.cli.run import attribution, load_test_images
 def command(run: str, num: int, out: str) -> None:
     """Encode test images and decode them again."""
     import tfgen
-    from tfgen.cli.panels import Endpoints, reconstruction_panels
+    from tfgen.inference import Endpoints, reconstruction_panels
 
     import_tensorflow()
     endpoints = Endpoints(tfgen.load(run))

@@ -4,9 +4,9 @@ import math
 
 import click
 
-from tfgen import pictures
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import attribution
+from tfgen.figures import pictures
+from tfgen.training.run import attribution
 
 
 @click.command("sample", short_help="Draw images from the model.")
@@ -23,9 +23,9 @@ def command(run: str, num: int, seed: int, label: int | None, out: str) -> None:
     import numpy as np
 
     import tfgen
-    from tfgen.cli.panels import BATCH_SIZE, Endpoints
     from tfgen.cli.progress import track
     from tfgen.errors import UserError
+    from tfgen.inference import BATCH_SIZE, Endpoints
 
     import_tensorflow()
     endpoints = Endpoints(tfgen.load(run))

@@ -5,11 +5,13 @@ from typing import Any
 
 import click
 
-from tfgen.cli import training
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import Config, new_directory
-from tfgen.cli.speed import AUTO
-from tfgen.cli.strategy import (
+from tfgen.errors import UserError
+from tfgen.presets.registry import Preset, get_preset, presets
+from tfgen.training import trainer as training
+from tfgen.training.run import Config, new_directory
+from tfgen.training.speed import AUTO
+from tfgen.training.strategy import (
     STRATEGIES,
     WORKER_LOST_CODE,
     WorkerLostError,
@@ -17,8 +19,6 @@ from tfgen.cli.strategy import (
     run_directory,
     workers_watched,
 )
-from tfgen.errors import UserError
-from tfgen.presets.registry import Preset, get_preset, presets
 
 
 class _StepsType(click.IntRange):
@@ -161,7 +161,7 @@ def _train(
     config: Config, run: pathlib.Path, resume: bool = False, **options: Any
 ) -> None:
     from tfgen.callbacks import TrainingStopped
-    from tfgen.checkpoints import CheckpointStore
+    from tfgen.training.checkpoints import CheckpointStore
 
     try:
         with run_directory(run, config.strategy, resume) as out, workers_watched():

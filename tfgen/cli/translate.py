@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from tfgen import pictures
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import Config
 from tfgen.errors import UserError
+from tfgen.figures import pictures
+from tfgen.training.run import Config
 
 _COARSEST_GRID = 4  # a generator with a smaller one sees the image as a whole
 
@@ -92,9 +92,9 @@ def _make_translator(
     import numpy as np
 
     from tfgen import tiling
-    from tfgen.cli.panels import Translator
     from tfgen.data.images import Fit, read_image
-    from tfgen.loading import load
+    from tfgen.inference import Translator
+    from tfgen.presets.loading import load
 
     model, config = load(run), Config.read(run)
     translator = Translator(model, config.direction, seed)

@@ -2,10 +2,10 @@
 
 import click
 
-from tfgen import pictures
 from tfgen.cli.quiet import import_tensorflow
-from tfgen.cli.run import Config, attribution, load_known_factors
 from tfgen.errors import UserError
+from tfgen.figures import pictures
+from tfgen.training.run import Config, attribution, load_known_factors
 
 _NUM_IMAGES = 512  # of the test split, of which the figures are
 _NUM_FACTOR_IMAGES = 5_000  # likewise: a share of few images is high by chance
@@ -30,9 +30,9 @@ def command(run: str, image: int, rows: int, steps: int, span: float, out: str) 
     import numpy as np
 
     import tfgen
-    from tfgen.cli.encoding import encode_test_images, name_factors
-    from tfgen.cli.panels import Endpoints
-    from tfgen.latents import traverse
+    from tfgen.evaluation.encoding import encode_test_images, name_factors
+    from tfgen.inference import Endpoints
+    from tfgen.latent.walks import traverse
 
     endpoints = Endpoints(tfgen.load(run))
     factors = load_known_factors(Config.read(run), "test", _NUM_FACTOR_IMAGES)

@@ -1,6 +1,5 @@
 """Only what Keras lacks. Importing this registers the layers, so that they load."""
 
-from tfgen.layers.image_pool import ImagePool
 from tfgen.layers.instance_norm import InstanceNormalization
 from tfgen.layers.noise_dropout import NoiseDropout, noise, noise_dim
 from tfgen.layers.recompute import Recompute
@@ -8,7 +7,6 @@ from tfgen.layers.reflection_padding import ReflectionPadding2D
 from tfgen.layers.spectral import SpectralNormalization
 
 __all__ = [
-    "ImagePool",
     "InstanceNormalization",
     "NoiseDropout",
     "Recompute",

@@ -72,7 +72,7 @@ def continuity(
 ) -> Continuity:
     """Measures how evenly decoded images move along paths of latents.
 
-    Paths between the latents of images, by `tfgen.latents.lerp`, are in the unit of the
+    Paths between the latents of images, by `tfgen.latent.lerp`, are in the unit of the
     latent space, and so comparable among models where the pairs of images and the
     number of steps are the same.
 

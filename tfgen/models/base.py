@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
-from tfgen import replicas
+from tfgen.models import replicas
 
 
 class GenerativeModel(keras.Model):

@@ -28,8 +28,8 @@ References:
 import keras
 import tensorflow as tf
 
-from tfgen.layers.image_pool import ImagePool
 from tfgen.models.base import check_choice, symbolic_inputs, uniform
+from tfgen.models.image_pool import ImagePool
 from tfgen.models.translation import TranslationModel, to_signed, to_unit
 
 

@@ -29,13 +29,13 @@ import math
 import keras
 import tensorflow as tf
 
-from tfgen import replicas
-from tfgen.layers.diff_augment import augmentation_names, count_draws, diff_augment
+from tfgen.augmentation import augmentation_names, count_draws, diff_augment
 from tfgen.losses import (
     ADVERSARIAL_LOSSES,
     GRADIENT_PENALTIES,
     gradient_norms_squared,
 )
+from tfgen.models import replicas
 from tfgen.models.adversarial import AdversarialModel, mixes_images
 from tfgen.models.base import (
     check_choice,

@@ -29,7 +29,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen import replicas
+from tfgen.models import replicas
 from tfgen.models.base import (
     GenerativeModel,
     check_choice,

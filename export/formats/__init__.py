@@ -1,0 +1,1 @@
+"""One file a format: what is written of an endpoint."""

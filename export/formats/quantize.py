@@ -1,0 +1,158 @@
+"""Quantises a float32 .tflite file with ai-edge-quantizer.
+
+What each quantization means:
+
+- `float16`: weights are stored in half the bytes; the arithmetic is float32.
+- `dynamic_int8`: weights are 8-bit integers with a scale for each output channel;
+  activations are quantised as they come, so no data is needed.
+- `int8`: activations of the operations with weights are 8-bit integers too, with ranges
+  calibrated on data. Operations without weights (the arithmetic of normalisation,
+  residuals, `tanh`) stay float32: quantised, their squares and roots lose most and
+  leave the delegate. Inputs and outputs stay float32.
+"""
+
+import contextlib
+import io
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from export.check import FLOORS_DB
+from export.errors import ExportError
+from export.formats import flatbuffer
+from export.verify import golden
+
+QUANTIZATIONS = ("float32", *FLOORS_DB)
+
+
+class Quantizer:
+    """Quantises one file, as often as it is asked to.
+
+    Args:
+        content: A float32 .tflite file.
+        quantization: A key of `FLOORS_DB`.
+        calibration: For `int8`: inputs `(rows, ...)` by signature and name, like those
+            that the model will see.
+    """
+
+    def __init__(
+        self,
+        content: bytes,
+        quantization: str,
+        calibration: Mapping[str, golden.Arrays] | None = None,
+    ):
+        self._content = content
+        self._quantization = quantization
+        self._ranges = None
+        if quantization == "int8":
+            data = calibration or {}
+            rows = {name: golden.split_rows(batch) for name, batch in data.items()}
+            self._ranges = self._calibrate(rows)
+
+    def _calibrate(self, rows: Mapping[str, Sequence[golden.Arrays]]) -> Any:
+        from ai_edge_quantizer import calibrator
+
+        # The other mode reads tensors that a fused activation leaves unallocated.
+        mode = calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED
+        with _quiet():
+            return self._prepare(()).calibrate(rows, num_threads=2, mode=mode)
+
+    def quantize(self, keep: Sequence[str] = ()) -> bytes:
+        """Returns the quantised file; layers of the names in `keep` stay float32."""
+        with _quiet():
+            result = self._prepare(keep).quantize(self._ranges)
+        return bytes(result.quantized_model)
+
+    def _prepare(self, keep: Sequence[str]) -> Any:
+        from ai_edge_quantizer import qtyping, quantizer
+
+        recipe = quantizer.Quantizer(self._content)
+        names = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
+        for operation in flatbuffer.WEIGHTED:
+            if (self._quantization, operation) == ("float16", "BATCH_MATMUL"):
+                continue  # the quantizer has no such rule
+            operation = qtyping.TFLOperationName(names.get(operation, operation))
+            self._quantize_all(recipe, operation)
+            for name in keep:
+                recipe.update_quantization_recipe(
+                    f"^{re.escape(name)}(;|$)", operation, None, "no_quantize"
+                )
+        return recipe
+
+    def _quantize_all(self, recipe: Any, operation: Any) -> None:
+        from ai_edge_quantizer import qtyping
+
+        if self._quantization == "dynamic_int8":
+            recipe.add_dynamic_config(".*", operation, num_bits=8)
+        elif self._quantization == "int8":
+            recipe.add_static_config(".*", operation, 8, 8)
+        else:
+            weights = qtyping.TensorQuantizationConfig(
+                num_bits=16, dtype=qtyping.TensorDataType.FLOAT
+            )
+            config = qtyping.OpQuantizationConfig(
+                weight_tensor_config=weights,
+                compute_precision=qtyping.ComputePrecision.FLOAT,
+                explicit_dequantize=True,
+            )
+            recipe.update_quantization_recipe(".*", operation, config, "float_casting")
+
+
+def quantize_to_floor(
+    quantizer: Quantizer,
+    layers: Sequence[flatbuffer.Layer],
+    psnr: Callable[[bytes], Mapping[str, float]],
+    floor_db: float,
+) -> tuple[bytes, list[str]]:
+    """Returns a file whose ratios reach the floor, and the layers kept in float32.
+
+    While a signature misses it, that of its layers is kept in float32 which gains most.
+
+    Args:
+        quantizer: Of the file.
+        layers: What can be kept.
+        psnr: The ratio of each signature of a file, in dB.
+        floor_db: What each must reach.
+
+    Raises:
+        ExportError: It is missed even so.
+    """
+    kept: list[str] = []
+    content, remaining = quantizer.quantize(), list(layers)
+    while low := {name for name, db in psnr(content).items() if db < floor_db}:
+        gains = {}
+        for layer in remaining:
+            if layer.signatures & low:
+                found = psnr(quantizer.quantize([*kept, *layer.names]))
+                gains[layer] = sum(min(found[name], floor_db) for name in low)
+        if not gains:
+            reached = min(psnr(content).values())
+            raise ExportError(
+                f"quantised, the file reaches {reached:.1f} dB against float Keras and "
+                f"must reach {floor_db:g} dB, even with every layer kept in float32: "
+                "is the model trained?"
+            )
+        best = max(gains, key=gains.__getitem__)
+        remaining.remove(best)
+        kept += best.names
+        content = quantizer.quantize(kept)
+    return content, kept
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The quantizer draws progress bars, prints sizes, warns of its own debugging."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stderr(io.StringIO()),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logging.disable(level)

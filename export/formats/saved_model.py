@@ -1,0 +1,81 @@
+"""Writes a SavedModel for TF Serving: every endpoint, any batch size."""
+
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from export import endpoints
+from export._staging import staging
+from export.errors import ExportError
+from export.serving import configuration as serving
+from export.serving import encoded
+from export.verify import golden
+
+
+def export_saved_model(
+    model: keras.Model,
+    directory: str | os.PathLike[str],
+    version: int = 1,
+    examples: Mapping[str, Any] | None = None,
+) -> pathlib.Path:
+    """Writes `directory/<version>/` with every endpoint of `model.signatures()`.
+
+    Inputs and outputs keep their names and their dynamic batch; the first endpoint is
+    `serving_default` too. Endpoints with images have twins on encoded images; see
+    `serving.encoded`. Only the weights that the endpoints use are written: no
+    optimizer, no discriminator. In `assets.extra/` lie golden examples, and requests
+    that warm TF
+    Serving up before it answers.
+
+    Args:
+        model: A `keras.Model` with `signatures()`: see `export`.
+        directory: What TF Serving calls the model's base path.
+        version: Positive integer; TF Serving serves the largest.
+        examples: Arrays `(rows, ...)` by input name, to record instead of made-up
+            inputs: real images, `{"images": array}`.
+
+    Returns:
+        The path of the version folder.
+
+    Raises:
+        ExportError: The model does not keep the protocol, the version exists, or
+            `tensorflow-serving-api` is not installed.
+    """
+    target = pathlib.Path(directory) / _version_name(version)
+    if target.exists():
+        raise ExportError(f"{target} exists already: choose another version")
+    originals = endpoints.find(model)
+    goldens = endpoints.record(originals, examples or {})
+    functions = encoded.add_twins(originals)
+    goldens |= endpoints.record_twins(functions, goldens)
+    with staging(target) as folder:
+        staged = folder / target.name
+        _write(model, functions, staged)
+        golden.write(golden.path_of(staged), goldens)
+        serving.write_warmup(staged, pathlib.Path(directory).name, goldens)
+        os.rename(staged, target)
+    return target
+
+
+def _version_name(version: int) -> str:
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise ExportError(f"`version` must be a positive integer. Received: {version}")
+    return str(version)
+
+
+def _write(
+    model: keras.Model, functions: Mapping[str, Any], folder: pathlib.Path
+) -> None:
+    archive = keras.export.ExportArchive()
+    # The archive follows the weights that endpoints use by itself. Tracking the model
+    # proper would add all others; a holder adds its lookup tables only.
+    holder = tf.Module()
+    holder.model = model
+    archive.track(holder)
+    for name, function in functions.items():
+        archive.add_endpoint(name, function)  # traced: the golden examples ran it
+    archive.write_out(str(folder), verbose=False)  # verbose prints every endpoint

@@ -1,0 +1,1 @@
+"""TensorFlow Serving: configuration, twins on encoded images, a client."""

@@ -1,0 +1,100 @@
+"""How near a .tflite file comes to Keras: peak signal-to-noise ratio and SSIM."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from export.verify import golden, litert
+
+ROWS = 16  # held-out examples of each endpoint
+_SEED = 1  # other draws than the golden examples
+_SSIM_WINDOW = 11  # pixels: Wang et al., 2004
+
+
+@dataclasses.dataclass(frozen=True)
+class Fidelity:
+    """Of one endpoint, the worst of its outputs: `psnr` in dB; `ssim` of images."""
+
+    psnr: float
+    ssim: float | None
+
+
+def make_references(
+    functions: Mapping[str, Any],
+    goldens: Mapping[str, golden.Golden],
+    examples: Mapping[str, Any],
+) -> dict[str, golden.Golden]:
+    """Returns what float TensorFlow answers to `ROWS` examples of each endpoint.
+
+    Args:
+        functions: Concrete functions of batch 1, by endpoint.
+        goldens: What was recorded; these rows come first.
+        examples: Held-out arrays `(rows, ...)` by input name; made up where absent.
+    """
+    references = {}
+    for name, function in functions.items():
+        specs = batched_specs(function)
+        given = {
+            spec.name: np.roll(examples[spec.name], -golden.ROWS, axis=0)
+            for spec in specs
+            if spec.name in examples
+        }
+        more = golden.make_inputs(specs, given, ROWS - golden.ROWS, _SEED)
+        first = goldens[name].inputs
+        inputs = {key: np.concatenate([first[key], more[key]]) for key in first}
+        outputs = golden.run_rows(lambda row, f=function: f(**row), inputs)
+        references[name] = golden.Golden(inputs, outputs)
+    return references
+
+
+def batched_specs(function: Any) -> list[tf.TensorSpec]:
+    """Returns the specs of a concrete function of batch 1, of any batch."""
+    specs = function.structured_input_signature[1].values()
+    return [tf.TensorSpec((None, *s.shape[1:]), s.dtype, s.name) for s in specs]
+
+
+def measure(
+    content: bytes, references: Mapping[str, golden.Golden]
+) -> dict[str, Fidelity]:
+    """Returns the fidelity of each endpoint of a .tflite file."""
+    endpoints = litert.load(content)
+    found = {
+        name: golden.run_rows(endpoints[name], reference.inputs)
+        for name, reference in references.items()
+    }
+    return {name: compare(references[name].outputs, found[name]) for name in found}
+
+
+def compare(expected: golden.Arrays, found: golden.Arrays) -> Fidelity:
+    """Compares outputs by name; golden rows are held to the same as all rows."""
+    ratios, similarities = [], []
+    for name, array in expected.items():
+        ratios.append(golden.psnr(name, array, found[name]))
+        rows = slice(0, golden.ROWS)
+        ratios.append(golden.psnr(name, array[rows], found[name][rows]))
+        if golden.is_images(name, array):
+            similarities.append(_ssim(array, found[name]))
+    return Fidelity(min(ratios), min(similarities, default=None))
+
+
+def _ssim(expected: np.ndarray, found: np.ndarray) -> float:
+    window = min(_SSIM_WINDOW, *expected.shape[1:3])
+    values = tf.image.ssim(expected, found, max_val=1.0, filter_size=window)
+    return float(tf.reduce_mean(values))
+
+
+def measure_psnr(
+    content: bytes, references: Mapping[str, golden.Golden]
+) -> dict[str, float]:
+    """Returns the ratio of each endpoint in dB; 0 for each if the file cannot be run.
+
+    XNNPACK refuses scales that are too far apart, as those of a layer that is off.
+    """
+    try:
+        found = measure(content, references)
+    except (RuntimeError, ValueError):
+        return dict.fromkeys(references, 0.0)
+    return {name: result.psnr for name, result in found.items()}

@@ -1,0 +1,128 @@
+"""Runs .tflite files with LiteRT: three runtimes, and what the delegate took.
+
+Imports no TensorFlow: a phone has none.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.compiled_model import CompiledModel
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from export.formats import flatbuffer
+from export.verify import golden
+
+Endpoint = Callable[[golden.Arrays], golden.Arrays]
+
+
+def load(
+    content: bytes, threads: int | None = None, reference: bool = False
+) -> dict[str, Endpoint]:
+    """Returns the signatures as functions of batch 1.
+
+    Args:
+        content: Of the file.
+        threads: How many the delegate uses; the runtime's default otherwise.
+        reference: With the reference kernels, and no delegate: slow, and plain.
+    """
+    resolver = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
+    interpreter = Interpreter(
+        model_content=content,
+        num_threads=threads,
+        experimental_op_resolver_type=resolver,
+    )
+    return {
+        name: _call(interpreter.get_signature_runner(name))
+        for name in interpreter.get_signature_list()
+    }
+
+
+def _call(runner: Any) -> Endpoint:
+    return lambda inputs: runner(**inputs)
+
+
+def input_names(content: bytes, signature: str) -> list[str]:
+    """Returns the names of a signature's inputs."""
+    interpreter = Interpreter(model_content=content)
+    return list(interpreter.get_signature_list()[signature]["inputs"])
+
+
+def load_compiled(content: bytes) -> dict[str, Endpoint]:
+    """Returns the signatures as functions of batch 1, run by `CompiledModel`."""
+    model = CompiledModel.from_buffer(content)
+    return {
+        name: _compiled_endpoint(model, name) for name in model.get_signature_list()
+    }
+
+
+def _compiled_endpoint(model: CompiledModel, signature: str) -> Endpoint:
+    names = model.get_signature_list()[signature]
+    inputs = {
+        n: model.create_input_buffer_by_name(signature, n) for n in names["inputs"]
+    }
+    outputs = {
+        n: model.create_output_buffer_by_name(signature, n) for n in names["outputs"]
+    }
+    details = model.get_output_tensor_details(signature)
+
+    def run(arrays: golden.Arrays) -> golden.Arrays:
+        for name, buffer in inputs.items():
+            buffer.write(np.ascontiguousarray(arrays[name]))
+        model.run_by_name(signature, inputs, outputs)
+        answers = {}
+        for name, buffer in outputs.items():
+            shape, dtype = details[name]["shape"], np.dtype(details[name]["dtype"])
+            answers[name] = buffer.read(int(np.prod(shape)), dtype.type).reshape(shape)
+        return answers
+
+    return run
+
+
+def load_others(content: bytes) -> dict[str, dict[str, Endpoint]]:
+    """Returns the signatures by runtime: `reference` and `compiled_model`."""
+    return {
+        "reference": load(content, reference=True),
+        "compiled_model": load_compiled(content),
+    }
+
+
+def compare_runtimes(
+    others: dict[str, dict[str, Endpoint]],
+    signature: str,
+    row: golden.Arrays,
+    answers: golden.Arrays,
+) -> dict[str, dict[str, float]]:
+    """Compares other runtimes with the default one's answers to one row.
+
+    Returns:
+        By runtime: the largest absolute `difference` and the least `psnr` in dB.
+    """
+    report = {}
+    for runtime, endpoints in others.items():
+        found = endpoints[signature](row)
+        gaps = [np.abs(found[k].astype(np.float64) - answers[k]).max() for k in answers]
+        ratios = [golden.psnr(k, answers[k], found[k]) for k in answers]
+        report[runtime] = {"difference": float(max(gaps)), "psnr": min(ratios)}
+    return report
+
+
+def count_operations(content: bytes) -> dict[str, dict[str, Any]]:
+    """Returns for each signature what XNNPACK took.
+
+    `partitions`: pieces of the graph that it runs, one at best; `operations`: of the
+    whole graph; `outside`: those left to the plain kernels, counted by name. Empty for
+    a signature with control flow, whose graph cannot be looked at alone.
+    """
+    report = {}
+    for definition in flatbuffer.read(content).signatureDefs:
+        name = definition.signatureKey.decode()
+        if (alone := flatbuffer.extract(content, name)) is None:
+            report[name] = {}
+            continue
+        interpreter = Interpreter(model_content=alone)
+        interpreter.allocate_tensors()
+        counts = flatbuffer.count_outside(interpreter._get_ops_details())
+        keys = ("partitions", "operations", "outside")
+        report[name] = dict(zip(keys, counts, strict=True))
+    return report

@@ -1,0 +1,94 @@
+"""How well a model tells unusual images from those it was trained on."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tfgen.errors import UserError
+from tfgen.evaluation.likelihood import estimate
+from tfgen.evaluation.subject import Figure, Figures, Subject
+from tfgen.training.run import load_in_order
+
+
+def measure_anomalies(subject: Subject) -> Figures | None:
+    """How well scores tell unusual images from test images."""
+    if subject.unusual is None or not subject.gives_scores:
+        return None
+    from tfgen.data.loading import take
+    from tfgen.metrics import anomaly_roc
+
+    try:
+        batches = _load_anomalies(subject)
+    except UserError as error:
+        if subject.anomalies is not None:
+            raise
+        subject.notes.append(str(error))  # of a small class there may be no test image
+        return None
+    usual = _anomaly_scores(subject, subject.batches("scores of test images"))
+    count = len(next(iter(usual.values())))
+    if subject.anomalies is not None:
+        batches = take(batches, count, subject.config.batch_size)
+    others = _anomaly_scores(subject, subject.track(batches, "scores of anomalies"))
+    is_anomaly = np.repeat([False, True], [count, len(next(iter(others.values())))])
+    figures = []
+    for name, meaning in _ANOMALIES.items():
+        if name in usual:
+            scores = np.concatenate([usual[name], others[name]])
+            roc = subject.rocs[name] = anomaly_roc(scores, is_anomaly)
+            text = f"area under the ROC, {subject.unusual} as anomalies: {meaning}"
+            figures.append(Figure(f"anomaly_auc_{name}", roc.auc, text, floor=0.5))
+    return figures
+
+
+def _load_anomalies(subject: Subject) -> Any:
+    from tfgen import data
+
+    config = subject.config
+    if subject.anomalies is None:
+        return load_in_order(config, "test", subject.num_images, held_out=True)
+    return data.load_images(
+        subject.anomalies,
+        "test",
+        image_size=config.image_size,
+        channels=config.channels,
+        batch_size=config.batch_size,
+        shuffle=False,
+        data_dir=config.data_dir,
+        skip_bad_images=config.skip_bad_images,
+    )
+
+
+def _anomaly_scores(subject: Subject, batches: Iterable[Any]) -> dict[str, np.ndarray]:
+    """Returns scores by name, each `(num_images,)`."""
+    from tfgen.metrics import complexity, likelihood_ratio
+
+    errors, sizes = [], []
+
+    def scored() -> Iterator[np.ndarray]:
+        for batch in batches:
+            images = np.asarray(batch)
+            outputs = subject.endpoints.run("reconstruct", images)["images"]
+            errors.append(np.square(outputs - images).mean(axis=(1, 2, 3)))
+            sizes.append(complexity(images))
+            yield images
+
+    if not hasattr(subject.model, "log_weights"):
+        for _ in scored():
+            pass
+        return {"reconstruction_error": np.concatenate(errors)}
+    found = estimate(subject, scored())
+    return {
+        "negative_elbo": -found.elbo,
+        "likelihood_ratio": likelihood_ratio(
+            found.log_likelihood, -np.concatenate(sizes)
+        ),
+        "reconstruction_error": np.concatenate(errors),
+    }
+
+
+_ANOMALIES = {
+    "negative_elbo": "-ELBO",
+    "likelihood_ratio": "likelihood against the size of the image as PNG",
+    "reconstruction_error": "mean squared error of the reconstruction",
+}

@@ -1,0 +1,111 @@
+"""Attributes that images of a run's data have: classes, and values of known factors."""
+
+import dataclasses
+
+import numpy as np
+
+from tfgen.data import Factors
+from tfgen.data.classes import find_name, list_names
+from tfgen.errors import UserError
+from tfgen.evaluation.encoding import Encoding
+from tfgen.latent.walks import attribute_direction
+
+
+@dataclasses.dataclass(frozen=True)
+class Attribute:
+    """A class, or one value of a factor.
+
+    Args:
+        text: What the user called it.
+        value: Integer, the class or the value.
+        factor: Integer, the factor; None for a class.
+    """
+
+    text: str
+    value: int
+    factor: int | None = None
+
+    def of(self, found: Encoding, factors: Factors | None) -> np.ndarray:
+        """Returns which images have it, booleans `(n,)`."""
+        column = found.classes
+        if self.factor is not None:
+            column = factors.values[:, self.factor]
+        return column == self.value
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """All attributes of a data set.
+
+    Args:
+        class_names: Of the classes; may be empty.
+        factors: The known ones, or None.
+    """
+
+    class_names: tuple[str, ...]
+    factors: Factors | None
+
+    def find(self, option: str, text: str) -> Attribute:
+        """Returns the attribute that a user means.
+
+        Raises:
+            UserError: There is none; `option` is named, and what there is.
+        """
+        value = find_name(text, self.class_names)
+        if value is not None:
+            return Attribute(text, value)
+        name, _, value_name = text.partition("=")
+        if self.factors and name in self.factors.names:
+            factor = self.factors.names.index(name)
+            value = find_name(value_name, self.factors.value_names[factor])
+            if value is not None:
+                return Attribute(text, value, factor)
+        known = [list_names(self.class_names)] if self.class_names else []
+        if self.factors:
+            pairs = zip(self.factors.names, self.factors.value_names, strict=True)
+            known += [f"{name}={list_names(values)}" for name, values in pairs]
+        if not known:
+            raise UserError(
+                f"{option} {text}: the data of this run has no attributes: it needs "
+                "classes (a sub-folder each), or known factors"
+            )
+        raise UserError(
+            f"{option} {text} is not in the data. Choose of {'; '.join(known)}"
+        )
+
+
+def find_direction(
+    found: Encoding,
+    factors: Factors | None,
+    wanted: Attribute,
+    start: Attribute | None,
+) -> np.ndarray:
+    """Returns the way in latent space to an attribute: float32 `(latent_dim,)`.
+
+    Args:
+        found: Of training images.
+        factors: Of the same images, if they are known.
+        wanted: What they should get.
+        start: What they should have had; None for whatever is not `wanted`.
+
+    Raises:
+        UserError: No image has the one or the other, or one has both.
+    """
+    has = wanted.of(found, factors)
+    lacks = ~has if start is None else start.of(found, factors)
+    for mask, text in (
+        (has, f"has {wanted.text}"),
+        (lacks, f"lacks {wanted.text}" if start is None else f"has {start.text}"),
+    ):
+        if not mask.any():
+            raise UserError(
+                f"none of the first {len(mask)} training images {text}: raise "
+                "--num-images, or choose another attribute"
+            )
+    if (has & lacks).any():
+        raise UserError(
+            f"images have both {wanted.text} and {start.text}: there is no way between "
+            "them. Choose two classes, or two values of one factor"
+        )
+    rows = has | lacks
+    return attribute_direction(found.latents[rows], has[rows])

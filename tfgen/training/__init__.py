@@ -1,0 +1,1 @@
+"""Training a preset or a model into a run directory, stopped and resumed exactly."""

@@ -1,0 +1,303 @@
+"""Training that goes on, to the bit, where it was stopped or killed."""
+
+import platform
+
+import keras
+import numpy as np
+
+from tfgen.callbacks.finite_guard import NotFiniteError
+from tfgen.errors import UserError
+from tfgen.optimizers import find_optimizers
+from tfgen.training import state
+from tfgen.training.checkpoints import CheckpointStore
+from tfgen.training.stop_signals import StopSignals, TrainingStopped
+
+
+class ExactBackup(keras.callbacks.Callback):
+    """Writes checkpoints, and resumes `fit` from the newest that is whole.
+
+    Run the same program again after it was killed, and the weights at its end are those
+    of a run that nothing interrupted. A checkpoint holds the weights and every
+    optimizer's state (iterations, slots, loss scale), random states, running means of
+    the metrics, the history, the state of other callbacks, and the position in the
+    data. Of the epoch that was interrupted, batches that were trained on are read
+    again and passed over.
+
+    So the data must come in the same order again, and begin with the epoch that `fit`
+    begins with: data sets of `tfgen.data` do with `initial_epoch`.
+
+    SIGINT (Ctrl-C) and SIGTERM save after the step under way and raise
+    `TrainingStopped`; a second one acts at once, as if this callback were not there.
+
+    Args:
+        directory: Folder of the checkpoints, of this training alone.
+        every: Integer, training steps between checkpoints; None for those at the end of
+            epochs, which are always written.
+        keep: Integer, how many of the newest are kept.
+        monitor: Name in the logs of an epoch, such as `"val_loss"`: the best epoch's
+            checkpoint is kept too.
+        mode: `"min"` or `"max"`: what the best is.
+        callbacks: The list given to `fit`, whose callbacks' state is saved too: public
+            attributes that are numbers, texts or arrays and no arguments of the
+            constructor, or what its `get_state()` returns and `set_state` takes. This
+            callback should be the last of them.
+
+    Attributes:
+        initial_epoch: Integer, the epoch that `fit` will begin with.
+        initial_step: Integer, the batches of it that were trained on already.
+        newest: Folder of the newest checkpoint, or None.
+
+    Raises:
+        UserError: A checkpoint could not be written (a full disk), or belongs to
+            another model. What was written before is left.
+
+    Example:
+        >>> backup = tfgen.callbacks.ExactBackup("run/checkpoints", every=500)
+        >>> images = tfgen.data.load_images(
+        ...     "mnist_5k", initial_epoch=backup.initial_epoch
+        ... )
+        >>> model.fit(images, epochs=10, shuffle=False, callbacks=[backup])
+    """
+
+    def __init__(
+        self,
+        directory,
+        every=None,
+        keep=3,
+        monitor=None,
+        mode="min",
+        callbacks=(),
+    ):
+        super().__init__()
+        if every is not None and every < 1:
+            raise UserError(f"`every` must be at least 1 step. Received: {every}")
+        self.store = CheckpointStore(directory, keep, mode if monitor else None)
+        self.every = every
+        self.monitor = monitor
+        self.callbacks = callbacks
+        self._resumed = self.store.newest()
+        values = self._resumed.state if self._resumed else {}
+        self.newest = self._resumed.path if self._resumed else None
+        self.initial_epoch = values.get("epoch", 0)
+        self.initial_step = values.get("step", 0)
+        self._total_steps = values.get("total_steps", 0)
+        self._epoch, self._step = None, 0  # of a `fit` under way
+        self._passed_over = 0  # batches of this epoch that were trained on before
+        self._metrics = None  # those of the training steps, while evaluating
+        self._at_checkpoint = True
+        self._is_first_step = True  # of this `fit`: it may be long in tracing
+        self._signals = StopSignals(self._on_signal)
+
+    # ---- What `fit` calls ---------------------------------------------------------
+
+    def on_train_begin(self, logs=None):
+        self.store.remove_partial()
+        if self._resumed:
+            self._load_weights()
+            self.model._initial_epoch = self.initial_epoch  # as BackupAndRestore does
+        self._at_checkpoint = self._is_first_step = True
+        if not self.model.distribute_strategy.extended._in_multi_worker_mode():
+            # Workers can only save together, and a signal reaches one of them: there it
+            # ends the process, and the others stop for want of it.
+            self._signals.install(self.model)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch, self._step, self._passed_over = epoch, 0, 0
+        self.model._initial_epoch = None  # for the next `fit`
+        if self._resumed and epoch == self.initial_epoch:
+            self._resume_epoch()
+        self._resumed = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._is_first_step = False
+        num_steps = self.params.get("steps") or batch + 1
+        step = min(batch + 1, num_steps)  # the last execution may take fewer steps
+        if step <= self._passed_over:
+            return
+        before = self._total_steps
+        self._total_steps += step - max(self._step, self._passed_over)
+        self._step = step
+        self._at_checkpoint = False
+        if self.every and before // self.every < self._total_steps // self.every:
+            self._save()
+        self._stop_if_asked()
+
+    def on_test_begin(self, logs=None):
+        if self._epoch is not None:  # `fit` evaluates with the same metrics
+            self._metrics = _read(self._metric_variables())
+
+    def on_test_batch_end(self, batch, logs=None):
+        if self._epoch is not None:
+            self._stop_if_asked()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._metrics = None
+        logs = {name: _plain(value) for name, value in (logs or {}).items()}
+        history = self._history()
+        for name, value in logs.items():  # Keras's own history comes after this
+            history.setdefault(name, []).append(value)
+        self._epoch, self._step = epoch + 1, 0
+        self._save(history, logs.get(self.monitor))
+        if self.monitor and self.monitor not in logs:
+            raise UserError(
+                f"the logs have no `{self.monitor}` to choose the best by, but "
+                f"{', '.join(logs)}"
+            )
+        self._stop_if_asked()
+
+    def on_train_end(self, logs=None):
+        self._epoch = None
+        self._signals.restore()
+
+    # ---- Stopping -----------------------------------------------------------------
+
+    def _on_signal(self):
+        # Later an exception could come amid what TensorFlow does; a step is soon over.
+        if self._is_first_step:
+            self._stop()
+
+    def _stop_if_asked(self):
+        if self._signals.received is not None:
+            if not self._at_checkpoint:
+                self._save()
+            self._stop()
+
+    def _stop(self):
+        self._epoch = None
+        raise TrainingStopped(self._signals.received, self.newest)
+
+    # ---- Saving -------------------------------------------------------------------
+
+    def _save(self, history=None, score=None):
+        weights = _read(self._weights())
+        _check_finite(self.model.weights, weights)
+        groups = {
+            "weight": weights,
+            "random": _read(self._random_states()),
+            "metric": self._metrics or _read(self._metric_variables()),
+        }
+        arrays = {
+            f"{k}_{i}": v for k, group in groups.items() for i, v in enumerate(group)
+        }
+        states = []
+        for index, callback in enumerate(self._others()):
+            found = state.get_state(callback)
+            plain, found = state.split(found, f"callback_{index}_")
+            states.append({"name": type(callback).__name__, "state": plain})
+            arrays |= found
+        values = {
+            "epoch": self._epoch,
+            "step": self._step,
+            "total_steps": self._total_steps,
+            "history": history or self._history(),
+            "score": score,
+            "callbacks": states,
+            "versions": {
+                "keras": keras.__version__,
+                "python": platform.python_version(),
+            },
+        }
+        self.newest = self.store.write(values, arrays)
+        self._at_checkpoint = True
+
+    def _weights(self):
+        """The weights, and what every optimizer keeps."""
+        optimizers = find_optimizers(self.model)
+        return [*self.model.weights, *(v for o in optimizers for v in o.variables)]
+
+    def _random_states(self):
+        known = {id(v) for v in (*self._weights(), *self._metric_variables())}
+        return [v for v in self.model.variables if id(v) not in known]
+
+    def _metric_variables(self):
+        return [v for metric in self.model.metrics for v in metric.variables]
+
+    def _history(self):
+        """A copy, in numbers of Python: integers stay integers."""
+        history = self.model.history.history if self.model.history else {}
+        return {name: [_plain(v) for v in values] for name, values in history.items()}
+
+    def _others(self):
+        return [callback for callback in self.callbacks if callback is not self]
+
+    # ---- Resuming -----------------------------------------------------------------
+
+    def _load_weights(self):
+        optimizer = self.model.optimizer
+        if optimizer is not None and not optimizer.built:  # it would have no slots yet
+            optimizer.build(self.model.trainable_variables)
+        self._load(self._resumed, "weight", self._weights())
+        self._load(self._resumed, "random", self._random_states())
+
+    def _resume_epoch(self):
+        # Only now: `fit` resets metrics, and callbacks their state, when they begin.
+        self._load_history(self._resumed.state["history"])
+        self._load_callbacks()
+        self._passed_over = self.initial_step
+        if self._passed_over:
+            self._pass_over(self._passed_over)
+
+    def _load(self, checkpoint, prefix, variables):
+        values = checkpoint.group(prefix)
+        if [value.shape for value in values] != [tuple(v.shape) for v in variables]:
+            raise UserError(
+                f"{checkpoint.path} is of another model than the one that is trained: "
+                "use another directory"
+            )
+        for value, variable in zip(values, variables, strict=True):
+            if value.dtype.kind == "V":  # NumPy forgets what bfloat16 is
+                value = value.view(variable.dtype)
+            variable.assign(value)
+
+    def _load_history(self, history):
+        if self.model.history:
+            self.model.history.history = {k: [*v] for k, v in history.items()}
+            self.model.history.epoch = list(range(self.initial_epoch))
+
+    def _load_callbacks(self):
+        found = zip(self._others(), self._resumed.state["callbacks"], strict=False)
+        for index, (callback, saved) in enumerate(found):
+            if saved["name"] == type(callback).__name__:
+                arrays, prefix = self._resumed.arrays, f"callback_{index}_"
+                joined = state.join(saved["state"], arrays, prefix)
+                state.set_state(callback, joined)
+
+    def _pass_over(self, num_steps):
+        """Makes the next calls of Keras's training function read batches only."""
+        train, left, checkpoint = self.model.train_function, num_steps, self._resumed
+
+        def read(iterator):
+            nonlocal left
+            for _ in range(min(self.model.steps_per_execution, left)):
+                batch = next(iterator)
+                left -= 1
+            if not left:
+                self._load_metrics(checkpoint, batch)
+                self.model.train_function = train
+            return self.model.get_metrics_result()
+
+        self.model.train_function = read
+
+    def _load_metrics(self, checkpoint, batch):
+        if len(self._metric_variables()) != len(checkpoint.group("metric")):
+            # Those of `compile` make their variables when they first see a batch.
+            self.model.test_on_batch(*keras.utils.unpack_x_y_sample_weight(batch))
+        self._load(checkpoint, "metric", self._metric_variables())
+
+
+def _plain(value):
+    return value.item() if hasattr(value, "item") else value
+
+
+def _read(variables):
+    return [np.asarray(variable) for variable in variables]
+
+
+def _check_finite(weights, values):
+    """Raises rather than let a useless state replace a good one."""
+    for weight, value in zip(weights, values, strict=False):  # optimizers' come after
+        if not np.isfinite(value.astype("float32", copy=False)).all():
+            raise NotFiniteError(
+                f"training diverged: weights of {weight.path} are not finite, and were "
+                "not saved. Lower the learning rate, or clip gradients"
+            )
