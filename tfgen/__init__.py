@@ -14,6 +14,7 @@ _HOME = {
     "GAN": "tfgen.models.gan",
     "LinearDecay": "tfgen.schedules",
     "Pix2Pix": "tfgen.models.pix2pix",
+    "Run": "tfgen.training",
     "VAE": "tfgen.models.vae",
     "create_model": "tfgen.presets",
     "list_presets": "tfgen.presets",
@@ -33,6 +34,7 @@ _PACKAGES = (
     "networks",
     "optimizers",
     "presets",
+    "training",
 )
 
 __all__ = ["__version__", *_HOME, *_PACKAGES]

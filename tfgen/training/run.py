@@ -1,4 +1,4 @@
-"""The run directory: what `train` writes and the other commands read.
+"""A run: what `train` writes into a folder and everything else reads.
 
 model.keras      the model after the last finished epoch
 checkpoints/     what `train --resume` goes on from
@@ -6,74 +6,337 @@ config.json      preset, overrides, data, seed, versions
 history.csv      a row an epoch
 samples/         a picture an epoch
 logs/            TensorBoard
-metrics.json     what `evaluate` found
+metrics.json     what `evaluate` measured
 """
 
-import dataclasses
-import importlib.metadata
-import json
+import csv
+import functools
 import os
 import pathlib
-import platform
 from typing import Any
 
 from tfgen.errors import UserError
-from tfgen.files import replaced
-
-_VERSIONS = ("tfgen", "tensorflow", "keras", "tensorflow-probability", "numpy")
+from tfgen.training.config import Config, write_json  # noqa: F401
 
 
-@dataclasses.dataclass
-class Config:
-    """How a run was made: enough to make it again."""
+class Run:
+    """A run directory: its model, its figures and its data, each opened once.
 
-    preset: str
-    overrides: dict[str, Any]
-    data: str
-    data_dir: str | None
-    epochs: int
-    batch_size: int
-    seed: int
-    precision: str
-    image_size: int
-    channels: int
-    skip_bad_images: bool = False
-    kind: str = "images"
-    direction: str = "ab"
-    load_size: int | None = None
-    mirror: bool = False
-    strategy: str = "none"
-    steps_per_execution: int | str = 1  # "auto" until training begins
-    checkpoint_every: int | None = None
-    keep_checkpoints: int = 3
-    keep_best: str | None = None
-    held_out_classes: str | None = None
-    deterministic: bool = False
-    attribution: str | None = None
-    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    Args:
+        path: Folder that `tfgen train` wrote, or a `.keras` file, which has a model but
+            knows no data.
+        data: Where the data are now, if not where they were during training.
+        data_dir: Where TFDS keeps its data sets now.
+
+    Attributes:
+        path: The folder, or the file.
+
+    Example:
+        >>> run = tfgen.Run("runs/vae_mnist_5k")
+        >>> run.sample(8).shape
+        (8, 28, 28, 1)
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        data: str | os.PathLike | None = None,
+        data_dir: str | os.PathLike | None = None,
+    ) -> None:
+        self.path = pathlib.Path(path).expanduser()
+        self._data, self._data_dir = data, data_dir
+        self._ordered_batches: dict[tuple, Any] = {}
+        self._arrays: dict[tuple, tuple[int | None, tuple]] = {}
 
     @classmethod
-    def read(cls, run: str | os.PathLike) -> "Config":
-        """Reads `config.json` of a run directory."""
-        file = pathlib.Path(run) / "config.json"
-        if not file.is_file():
-            raise UserError(f"{run} is no run directory: it has no config.json")
-        try:
-            return cls(**json.loads(file.read_text()))
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{file} is damaged: {error}") from error
+    def of(cls, path: pathlib.Path, config: Config) -> "Run":
+        """Returns the run of a configuration that is not written yet."""
+        run = cls(path)
+        vars(run)["config"] = config
+        return run
 
-    def write(self, run: pathlib.Path) -> None:
-        """Writes `config.json`, with the versions in use now."""
-        self.versions = {name: importlib.metadata.version(name) for name in _VERSIONS}
-        self.versions["python"] = platform.python_version()
-        write_json(dataclasses.asdict(self), run / "config.json")
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    # ---- What the folder holds ----------------------------------------------------
+
+    @property
+    def has_config(self) -> bool:
+        """Whether it is a run directory, and not a model file alone."""
+        return "config" in vars(self) or (self.path / "config.json").is_file()
+
+    @functools.cached_property
+    def config(self) -> Config:
+        """The run's `tfgen.training.Config`; a UserError for a model file alone."""
+        config = Config.read(self.path)
+        if self._data is not None:
+            config.data = os.fspath(self._data)
+        if self._data_dir is not None:
+            config.data_dir = os.fspath(self._data_dir)
+        return config
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The compiled model after the last finished epoch."""
+        from tfgen.presets.loading import load
+
+        return load(self.path)
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """Figures of every epoch by name, as in `fit`'s history."""
+        path = self.path / "history.csv"
+        if not path.is_file():
+            raise UserError(f"{self.path} has no finished epoch")
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {
+            name: [float(row[name]) for row in rows if row[name]]
+            for name in (rows[0] if rows else {})
+            if name != "epoch"
+        }
+
+    @property
+    def preset(self) -> Any:
+        """The `Preset` that was trained."""
+        from tfgen.presets.registry import get_preset
+
+        return get_preset(self.config.preset)
+
+    @property
+    def attribution(self) -> str | None:
+        """Whom to name below pictures of the data; None for a model file alone."""
+        return self.config.attribution if self.has_config else None
+
+    @property
+    def kind(self) -> str:
+        """`"images"`, `"pairs"` or `"domains"`."""
+        return self.config.kind
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(height, width, channels)` of the images that the model takes."""
+        size = self.config.image_size
+        height, width = (size, size) if isinstance(size, int) else size
+        return height, width, self.config.channels
+
+    # ---- Data ---------------------------------------------------------------------
+
+    def train_images(self, n: int | None = None) -> Any:
+        """Returns the first `n` training images that the model takes, in fixed order.
+
+        Returns:
+            `(n, height, width, channels)` float32 in [0, 1].
+        """
+        images = self.arrays("train", n)
+        return images if self.kind == "images" else images[0]
+
+    def test_images(self, n: int | None = None, labels: bool = False) -> Any:
+        """Returns the first `n` test images that the model takes, in fixed order.
+
+        Returns:
+            `(n, height, width, channels)` float32 in [0, 1]; with `labels` also
+            integers `(n,)`.
+        """
+        if self.kind != "images":
+            return self.arrays("test", n)[0]
+        return self.arrays("test", n, labels)
+
+    def arrays(
+        self, split: str, num_images: int | None = None, labels: bool = False
+    ) -> Any:
+        """Returns the first images of a split, in fixed order, decoded once.
+
+        Returns:
+            For `kind="images"` an array, or `(images, labels)`; else `(images,
+            targets)`.
+        """
+        from tfgen.data.loading import collect
+
+        key = (split, labels)
+        length, arrays = self._arrays.get(key, (0, ()))
+        if length is not None and (num_images is None or length < num_images):
+            batches = self._in_order(split, labels, held_out=False)
+            arrays = collect(batches, num_images, self.config.batch_size)
+            self._arrays[key] = (num_images, arrays)
+        arrays = tuple(array[:num_images] for array in arrays)
+        return arrays if len(arrays) > 1 else arrays[0]
+
+    def batches(self, split: str, labels: bool = False, initial_epoch: int = 0) -> Any:
+        """Returns the batches that the run trains on or, unshuffled, those of its test.
+
+        They are a `tf.data.Dataset` whose first pass is the epoch `initial_epoch`.
+        """
+        training = split == "train"
+        options = {"shuffle": training, "initial_epoch": initial_epoch}
+        if training and self.kind != "images":
+            config = self.config
+            options |= {"load_size": config.load_size, "mirror": config.mirror}
+        return self._load(split, labels, **options)
+
+    def in_order(
+        self,
+        split: str,
+        num_images: int | None = None,
+        labels: bool = False,
+        held_out: bool = False,
+    ) -> Any:
+        """Returns batches of the first images of a split, in fixed order.
+
+        Args:
+            split: `"train"` or `"test"`.
+            num_images: How many at most; None for all, of which few are held at a time.
+            labels: Whether the batches have them, for `kind="images"`.
+            held_out: Whether the images are those of `held_out_classes` instead.
+        """
+        from tfgen.data.loading import take
+
+        batches = self._in_order(split, labels, held_out)
+        return take(batches, num_images, self.config.batch_size)
+
+    def known_factors(self, split: str, num_images: int | None = None) -> Any:
+        """Returns `tfgen.data.Factors` of the images of `in_order`; None without."""
+        from tfgen import data
+
+        config = self.config
+        source = (config.data, config.data_dir, config.image_size)
+        if not data.has_factors(*source):
+            return None
+        return data.load_factors(
+            config.data,
+            split,
+            num_images,
+            config.image_size,
+            config.data_dir,
+            self.known_classes(),
+        )
+
+    def known_classes(self, held_out: bool = False) -> list[int] | None:
+        """Returns the classes that the run knows, or those held out; None for all.
+
+        Raises:
+            UserError: The data has no such classes, or no other ones.
+        """
+        from tfgen import data
+        from tfgen.data.classes import find_classes
+
+        config = self.config
+        if config.held_out_classes is None:
+            return None
+        names = data.class_names(config.data, config.data_dir)
+        unknown = [name.strip() for name in config.held_out_classes.split(",")]
+        unknown = find_classes(config.data, unknown, names)
+        known = [number for number in range(len(names)) if number not in unknown]
+        if not known:
+            raise UserError(f"--held-out-classes: they are all that {config.data} has")
+        return list(unknown) if held_out else known
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether test images of a run that translates come with their truth."""
+        from tfgen import data
+
+        config = self.config
+        return config.kind == "pairs" or data.is_paired(config.data, config.data_dir)
+
+    def count_domains(self, split: str) -> tuple[int, int]:
+        """Returns the numbers of images of A and of B, of a run on two domains."""
+        from tfgen import data
+
+        return data.count_domains(self.config.data, split, **self._source())
+
+    # ---- Use ----------------------------------------------------------------------
+
+    def sample(self, n: int, seed: int = 0, labels: Any = None) -> Any:
+        """Returns `n` drawn images `(n, height, width, channels)` in [0, 1].
+
+        Image i is what the served `sample` makes of `seed * 2**32 + i`.
+
+        Args:
+            n: Integer.
+            seed: Integer.
+            labels: Integers `(n,)`, for a conditional model; None for its classes in
+                turn.
+        """
+        endpoints = self._endpoints()
+        endpoints.require("sample", why="it does not draw images")
+        return endpoints.sample(n, seed, labels)
+
+    def reconstruct(self, n: int) -> tuple[Any, Any]:
+        """Returns the first `n` test images, and their reconstructions in [0, 1]."""
+        endpoints = self._endpoints()
+        endpoints.require("reconstruct", why="it does not encode images")
+        if getattr(self.model, "num_classes", None):
+            images, labels = self.test_images(n, labels=True)
+            return images, endpoints.run("reconstruct", images, labels)["images"]
+        images = self.test_images(n)
+        return images, endpoints.run("reconstruct", images)["images"]
+
+    def evaluate(self, **options: Any) -> Any:
+        """Measures on the test split: `tfgen.evaluation.evaluate(self, **options)`."""
+        from tfgen import evaluation
+
+        return evaluation.evaluate(self, **options)
+
+    def export(self, out: str | os.PathLike, **options: Any) -> Any:
+        """Exports the model: `tfgen.cli.export.export_run` with this run."""
+        from tfgen.cli.export import export_run
+
+        return export_run(str(self.path), os.fspath(out), **options)
+
+    # ---- Private ------------------------------------------------------------------
+
+    def _endpoints(self) -> Any:
+        from tfgen.inference import Endpoints
+
+        return Endpoints(self.model)
+
+    def _in_order(self, split: str, labels: bool, held_out: bool) -> Any:
+        key = (split, labels, held_out)
+        if key not in self._ordered_batches:
+            labelled = self._ordered_batches.get((split, True, held_out))
+            if self.kind == "images" and labelled is not None:
+                batches = labelled.map(lambda images, labels: images)
+            else:
+                batches = self._load(split, labels, held_out, shuffle=False)
+            self._ordered_batches[key] = batches
+        return self._ordered_batches[key]
+
+    def _load(
+        self, split: str, labels: bool, held_out: bool = False, **options: Any
+    ) -> Any:
+        from tfgen import data
+
+        config = self.config
+        load = {
+            "images": data.load_images,
+            "pairs": data.load_pairs,
+            "domains": data.load_domains,
+        }
+        options |= {"batch_size": config.batch_size, "seed": config.seed}
+        if config.kind == "images":
+            options["labels"] = labels
+        source = self._source(held_out)
+        return load[config.kind](config.data, split, **options, **source)
+
+    def _source(self, held_out: bool = False) -> dict[str, Any]:
+        """Returns the arguments that every look at the data has in common."""
+        config = self.config
+        by_kind = {
+            "images": lambda: {"classes": self.known_classes(held_out)},
+            "pairs": lambda: {"direction": config.direction},
+            "domains": dict,
+        }
+        return {
+            "image_size": config.image_size,
+            "channels": config.channels,
+            "data_dir": config.data_dir,
+            "skip_bad_images": config.skip_bad_images,
+            **by_kind[config.kind](),
+        }
 
 
-def write_json(value: Any, path: pathlib.Path) -> None:
-    """Writes JSON under a temporary name, then renames it."""
-    with replaced(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n")
+# ---- Until the commands take a `Run` -------------------------------------------------
 
 
 def new_directory(out: str | None, default: str, overwrite: bool) -> pathlib.Path:
@@ -95,160 +358,56 @@ def new_directory(out: str | None, default: str, overwrite: bool) -> pathlib.Pat
 
 
 def attribution(run: str | os.PathLike) -> str | None:
-    """Returns whom to name below pictures of a run; nobody for a bare model file."""
-    has_config = (pathlib.Path(run) / "config.json").is_file()
-    return Config.read(run).attribution if has_config else None
+    """As in `Run`."""
+    return Run(run).attribution
 
 
 def load_test_images(
     run: str | os.PathLike, num_images: int | None, labels: bool = False
 ) -> Any:
-    """Returns test images of the data that a run was trained on, in a fixed order.
-
-    Those of a model that translates are the images that it takes.
-    """
-    config = Config.read(run)
-    if config.kind != "images":
-        return load_arrays(config, "test", num_images)[0]
-    return load_arrays(config, "test", num_images, labels)
+    """As in `Run`."""
+    return Run(run).test_images(num_images, labels)
 
 
 def load_training_images(config: Config, num_images: int) -> Any:
-    """Returns the first training images that a run's model takes, in a fixed order."""
-    images = load_arrays(config, "train", num_images)
-    return images if config.kind == "images" else images[0]
+    """As in `Run`."""
+    return _of(config).train_images(num_images)
 
 
-def load_batches(
-    config: Config, split: str, labels: bool = False, initial_epoch: int = 0
-) -> Any:
-    """Returns the batches that a run trains on or, unshuffled, those of its test."""
-    training = split == "train"
-    options = {"shuffle": training, "initial_epoch": initial_epoch}
-    if training and config.kind != "images":
-        options |= {"load_size": config.load_size, "mirror": config.mirror}
-    return _load(config, split, labels, **options)
+def load_batches(config: Config, *args: Any, **kwargs: Any) -> Any:
+    """As in `Run`."""
+    return _of(config).batches(*args, **kwargs)
 
 
-def load_in_order(
-    config: Config,
-    split: str,
-    num_images: int | None = None,
-    labels: bool = False,
-    held_out: bool = False,
-) -> Any:
-    """Returns batches of the first images of a split, in a fixed order.
-
-    Args:
-        config: Of the run.
-        split: Of its data.
-        num_images: How many at most; None for all, of which few are held at a time.
-        labels: Whether the batches have them, of `kind="images"`.
-        held_out: Whether the images are those of `held_out_classes` instead.
-    """
-    from tfgen.data.loading import take
-
-    batches = _load(config, split, labels, held_out, shuffle=False)
-    return take(batches, num_images, config.batch_size)
+def load_in_order(config: Config, *args: Any, **kwargs: Any) -> Any:
+    """As in `Run`."""
+    return _of(config).in_order(*args, **kwargs)
 
 
-def load_known_factors(
-    config: Config, split: str, num_images: int | None = None
-) -> Any:
-    """Returns `tfgen.data.Factors` of the first images of a split, or None.
-
-    They are those of `load_in_order`; there are none where the data has none.
-    """
-    from tfgen import data
-
-    image_size, data_dir = config.image_size, config.data_dir
-    if not data.has_factors(config.data, data_dir, image_size):
-        return None
-    classes = known_classes(config)
-    return data.load_factors(
-        config.data, split, num_images, image_size, data_dir, classes
-    )
+def load_known_factors(config: Config, *args: Any) -> Any:
+    """As in `Run`."""
+    return _of(config).known_factors(*args)
 
 
-def load_arrays(
-    config: Config, split: str, num_images: int | None = None, labels: bool = False
-) -> Any:
-    """Returns the first images of a split, in a fixed order.
-
-    For `kind="images"` an array, or `(images, labels)`; else `(images, targets)`.
-    """
-    from tfgen import data
-
-    source = _source(config)
-    if config.kind == "images":
-        return data.load_array(config.data, split, num_images, labels=labels, **source)
-    is_pairs = config.kind == "pairs"
-    load = data.load_pair_arrays if is_pairs else data.load_domain_arrays
-    return load(config.data, split, num_images, **source)
+def load_arrays(config: Config, *args: Any, **kwargs: Any) -> Any:
+    """As in `Run`."""
+    return _of(config).arrays(*args, **kwargs)
 
 
 def is_aligned(config: Config) -> bool:
-    """Returns whether test images of a run that translates come with their truth."""
-    from tfgen import data
-
-    return config.kind == "pairs" or data.is_paired(config.data, config.data_dir)
+    """As in `Run`."""
+    return _of(config).is_aligned
 
 
 def count_domains(config: Config, split: str) -> tuple[int, int]:
-    """Returns the images of A and of B in a split, of a run on two domains."""
-    from tfgen import data
-
-    return data.count_domains(config.data, split, **_source(config))
+    """As in `Run`."""
+    return _of(config).count_domains(split)
 
 
 def known_classes(config: Config, held_out: bool = False) -> list[int] | None:
-    """Returns the classes that a run knows, or those held out; None for all there are.
-
-    Raises:
-        UserError: The data has no such classes, or no others.
-    """
-    from tfgen import data
-    from tfgen.data.classes import find_classes
-
-    if config.held_out_classes is None:
-        return None
-    names = data.class_names(config.data, config.data_dir)
-    unknown = [name.strip() for name in config.held_out_classes.split(",")]
-    unknown = find_classes(config.data, unknown, names)
-    known = [number for number in range(len(names)) if number not in unknown]
-    if not known:
-        raise UserError(f"--held-out-classes: they are all that {config.data} has")
-    return list(unknown) if held_out else known
+    """As in `Run`."""
+    return _of(config).known_classes(held_out)
 
 
-def _load(
-    config: Config, split: str, labels: bool, held_out: bool = False, **options: Any
-) -> Any:
-    from tfgen import data
-
-    load = {
-        "images": data.load_images,
-        "pairs": data.load_pairs,
-        "domains": data.load_domains,
-    }
-    options |= {"batch_size": config.batch_size, "seed": config.seed}
-    if config.kind == "images":
-        options["labels"] = labels
-    source = _source(config, held_out)
-    return load[config.kind](config.data, split, **options, **source)
-
-
-def _source(config: Config, held_out: bool = False) -> dict[str, Any]:
-    """Returns what every look at a run's data has in common."""
-    own = {
-        "images": {"classes": known_classes(config, held_out)},
-        "pairs": {"direction": config.direction},
-        "domains": {},
-    }
-    return {
-        "image_size": config.image_size,
-        "channels": config.channels,
-        "data_dir": config.data_dir,
-        "skip_bad_images": config.skip_bad_images,
-        **own[config.kind],
-    }
+def _of(config: Config) -> Run:
+    return Run.of(pathlib.Path("."), config)

@@ -1,0 +1,122 @@
+"""How a run was made: `config.json`, and the command that makes the run again."""
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+from typing import Any
+
+from tfgen.errors import UserError
+from tfgen.files import replaced
+
+FORMAT = 2  # of config.json; a newer tfgen counts on
+_VERSIONS = ("tfgen", "tensorflow", "keras", "tensorflow-probability", "numpy")
+_FILE = "config.json"
+
+
+@dataclasses.dataclass
+class Config:
+    """How a run was made: enough to make it again.
+
+    Attributes:
+        preset: Name of the preset; None for a model of the user's own.
+        overrides: Arguments of the preset that were given.
+        data: Name of a TFDS data set or absolute path of a folder; None where a model
+            of the user's own was trained on a data set in Python.
+        data_dir: Where TFDS keeps its data sets.
+        kind: `"images"`, `"pairs"` or `"domains"`.
+        steps_per_execution: Integer; `"auto"` until training begins.
+        precision: Keras's dtype policy; `"auto"` until training begins.
+    """
+
+    preset: str | None
+    overrides: dict[str, Any]
+    data: str | None
+    data_dir: str | None
+    epochs: int
+    batch_size: int
+    seed: int
+    precision: str
+    image_size: int | tuple[int, int]
+    channels: int
+    skip_bad_images: bool = False
+    kind: str = "images"
+    direction: str = "ab"
+    load_size: int | None = None
+    mirror: bool = False
+    strategy: str = "none"
+    steps_per_execution: int | str = 1
+    checkpoint_every: int | None = None
+    keep_checkpoints: int = 3
+    keep_best: str | None = None
+    held_out_classes: str | None = None
+    deterministic: bool = False
+    attribution: str | None = None
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    format: int = FORMAT
+
+    @classmethod
+    def read(cls, run: str | os.PathLike) -> "Config":
+        """Reads `config.json` of a run directory.
+
+        Raises:
+            UserError: There is none, it is damaged, or a newer tfgen wrote it.
+        """
+        file = pathlib.Path(run).expanduser() / _FILE
+        if not file.is_file():
+            raise UserError(f"{run} is not a run directory: it has no {_FILE}")
+        try:
+            values = json.loads(file.read_text())
+            if values.get("format", 0) > FORMAT:
+                raise UserError(
+                    f"{file} was written by a newer tfgen "
+                    f"({values.get('versions', {}).get('tfgen', 'unknown version')}): "
+                    "update tfgen"
+                )
+            return cls(**values)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise UserError(f"{file} is damaged: {error}") from error
+
+    def write(self, run: pathlib.Path) -> None:
+        """Writes `config.json`, with the versions in use now."""
+        self.versions = {name: importlib.metadata.version(name) for name in _VERSIONS}
+        self.versions["python"] = platform.python_version()
+        write_json(dataclasses.asdict(self), run / _FILE)
+
+    def arguments(self, out: str | os.PathLike | None = None) -> list[str]:
+        """Returns the words of the command that makes the run again.
+
+        Args:
+            out: Value of `--out`; None leaves it out.
+        """
+        names = ["data", "data_dir", "epochs", "batch_size", "seed", "precision"]
+        names += ["steps_per_execution", "strategy", "checkpoint_every"]
+        names += ["keep_checkpoints", "keep_best", "deterministic", "skip_bad_images"]
+        if self.kind == "images":
+            names.append("held_out_classes")
+        else:
+            names += ["load_size", "mirror"]
+        if self.kind == "pairs":
+            names.append("direction")
+        flags = {name: getattr(self, name) for name in names}
+        words = ["tfgen", "train", str(self.preset)]
+        for name, value in {**flags, **self.overrides, "out": out}.items():
+            words += _flag(name, value)
+        return words
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    flag = f"--{name.replace('_', '-')}"
+    if name == "mirror":
+        return [flag if value else "--no-mirror"]
+    if name in ("deterministic", "skip_bad_images"):
+        return [flag] if value else []
+    return [] if value is None else [flag, str(value)]
+
+
+def write_json(value: Any, path: pathlib.Path) -> None:
+    """Writes JSON atomically."""
+    with replaced(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n")
