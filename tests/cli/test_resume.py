@@ -179,7 +179,7 @@ def test_a_signal_ends_the_process_soon(number, folder, tmp_path):
 def test_resume_refuses_what_it_cannot_go_on_with(vae_run, tmp_path, capsys):
     for arguments, said in (
         (("--resume", vae_run), "is finished: all 2 epochs"),
-        (("--resume", tmp_path), "no run directory"),
+        (("--resume", tmp_path), "not a run directory"),
         (("--resume", vae_run, "vae_mnist_5k"), "takes no preset"),
     ):
         assert tfgen("train", *arguments) == 2
