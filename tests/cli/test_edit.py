@@ -9,9 +9,9 @@ from tests.cli.conftest import tfgen
 from tests.cli.sprites import make_sprites_run
 from tfgen.data import Factors, load_factors
 from tfgen.errors import UserError
-from tfgen.evaluation.encoding import Encoding
 from tfgen.inference import Endpoints
 from tfgen.latent.attributes import Attribute, Choices, find_direction
+from tfgen.latent.encoding import Encoding
 from tfgen.training.run import Config, load_arrays
 
 

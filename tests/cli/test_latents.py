@@ -14,10 +14,10 @@ from tensorboard.plugins.projector import ProjectorConfig
 import tfgen as package
 from tests.cli.conftest import tfgen, write_images
 from tests.cli.sprites import make_sprites_run
-from tfgen.evaluation.encoding import Encoding
 from tfgen.figures import latent_plots, projector
 from tfgen.files import replaced_folder
 from tfgen.latent import walks as latents
+from tfgen.latent.encoding import Encoding
 from tfgen.training.run import Config, load_arrays
 
 

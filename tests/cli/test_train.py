@@ -11,7 +11,7 @@ import tfgen as package
 from tests import contracts
 from tests.cli.conftest import SMALL, tfgen
 from tfgen import data
-from tfgen.presets.loading import to_float32
+from tfgen.inference import to_float32
 from tfgen.training.run import Config, load_batches
 
 

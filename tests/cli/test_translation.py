@@ -180,7 +180,7 @@ def test_noise_does_not_depend_on_the_batch():
             return {"translate": None, "sample": None}
 
     translator = Translator(Noisy(), "ab", seed=3)
-    translator.endpoints.run = lambda name, images, seeds, size: (
+    translator.endpoints.run = lambda name, images, seeds, batch_size: (
         seen.append(seeds) or {"images": images}
     )
     images = np.zeros((5, 8, 8, 3), "float32")

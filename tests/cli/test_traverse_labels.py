@@ -7,8 +7,8 @@ import tfgen as package
 from tests.cli.conftest import tfgen
 from tests.cli.sprites import make_sprites_run
 from tfgen.data import Factors, load_factors
-from tfgen.evaluation.encoding import name_factors
 from tfgen.figures import pictures
+from tfgen.latent.encoding import name_factors
 from tfgen.training.run import Config, load_arrays
 
 RNG = np.random.default_rng(0)

@@ -83,8 +83,8 @@ class _Way:
         self, endpoints: Any, run: str, wanted: str, start: str | None, num: int
     ) -> None:
         from tfgen import data
-        from tfgen.evaluation.encoding import encode_images
         from tfgen.latent.attributes import Choices, find_direction
+        from tfgen.latent.encoding import encode_images
 
         self.endpoints, self.config = endpoints, Config.read(run)
         factors = load_known_factors(self.config, "train", num)
@@ -99,7 +99,7 @@ class _Way:
         """Returns encoded test images, and which: those asked for, or at the start."""
         import numpy as np
 
-        from tfgen.evaluation.encoding import encode_images
+        from tfgen.latent.encoding import encode_images
 
         num = max(_NUM_TEST_IMAGES, 1 + max(asked, default=0))
         found = encode_images(self.endpoints, self.config, "test", num)

@@ -87,7 +87,8 @@ def export_run(
 ) -> None:
     """Exports a run, and shows what its report says."""
     import export
-    from tfgen.presets.loading import load, to_float32
+    from tfgen.inference import to_float32
+    from tfgen.presets.loading import load
 
     config = Config.read(run)
     calibration = None

@@ -60,7 +60,7 @@ def _between_draws(endpoints: Any, rows: int, steps: int, seed: int) -> tuple:
 def _between_test_images(endpoints: Any, run: str, rows: int, steps: int) -> tuple:
     import numpy as np
 
-    from tfgen.evaluation.encoding import encode_test_images
+    from tfgen.latent.encoding import encode_test_images
     from tfgen.latent.walks import interpolate
 
     found = encode_test_images(endpoints, run, 2 * rows)

@@ -38,9 +38,9 @@ def command(
 
     import tfgen
     from tfgen import data
-    from tfgen.evaluation.encoding import encode_test_images
     from tfgen.figures import latent_plots, pictures, projector
     from tfgen.inference import Endpoints
+    from tfgen.latent.encoding import encode_test_images
 
     endpoints = Endpoints(tfgen.load(run))
     found = encode_test_images(endpoints, run, num_images)

@@ -16,7 +16,8 @@ from tfgen.training.run import attribution, load_test_images
 def command(run: str, num: int, out: str) -> None:
     """Encode test images and decode them again."""
     import tfgen
-    from tfgen.inference import Endpoints, reconstruction_panels
+    from tfgen.figures.panels import reconstruction_panels
+    from tfgen.inference import Endpoints
 
     import_tensorflow()
     endpoints = Endpoints(tfgen.load(run))

@@ -30,8 +30,8 @@ def command(run: str, image: int, rows: int, steps: int, span: float, out: str) 
     import numpy as np
 
     import tfgen
-    from tfgen.evaluation.encoding import encode_test_images, name_factors
     from tfgen.inference import Endpoints
+    from tfgen.latent.encoding import encode_test_images, name_factors
     from tfgen.latent.walks import traverse
 
     endpoints = Endpoints(tfgen.load(run))

@@ -21,7 +21,8 @@ from export.report.markup import tag
 from tfgen.cli import evaluate, interpolate, reconstruct, sample, traverse
 from tfgen.evaluation import Subject, nearest_training
 from tfgen.figures import pictures
-from tfgen.inference import Translator, make_translation_panels
+from tfgen.figures.panels import make_translation_panels
+from tfgen.inference import Translator
 from tfgen.training.run import Config, is_aligned, load_arrays
 
 _PICTURED = 10

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfgen.errors import UserError
-from tfgen.evaluation.encoding import Encoding, Track, encode_images
 from tfgen.inference import Endpoints
+from tfgen.latent.encoding import Encoding, Track, encode_images
 from tfgen.training.run import Config, known_classes, load_arrays, load_in_order
 
 MOST_PAIRED = 5000  # of what is compared pair by pair: time grows with the square

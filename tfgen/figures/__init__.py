@@ -1,1 +1,1 @@
-"""Arrays to pictures."""
+"""Arrays to pictures, and the pictures that show a model."""

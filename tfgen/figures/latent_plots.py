@@ -5,9 +5,9 @@ import math
 import numpy as np
 import tensorflow_probability as tfp
 
-from tfgen.evaluation.encoding import Encoding
 from tfgen.figures import pictures
 from tfgen.latent import walks as latents
+from tfgen.latent.encoding import Encoding
 
 _MAX_LEGEND = 40  # classes: more are numbered on a scale of colours
 _MAX_VARIABLES = 16

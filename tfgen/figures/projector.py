@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from tfgen.data import Factors
-from tfgen.evaluation.encoding import Encoding
+from tfgen.latent.encoding import Encoding
 from tfgen.training.run import Config, load_in_order
 
 _MAX_SIDE = 8192  # pixels, of the sprite image: what browsers take as one texture

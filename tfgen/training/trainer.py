@@ -14,7 +14,8 @@ import click
 from tfgen.cli.quiet import optional_imports_hidden
 from tfgen.errors import UserError
 from tfgen.figures import pictures
-from tfgen.inference import Translator, make_panels, make_translation_panels
+from tfgen.figures.panels import make_panels, make_translation_panels
+from tfgen.inference import Translator
 from tfgen.presets import Preset, create_model, get_preset
 from tfgen.training import speed
 from tfgen.training.run import Config, is_aligned, load_batches

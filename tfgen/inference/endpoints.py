@@ -1,0 +1,236 @@
+"""Served endpoints, run in batches on arrays."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tfgen.errors import UserError
+
+BATCH_SIZE = 256  # rows of an array that are run at a time
+
+
+class Endpoints:
+    """A model's served functions, run in batches on arrays.
+
+    Args:
+        model: A model with `signatures()`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.functions = model.signatures()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.functions
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether the model is conditional: its endpoints want a label an image."""
+        return getattr(self.model, "num_classes", None) is not None
+
+    def require(self, *names: str, why: str) -> None:
+        """Raises a UserError unless the model has all these endpoints."""
+        missing = [name for name in names if name not in self.functions]
+        if missing:
+            kind = type(self.model).__name__
+            raise UserError(f"{kind} has no {' and no '.join(missing)} endpoint: {why}")
+
+    def run(
+        self, name: str, *inputs: np.ndarray | None, batch_size: int = BATCH_SIZE
+    ) -> dict[str, np.ndarray]:
+        """Returns an endpoint's outputs by name, for inputs of any length.
+
+        Args:
+            name: Of the endpoint.
+            *inputs: Arrays `(n, ...)` in the order of the endpoint's inputs. Those that
+                are None are left out: the labels of a model without classes.
+            batch_size: Integer, rows that are run at a time.
+
+        Raises:
+            UserError: There are no rows.
+        """
+        batches = list(self.iterate(name, *inputs, batch_size=batch_size))
+        if not batches:
+            raise UserError(f"{name}: there is nothing to run it on, 0 rows were given")
+        return {
+            output: np.concatenate([batch[output] for batch in batches])
+            for output in batches[0]
+        }
+
+    def iterate(
+        self, name: str, *inputs: np.ndarray | None, batch_size: int = BATCH_SIZE
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yields the outputs that `run` returns, batch by batch.
+
+        A function takes batches of any size: it is traced once.
+        """
+        function = self.functions[name]
+        arrays = [array for array in inputs if array is not None]
+        dtypes = [spec.dtype.as_numpy_dtype for spec in function.input_signature]
+        for start in range(0, len(arrays[0]), batch_size):
+            rows = slice(start, start + batch_size)
+            batch = [
+                np.asarray(array[rows], dtype)
+                for array, dtype in zip(arrays, dtypes, strict=True)
+            ]
+            yield {key: np.asarray(x) for key, x in function(*batch).items()}
+
+    def sample(
+        self, num: int, seed: int, labels: np.ndarray | None = None, start: int = 0
+    ) -> np.ndarray:
+        """Returns images `start` to `num`, as they are served.
+
+        Image i is the served sample of `seed * 2**32 + i`.
+
+        Args:
+            num: Integer.
+            seed: Integer in [0, 2**31).
+            labels: Integers `(num,)`; by default the classes in turn, if there are any.
+            start: Integer, below `num`.
+        """
+        return np.concatenate(list(self.iterate_samples(num, seed, labels, start)))
+
+    def iterate_samples(
+        self, num: int, seed: int, labels: np.ndarray | None = None, start: int = 0
+    ) -> Iterator[np.ndarray]:
+        """Yields the images that `sample` returns, batch by batch."""
+        labels = self.labels(num, labels)
+        labels = None if labels is None else labels[start:]
+        for outputs in self.iterate("sample", make_seeds(seed, start, num), labels):
+            yield outputs["images"]
+
+    def labels(self, num: int, labels: np.ndarray | None = None) -> np.ndarray | None:
+        """Returns labels for `num` images: those given, or the classes in turn."""
+        if labels is not None or not self.takes_labels:
+            return labels
+        return np.arange(num, dtype="int32") % self.model.num_classes
+
+
+def make_seeds(seed: int, start: int, stop: int) -> np.ndarray:
+    """Returns the seeds of images `start` to `stop`: `seed * 2**32 + i`, int64.
+
+    Raises:
+        UserError: The seed is below 0, or so large that seeds would repeat.
+    """
+    if not 0 <= seed < 2**31:
+        raise UserError(f"seed {seed}: it must be at least 0 and below 2**31")
+    return np.int64(seed) * 2**32 + np.arange(start, stop, dtype="int64")
+
+
+def as_endpoints(model: Any) -> Endpoints:
+    """Returns a model's endpoints, or those that were given."""
+    return model if isinstance(model, Endpoints) else Endpoints(model)
+
+
+# ---- The same in one call ------------------------------------------------------------
+
+
+def sample(
+    model: Any, num: int, seed: int = 0, labels: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns `num` images drawn from a model, `(num, height, width, channels)`.
+
+    Image i is what the served `sample` makes of `seed * 2**32 + i`.
+
+    Args:
+        model: A model with the endpoint `sample`, or its `Endpoints`.
+        num: Integer.
+        seed: Integer in [0, 2**31).
+        labels: Integers `(num,)` for a conditional model; by default the classes in
+            turn.
+
+    Raises:
+        UserError: The model draws no images, or a label is not one of its classes.
+    """
+    endpoints = as_endpoints(model)
+    why = "nothing says where its latents lie; train a VAE"
+    if "translate" in endpoints or "translate_ab" in endpoints:
+        why = "it translates images"
+    endpoints.require("sample", why=why)
+    if len(endpoints.functions["sample"].input_signature) > 1 + endpoints.takes_labels:
+        raise UserError(f"{type(endpoints.model).__name__} draws from an image alone")
+    check_labels(endpoints, labels, num)
+    return endpoints.sample(num, seed, labels)
+
+
+def check_labels(endpoints: Endpoints, labels: np.ndarray | None, num: int) -> None:
+    """Raises a UserError unless `labels` are `num` classes that the model has."""
+    if labels is None:
+        return
+    num_classes = getattr(endpoints.model, "num_classes", None)
+    if num_classes is None:
+        raise UserError("labels were given, and the model has no classes")
+    labels = np.asarray(labels)
+    if labels.shape != (num,):
+        raise UserError(
+            f"labels must have the shape ({num},): one an image. They have "
+            f"{labels.shape}"
+        )
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise UserError(
+            f"the model has {num_classes} classes, 0 to {num_classes - 1}. Labels are "
+            f"{labels.min()} to {labels.max()}"
+        )
+
+
+def reconstruct(
+    model: Any, images: np.ndarray, labels: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns images `(n, height, width, channels)` in [0, 1], encoded and decoded.
+
+    Args:
+        model: A model with the endpoint `reconstruct`, or its `Endpoints`.
+        images: `(n, height, width, channels)` in [0, 1].
+        labels: Integers `(n,)`, for a conditional model.
+    """
+    endpoints = as_endpoints(model)
+    endpoints.require("reconstruct", why="it does not encode images")
+    return endpoints.run("reconstruct", images, labels)["images"]
+
+
+def encode(
+    model: Any, images: np.ndarray, labels: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Returns what the endpoint `encode` does, each `(n, latent_dim)`.
+
+    Returns:
+        `mean` and `stddev` of a VAE's posterior, or `latents` of an autoencoder.
+    """
+    endpoints = as_endpoints(model)
+    endpoints.require("encode", why="it does not encode images")
+    return endpoints.run("encode", images, labels)
+
+
+def decode(
+    model: Any, latents: np.ndarray, labels: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns the images of latents `(n, latent_dim)`, in [0, 1].
+
+    Args:
+        model: A model with the endpoint `decode`, or `generate` (a GAN), or its
+            `Endpoints`.
+        latents: `(n, latent_dim)`.
+        labels: Integers `(n,)`, for a conditional model.
+    """
+    endpoints = as_endpoints(model)
+    name = "generate" if "generate" in endpoints else "decode"
+    endpoints.require(name, why="it has no latents")
+    return endpoints.run(name, latents, labels)["images"]
+
+
+def translate(
+    model: Any, images: np.ndarray, direction: str | None = None, seed: int = 0
+) -> np.ndarray:
+    """Returns translations of images `(n, height, width, channels)` in [0, 1].
+
+    Args:
+        model: A model that translates images, or its `Endpoints`.
+        images: Of the model's size.
+        direction: `"ab"` or `"ba"`, of a model that translates both ways.
+        seed: Integer, of the noise of a model whose dropout is on.
+    """
+    from tfgen.inference.translator import Translator
+
+    translator = Translator(model, direction or "ab", seed)
+    return translator(images, direction or translator.directions[0])
