@@ -6,23 +6,26 @@ The public names load on first use: `import tfgen` imports nothing heavy.
 import importlib
 from typing import Any
 
+from tfgen import _compat
+
 __version__ = "0.1.0"
 
-_HOME = {
+_HOMES = {
     "Autoencoder": "tfgen.models.autoencoder",
     "CycleGAN": "tfgen.models.cyclegan",
     "GAN": "tfgen.models.gan",
-    "LinearDecay": "tfgen.schedules",
+    "LinearDecay": "tfgen.optimizers",
     "Pix2Pix": "tfgen.models.pix2pix",
     "Run": "tfgen.training",
+    "UserError": "tfgen.errors",
     "VAE": "tfgen.models.vae",
     "create_model": "tfgen.presets",
     "list_presets": "tfgen.presets",
-    "load": "tfgen.presets.loading",
+    "load": "tfgen.presets",
 }
 _PACKAGES = (
-    "callbacks",
     "augmentation",
+    "callbacks",
     "data",
     "figures",
     "inference",
@@ -36,13 +39,29 @@ _PACKAGES = (
     "presets",
     "training",
 )
+# What a `.keras` file may hold: `keras.saving.load_model` finds the class by these.
+_SAVED_CLASSES = {
+    "layers": (
+        "InstanceNormalization",
+        "NoiseDropout",
+        "Recompute",
+        "ReflectionPadding2D",
+        "SpectralNormalization",
+    ),
+    "models.autoencoder": ("Autoencoder",),
+    "models.cyclegan": ("CycleGAN",),
+    "models.gan": ("GAN",),
+    "models.pix2pix": ("Pix2Pix",),
+    "models.vae": ("VAE",),
+    "optimizers": ("FusedAdam", "LinearDecay"),
+}
 
-__all__ = ["__version__", *_HOME, *_PACKAGES]
+__all__ = ["__version__", *_HOMES, *_PACKAGES]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     if name in _PACKAGES:
         return importlib.import_module(f"tfgen.{name}")
     raise AttributeError(f"module 'tfgen' has no attribute {name!r}")
@@ -50,3 +69,16 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _register_classes() -> None:
+    _compat.register_lazily(
+        {
+            f"tfgen>{name}": f"tfgen.{module}"
+            for module, names in _SAVED_CLASSES.items()
+            for name in names
+        }
+    )
+
+
+_compat.call_after_import("keras", _register_classes)

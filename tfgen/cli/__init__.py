@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # TensorFlow's default on CPUs with AVX-512 only. Seen with AVX2: pix2pix trains 2.3
     # times as fast, CycleGAN 1.6, and the other models no slower.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever ~/.keras/keras.json says
     _add_commands()
     sys.exit(_run(arguments))
 

@@ -6,10 +6,10 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+
+from tfgen._compat import optional_imports_hidden
 
 _M_ARENA_MAX = -8  # of glibc's malloc.h
-_OPTIONAL = ("sklearn", "pandas", "matplotlib.pyplot")
 
 
 def import_tensorflow() -> None:
@@ -42,22 +42,6 @@ def import_tensorflow() -> None:
             os.close(saved)
             gc.freeze()  # what is imported stays
             gc.enable()
-
-
-@contextlib.contextmanager
-def optional_imports_hidden() -> Iterator[None]:
-    """Makes optional imports fail: those of Keras take a third of its start-up.
-
-    They are for its wrappers, data frames and galleries, which no command uses. Later
-    imports find the modules.
-    """
-    missing = [name for name in _OPTIONAL if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(missing))  # None: the import system's "not there"
-    try:
-        yield
-    finally:
-        for name in missing:
-            sys.modules.pop(name, None)
 
 
 def _limit_arenas() -> None:

@@ -1,10 +1,13 @@
 """Only what Keras lacks. Importing this registers the layers, so that they load."""
 
+from tfgen._compat import require_tensorflow_backend
 from tfgen.layers.instance_norm import InstanceNormalization
 from tfgen.layers.noise_dropout import NoiseDropout, noise, noise_dim
 from tfgen.layers.recompute import Recompute
 from tfgen.layers.reflection_padding import ReflectionPadding2D
 from tfgen.layers.spectral import SpectralNormalization
+
+require_tensorflow_backend()
 
 __all__ = [
     "InstanceNormalization",

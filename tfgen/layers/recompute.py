@@ -8,6 +8,7 @@ Reference: [Chen et al., 2016](https://arxiv.org/abs/1604.06174), sec. 3.
 
 import keras
 
+from tfgen._compat import flatten_layers
 from tfgen.layers.noise_dropout import NoiseDropout
 
 
@@ -45,7 +46,7 @@ class Recompute(keras.layers.Layer):
         changing = (keras.layers.BatchNormalization, NoiseDropout)
         has_random_state = len(block.variables) > len(block.weights)
         if has_random_state or any(
-            isinstance(layer, changing) for layer in block._flatten_layers()
+            isinstance(layer, changing) for layer in flatten_layers(block)
         ):
             raise ValueError(
                 "`block` must have no batch normalisation and no dropout: it runs "

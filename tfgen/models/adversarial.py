@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfgen._compat import flatten_layers
 from tfgen.models.base import GenerativeModel, check_objective_is_own, resolve_jit
 
 
@@ -109,5 +110,5 @@ class AdversarialModel(GenerativeModel):
 
 def mixes_images(network):
     """Returns whether batch normalisation makes an output depend on other images."""
-    layers = network._flatten_layers()
+    layers = flatten_layers(network)
     return any(isinstance(x, keras.layers.BatchNormalization) for x in layers)

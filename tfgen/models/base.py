@@ -5,11 +5,12 @@ import inspect
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.config import is_op_determinism_enabled
 
+from tfgen import _compat
 from tfgen.models import replicas
 
 
+@_compat.without_symbolic_build
 class GenerativeModel(keras.Model):
     """Base of the models: random state, trackers, one optimizer's steps, config, specs.
 
@@ -73,13 +74,6 @@ class GenerativeModel(keras.Model):
     def metrics(self):
         return self.trackers
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Does nothing: models are built when they are constructed.
-
-        With replicas Keras would take a batch to build by before training begins, and
-        each epoch would have the data of the next one.
-        """
-
     def _unpack(self, data):
         """Returns images and, for a conditional model, int32 labels (else `None`)."""
         images, labels = self._unpack_pair(data)
@@ -112,7 +106,7 @@ class GenerativeModel(keras.Model):
             term = tf.where(batch_size > 0, terms[tracker.name], 0.0)
             tracker.update_state(term, sample_weight=batch_size)
         logs = self.get_metrics_result()
-        if tf.distribute.get_strategy().extended._in_multi_worker_mode():
+        if _compat.in_multi_worker_mode(tf.distribute.get_strategy()):
             # Keras takes the mean of them over axis 0 there, which scalars lack.
             logs = {name: value[tf.newaxis] for name, value in logs.items()}
         return logs
@@ -271,7 +265,9 @@ def resolve_jit(jit_compile):
     """Returns whether to use XLA: for `"auto"`, where there is one GPU's program."""
     if jit_compile == "auto":
         has_gpu = bool(tf.config.list_physical_devices("GPU"))
-        is_free = not (tf.distribute.has_strategy() or is_op_determinism_enabled())
+        is_free = not (
+            tf.distribute.has_strategy() or _compat.is_op_determinism_enabled()
+        )
         return has_gpu and is_free
     return jit_compile
 

@@ -4,6 +4,7 @@ A conditional network (`num_classes`) takes `[inputs, labels]`, with int32 label
 `(batch,)`.
 """
 
+from tfgen._compat import require_tensorflow_backend
 from tfgen.networks.conv import build_conv_decoder, build_conv_encoder
 from tfgen.networks.dcgan import build_dcgan_discriminator, build_dcgan_generator
 from tfgen.networks.mlp import build_mlp_decoder, build_mlp_encoder
@@ -14,6 +15,8 @@ from tfgen.networks.resnet_gan import (
     build_resnet_gan_generator,
 )
 from tfgen.networks.unet import build_unet_generator
+
+require_tensorflow_backend()
 
 __all__ = [
     "build_conv_decoder",

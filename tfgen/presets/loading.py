@@ -4,6 +4,7 @@ import os
 import pathlib
 from typing import Any
 
+from tfgen._compat import require_tensorflow_backend
 from tfgen.errors import UserError
 
 
@@ -27,11 +28,8 @@ def load(run_or_file: str | os.PathLike) -> Any:
             f"{path} is no run directory (it has no model.keras) and no .keras file"
         )
 
+    require_tensorflow_backend()
     import keras
-
-    # Registers the classes, and those of schedules and optimizers.
-    from tfgen import optimizers, schedules  # noqa: F401
-    from tfgen.models import autoencoder, cyclegan, gan, pix2pix, vae  # noqa: F401
 
     try:
         return keras.saving.load_model(file, safe_mode=True)

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tfgen._compat import require_tensorflow_backend
 from tfgen.errors import UserError
 
 
@@ -115,6 +116,7 @@ def create_model(name: str, **overrides: Any) -> Any:
     preset = get_preset(name)
     values = preset.resolve(overrides)
 
+    require_tensorflow_backend()
     import keras
 
     if values.get("seed") is not None:

@@ -14,8 +14,7 @@ def compile_with_adams(
         beta_1: Float.
         num_steps: Integer, steps of training; 0 keeps the learning rate.
     """
-    from tfgen.optimizers import FusedAdam
-    from tfgen.schedules import LinearDecay
+    from tfgen.optimizers import FusedAdam, LinearDecay
 
     def make_adam() -> Any:
         rate = LinearDecay(learning_rate, num_steps) if num_steps else learning_rate

@@ -5,6 +5,7 @@ import platform
 import keras
 import numpy as np
 
+from tfgen import _compat
 from tfgen.callbacks.finite_guard import NotFiniteError
 from tfgen.errors import UserError
 from tfgen.optimizers import find_optimizers
@@ -94,16 +95,16 @@ class ExactBackup(keras.callbacks.Callback):
         self.store.remove_partial()
         if self._resumed:
             self._load_weights()
-            self.model._initial_epoch = self.initial_epoch  # as BackupAndRestore does
+            _compat.set_initial_epoch(self.model, self.initial_epoch)
         self._at_checkpoint = self._is_first_step = True
-        if not self.model.distribute_strategy.extended._in_multi_worker_mode():
+        if not _compat.in_multi_worker_mode(self.model.distribute_strategy):
             # Workers can only save together, and a signal reaches one of them: there it
             # ends the process, and the others stop for want of it.
             self._signals.install(self.model)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._step, self._passed_over = epoch, 0, 0
-        self.model._initial_epoch = None  # for the next `fit`
+        _compat.set_initial_epoch(self.model, None)  # for the next `fit`
         if self._resumed and epoch == self.initial_epoch:
             self._resume_epoch()
         self._resumed = None
@@ -264,7 +265,7 @@ class ExactBackup(keras.callbacks.Callback):
 
     def _pass_over(self, num_steps):
         """Makes the next calls of Keras's training function read batches only."""
-        train, left, checkpoint = self.model.train_function, num_steps, self._resumed
+        left, checkpoint = num_steps, self._resumed
 
         def read(iterator):
             nonlocal left
@@ -273,10 +274,10 @@ class ExactBackup(keras.callbacks.Callback):
                 left -= 1
             if not left:
                 self._load_metrics(checkpoint, batch)
-                self.model.train_function = train
+                _compat.replace_train_function(self.model, train)
             return self.model.get_metrics_result()
 
-        self.model.train_function = read
+        train = _compat.replace_train_function(self.model, read)
 
     def _load_metrics(self, checkpoint, batch):
         if len(self._metric_variables()) != len(checkpoint.group("metric")):

@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from tfgen._compat import in_multi_worker_mode
 from tfgen.errors import UserError
 
 STRATEGIES = ("none", "mirrored", "multi_worker")
@@ -127,7 +128,7 @@ def check_same(strategy: Any, **values: Any) -> None:
     """
     import tensorflow as tf
 
-    if not strategy.extended._in_multi_worker_mode():
+    if not in_multi_worker_mode(strategy):
         return
     for name, value in values.items():
         digest = hashlib.sha256(repr(value).encode()).digest()
@@ -143,7 +144,7 @@ def least(strategy: Any, value: float) -> float:
     """Returns the smallest of all workers' values."""
     import tensorflow as tf
 
-    if not strategy.extended._in_multi_worker_mode():
+    if not in_multi_worker_mode(strategy):
         return value
     return float(tf.reduce_min(strategy.gather(tf.constant([value]), axis=0)))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tfgen.cli.quiet import optional_imports_hidden
+from tfgen._compat import optional_imports_hidden
 from tfgen.errors import UserError
 from tfgen.figures import pictures
 from tfgen.figures.panels import make_panels, make_translation_panels

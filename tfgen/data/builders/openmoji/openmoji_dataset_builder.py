@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
-from tensorflow_datasets.core.utils import tqdm_utils
 
+from tfgen._compat import tfds_progress
 from tfgen.attributions import ATTRIBUTIONS
 from tfgen.data.builders.openmoji.splitting import (
     choose_test,
@@ -105,9 +105,7 @@ class Openmoji(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
         drawings = _read_drawings(_find_folder())
         pairs = {}
-        for hexcode, svg in tqdm_utils.tqdm(
-            drawings.items(), desc="Rendering", unit=" emoji", leave=False
-        ):
+        for hexcode, svg in tfds_progress(drawings.items(), "Rendering", unit=" emoji"):
             line, color = _render_pair(svg, _SIZE)
             if line.min() < 255 and _difference(line, color) > _LEAST_DIFFERENCE:
                 pairs[hexcode] = line, color
