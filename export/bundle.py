@@ -53,9 +53,12 @@ def export_model(
         version: Positive integer; TF Serving serves the largest.
         formats: Some of `"serving"`, `"edge"`, `"onnx"`.
         quantizations: Of the .tflite files; some of `quantize.QUANTIZATIONS`.
-        examples: Held-out arrays `(rows, ...)` by input name, such as
-            `{"images": array}`: what the files are compared on. Made up where absent.
-        representative_data: Training images, or arrays by input name, for `"int8"`.
+        examples: Held-out arrays `(rows, ...)`: what the files are compared on. By
+            endpoint and input, `{"translate_ba": {"images": array}}`; or by input,
+            `{"images": array}`, for every endpoint that has it; or both. Made up where
+            absent.
+        representative_data: Training data in the same form, or one array of images, to
+            calibrate `"int8"` on.
         description: What the model does, in a sentence.
         licence: Licence and attribution of the data that it was trained on.
         latency_seconds: About how long to measure each endpoint; 0 measures none.

@@ -12,6 +12,7 @@ import tensorflow as tf
 from export.errors import ExportError
 from export.serving import encoded
 from export.verify import golden
+from export.verify.examples import Examples, sort_by_endpoint
 
 _RANDOM_OPS = re.compile(
     "Random|Multinomial|TruncatedNormal|StatefulUniform|StatefulStandardNormal"
@@ -53,6 +54,12 @@ def specs_of(endpoint: str, function: Any) -> list[Any]:
     return list(specs)
 
 
+def sort_examples(data: Any, endpoints: Mapping[str, Any]) -> Examples:
+    """Sorts held-out arrays by endpoint; see `sort_by_endpoint`."""
+    specs = {name: specs_of(name, function) for name, function in endpoints.items()}
+    return sort_by_endpoint(data, specs, "examples")
+
+
 def _check_spec(endpoint: str, spec: Any) -> None:
     named = isinstance(spec, tf.TensorSpec) and (spec.name or "").isidentifier()
     if not named or not spec.shape.rank or spec.shape[0] is not None:
@@ -63,22 +70,19 @@ def _check_spec(endpoint: str, spec: Any) -> None:
 
 
 def record(
-    endpoints: Mapping[str, Any], examples: Mapping[str, Any]
+    endpoints: Mapping[str, Any], examples: Examples
 ) -> dict[str, golden.Golden]:
     """Returns inputs for every endpoint, and what it answers to them.
 
     Raises:
-        ExportError: An example is of no input, or does not fit; an input needs one; or
-            an endpoint returns no dict.
+        ExportError: An example does not fit; an input needs one; or an endpoint
+            returns no dict.
     """
-    specs = {name: specs_of(name, function) for name, function in endpoints.items()}
-    unknown = set(examples) - {spec.name for group in specs.values() for spec in group}
-    if unknown:
-        raise ExportError(f"`examples` name no input of an endpoint: {sorted(unknown)}")
     goldens = {}
     with _full_float32():
         for name, function in endpoints.items():
-            inputs = golden.make_inputs(specs[name], examples)
+            specs = specs_of(name, function)
+            inputs = golden.make_inputs(specs, examples.of(name))
             goldens[name] = golden.Golden(inputs, _call(name, function, inputs))
     return goldens
 

@@ -47,8 +47,7 @@ def export_onnx(
         stem: What their names begin with.
         signatures: Names of endpoints. Default: every endpoint that draws no random
             numbers and has no strings.
-        examples: Arrays `(rows, ...)` by input name, to record instead of made-up
-            inputs: real images, `{"images": array}`.
+        examples: Held-out arrays to record; see `export_saved_model`.
         description: What the model is; the file's `doc_string`.
         licence: Licence and attribution of the model; `model_license` in the file's
             metadata.
@@ -68,7 +67,8 @@ def export_onnx(
     traced = {name: f.get_concrete_function() for name, f in available.items()}
     names = endpoints.choose(traced, signatures, ".onnx")
     chosen = {name: available[name] for name in names}
-    goldens = endpoints.record(chosen, _drop_unused(examples or {}, available, chosen))
+    sorted_examples = endpoints.sort_examples(examples, available)
+    goldens = endpoints.record(chosen, sorted_examples)
     targets = {name: pathlib.Path(folder, f"{stem}-{name}.onnx") for name in names}
     with staging(pathlib.Path(folder, stem)) as staged:
         for name, target in targets.items():
@@ -97,17 +97,6 @@ def _check_stem(stem: str) -> None:
         raise ExportError(
             f"`stem` must be the beginning of a file name, not a path. Received: {stem}"
         )
-
-
-def _drop_unused(
-    examples: Mapping[str, Any],
-    available: Mapping[str, Any],
-    chosen: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Returns the examples without those for inputs of endpoints that are left out."""
-    needed = {spec.name for f in chosen.values() for spec in f.input_signature}
-    known = {spec.name for f in available.values() for spec in f.input_signature}
-    return {k: v for k, v in examples.items() if k in needed or k not in known}
 
 
 def _convert(name: str, function: Any, file: pathlib.Path) -> None:

@@ -35,8 +35,9 @@ def export_saved_model(
         model: A `keras.Model` with `signatures()`: see `export`.
         directory: What TF Serving calls the model's base path.
         version: Positive integer; TF Serving serves the largest.
-        examples: Arrays `(rows, ...)` by input name, to record instead of made-up
-            inputs: real images, `{"images": array}`.
+        examples: Held-out arrays `(rows, ...)` to record instead of made-up inputs:
+            by endpoint, `{"encode": {"images": array}}`, or by input,
+            `{"images": array}`, for every endpoint that has it.
 
     Returns:
         The path of the version folder.
@@ -49,7 +50,8 @@ def export_saved_model(
     if target.exists():
         raise ExportError(f"{target} exists already: choose another version")
     originals = endpoints.find(model)
-    goldens = endpoints.record(originals, examples or {})
+    sorted_examples = endpoints.sort_examples(examples, originals)
+    goldens = endpoints.record(originals, sorted_examples)
     functions = encoded.add_twins(originals)
     goldens |= endpoints.record_twins(functions, goldens)
     with staging(target) as folder:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from export import endpoints
@@ -17,6 +18,7 @@ from export.errors import ExportError
 from export.formats import flatbuffer, metadata, quantize
 from export.formats.saved_model import export_saved_model
 from export.verify import fidelity, golden
+from export.verify.examples import Examples, sort_by_endpoint
 
 _MOST_CALIBRATION_ROWS = 64
 
@@ -49,10 +51,14 @@ def export_tflite(
         quantization: `"float32"`, `"float16"`, `"dynamic_int8"` or `"int8"`; see
             `export.formats.quantize`.
         representative_data: For `"int8"`: what the model will see, such as training
-            images; an array `(rows, ...)` of images, or arrays by input name. Latents
-            are drawn from a standard normal where none are given.
-        examples: Held-out arrays `(rows, ...)` by input name, that a quantised file is
-            compared on; made up where absent.
+            images: arrays `(rows, ...)` by endpoint and input,
+            `{"translate_ba": {"images": array}}`, or by input, or one array of images.
+            Latents are drawn from a standard normal where none are given. Images that
+            are given for several endpoints at once may not be what each of them takes:
+            calibration then covers made-up images of every value too, which costs some
+            fidelity.
+        examples: Held-out arrays, in the same form, that a quantised file is compared
+            on; made up where absent.
 
     Returns:
         `path`.
@@ -90,7 +96,12 @@ class Conversion:
     content: bytes
     functions: Mapping[str, Any]
     goldens: Mapping[str, golden.Golden]
+    specs: Mapping[str, Sequence[tf.TensorSpec]]  # of all endpoints of the source
     loaded: Any  # owns the weights of the functions
+
+    def sort(self, data: Any, argument: str) -> Examples:
+        """Sorts data by endpoint; see `sort_by_endpoint`."""
+        return sort_by_endpoint(data, self.specs, argument)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +126,8 @@ def convert(
         content = _convert(functions, folder / "static")
     endpoints.check_size(len(content), functions.values())
     recorded = {name: goldens[name] for name in chosen}
-    return Conversion(content, functions, recorded, loaded)
+    specs = {name: fidelity.batched_specs(f) for name, f in available.items()}
+    return Conversion(content, functions, recorded, specs, loaded)
 
 
 def write(
@@ -133,7 +145,9 @@ def write(
     """
     _check_request(target, quantization)
     references = fidelity.make_references(
-        conversion.functions, conversion.goldens, examples or {}
+        conversion.functions,
+        conversion.goldens,
+        conversion.sort(examples, "examples"),
     )
     data = (
         _calibration(conversion, representative_data) if quantization == "int8" else {}
@@ -168,23 +182,33 @@ def _quantize(
 
 def _calibration(conversion: Conversion, data: Any) -> dict[str, golden.Arrays]:
     """Returns inputs of every endpoint, from the data given or drawn."""
-    if data is None:
-        data = {}
-    elif not isinstance(data, Mapping):
-        data = {"images": data}
+    examples = conversion.sort(data, "representative_data")
     calibration = {}
-    for endpoint, function in conversion.functions.items():
-        specs = fidelity.batched_specs(function)
-        given = {s.name: data[s.name] for s in specs if s.name in data}
+    for endpoint in conversion.functions:
+        specs, given = conversion.specs[endpoint], examples.of(endpoint)
         missing = [s.name for s in specs if len(s.shape) == 4 and s.name not in given]
         if missing:
             raise ExportError(
                 f"int8 is calibrated on data: endpoint '{endpoint}' needs training "
-                f"images: representative_data={{'{missing[0]}': array}}"
+                "images: "
+                f"representative_data={{'{endpoint}': {{'{missing[0]}': array}}}}"
             )
         rows = min([_MOST_CALIBRATION_ROWS, *(len(array) for array in given.values())])
-        calibration[endpoint] = golden.make_inputs(specs, given, rows)
+        inputs = golden.make_inputs(specs, given, rows)
+        if endpoint in examples.shared:
+            inputs = _cover_all_images(specs, inputs)
+        calibration[endpoint] = inputs
     return calibration
+
+
+def _cover_all_images(
+    specs: Sequence[tf.TensorSpec], inputs: golden.Arrays
+) -> golden.Arrays:
+    """Returns every row twice: as it is, and with made-up images."""
+    images = [spec for spec in specs if golden.is_images(spec.name, inputs[spec.name])]
+    rows = len(next(iter(inputs.values())))
+    made_up = {**inputs, **golden.make_inputs(images, {}, rows)}
+    return {name: np.concatenate([inputs[name], made_up[name]]) for name in inputs}
 
 
 def _ranges(conversion: Conversion) -> dict[tuple[str, str], tuple[float, float]]:

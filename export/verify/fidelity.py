@@ -1,13 +1,14 @@
 """How near a .tflite file comes to Keras: peak signal-to-noise ratio and SSIM."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from export.verify import golden, litert
+from export.verify.examples import Examples
 
 ROWS = 16  # held-out examples of each endpoint
 _SEED = 1  # other draws than the golden examples
@@ -25,29 +26,42 @@ class Fidelity:
 def make_references(
     functions: Mapping[str, Any],
     goldens: Mapping[str, golden.Golden],
-    examples: Mapping[str, Any],
+    examples: Examples,
 ) -> dict[str, golden.Golden]:
     """Returns what float TensorFlow answers to `ROWS` examples of each endpoint.
+
+    Where the images of an endpoint are those of another one too (`Examples.shared`),
+    half of its rows are made up: they may be of a domain that it does not take.
 
     Args:
         functions: Concrete functions of batch 1, by endpoint.
         goldens: What was recorded; these rows come first.
-        examples: Held-out arrays `(rows, ...)` by input name; made up where absent.
+        examples: Held-out arrays; made up where absent.
     """
     references = {}
     for name, function in functions.items():
         specs = batched_specs(function)
         given = {
-            spec.name: np.roll(examples[spec.name], -golden.ROWS, axis=0)
-            for spec in specs
-            if spec.name in examples
+            key: np.roll(array, -golden.ROWS, axis=0)
+            for key, array in examples.of(name).items()
         }
         more = golden.make_inputs(specs, given, ROWS - golden.ROWS, _SEED)
+        if name in examples.shared:
+            _make_up_images(specs, more, first=ROWS // 2 - golden.ROWS)
         first = goldens[name].inputs
         inputs = {key: np.concatenate([first[key], more[key]]) for key in first}
         outputs = golden.run_rows(lambda row, f=function: f(**row), inputs)
         references[name] = golden.Golden(inputs, outputs)
     return references
+
+
+def _make_up_images(
+    specs: Sequence[tf.TensorSpec], inputs: golden.Arrays, first: int
+) -> None:
+    """Replaces the images from row `first` on by those of the rule."""
+    images = [spec for spec in specs if golden.is_images(spec.name, inputs[spec.name])]
+    for name, array in golden.make_inputs(images, {}, ROWS, _SEED).items():
+        inputs[name][first:] = array[: len(inputs[name]) - first]
 
 
 def batched_specs(function: Any) -> list[tf.TensorSpec]:
