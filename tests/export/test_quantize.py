@@ -9,6 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 import export
 from export.formats import flatbuffer, quantize, tflite
 from export.verify import fidelity, golden, litert
+from export.verify.examples import Examples
 
 SIZE = 12
 IMAGES = tf.TensorSpec((None, SIZE, SIZE, 3), tf.float32, name="images")
@@ -132,7 +133,8 @@ def test_fidelity_of_each_is_what_numpy_finds(written, filters):
         (row,) = findings.rows
         assert row.psnr == pytest.approx(-10 * np.log10(error), abs=0.5)
         psnr[name] = findings.fidelity["translate"].psnr
-        assert psnr[name] <= row.psnr + 1e-6
+        # The worse of all rows and of the golden ones; another process ran `row`.
+        assert psnr[name] <= row.psnr + 0.1
         assert findings.fidelity["translate"].ssim > 0.99
         assert findings.kept_float == []
         assert row.graph["partitions"] == 1
@@ -253,7 +255,7 @@ def test_a_floor_out_of_reach_fails_the_export(sensitive, tmp_path, monkeypatch)
 def test_what_cannot_be_run_counts_as_lost(conversion, written):
     content = written["int8"][0].read_bytes()
     references = fidelity.make_references(
-        conversion.functions, conversion.goldens, {"images": images_of(20)}
+        conversion.functions, conversion.goldens, Examples({})
     )
     assert fidelity.measure_psnr(content, references)["translate"] >= 30.0
     assert fidelity.measure_psnr(content[:100], references) == {"translate": 0.0}

@@ -9,9 +9,8 @@ import click
 
 from tfgen.cli.quiet import import_tensorflow
 from tfgen.presets import get_preset
-from tfgen.training.run import Config, load_test_images, load_training_images
+from tfgen.training.run import Run
 
-_HELD_OUT = 64  # images that files are compared on, and as many to calibrate int8
 _QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "int8")
 _FORMATS = ("serving", "edge", "onnx")
 
@@ -88,21 +87,22 @@ def export_run(
     """Exports a run, and shows what its report says."""
     import export
     from tfgen.inference import to_float32
-    from tfgen.presets.loading import load
+    from tfgen.training.exporting import endpoint_data
 
-    config = Config.read(run)
+    run = Run(run)
+    config, model = run.config, to_float32(run.model)
     calibration = None
     if "int8" in quantizations:
-        calibration = load_training_images(config, _HELD_OUT)
+        calibration = endpoint_data(run, model, "train")
     with _progress() as progress:
         entry = export.export_model(
-            to_float32(load(run)),
+            model,
             out,
             name or config.preset,
             version,
             formats=formats,
             quantizations=quantizations,
-            examples={"images": load_test_images(run, _HELD_OUT)},
+            examples=endpoint_data(run, model, "test"),
             representative_data=calibration,
             description=get_preset(config.preset).summary,
             licence=config.attribution or "",
