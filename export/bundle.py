@@ -15,7 +15,7 @@ from export.errors import CheckError, ExportError
 from export.formats import quantize, tflite
 from export.formats.metadata import About
 from export.formats.saved_model import export_saved_model
-from export.report import entry, guide, report
+from export.report import entry, guide, hashes, report
 from export.serving import configuration as serving
 from export.verify import golden, latency
 
@@ -41,10 +41,10 @@ def export_model(
 
     Into `directory` go `serving/NAME/VERSION/` with `serving/models.config` and
     `serving/batching.config`, `edge/NAME-vVERSION-QUANTIZATION.tflite`,
-    `onnx/NAME-vVERSION-ENDPOINT.onnx`, `report.json`, `report.html` and `README.md`.
-    Another version or name goes beside the first. Everything is written under a
-    temporary name and gets its own only if all of it agrees with Keras; the folder that
-    a server watches comes last, in one rename.
+    `onnx/NAME-vVERSION-ENDPOINT.onnx`, `report.json`, `report.html`, `README.md` and
+    `SHA256SUMS`. Another version or name goes beside the first. Everything is written
+    under a temporary name and gets its own only if all of it agrees with Keras; the
+    folder that a server watches comes last, in one rename.
 
     Args:
         model: A `keras.Model` with `signatures()`: see `export`.
@@ -247,3 +247,4 @@ def _publish(
         served.parent.mkdir(parents=True, exist_ok=True)
         (stage / names.served).rename(served)
         serving.write_configs(directory / "serving")
+    hashes.write(directory, merged)

@@ -2,17 +2,14 @@
 
 import dataclasses
 import importlib.util
-import io
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from export import _staging
 from export.errors import CheckError, ExportError
-from export.verify import golden
+from export.paths import walk
+from export.verify import agreement, golden
 from export.verify.child import run
 
 # Largest absolute difference from Keras that float32 arithmetic explains: TensorFlow
@@ -23,8 +20,6 @@ FLOORS_DB = {"float16": 50.0, "dynamic_int8": 35.0, "int8": 30.0}
 
 _LATENCY_SECONDS = 0.3
 _PACKAGES = {"tflite": ("ai_edge_litert", "edge"), "onnx": ("onnxruntime", "onnx")}
-# Pixels of encoded images are whole: a tiny difference may round to the next level.
-_LEVEL = 1 / 255
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,11 +54,11 @@ class CheckResult:
     def __str__(self) -> str:
         status = "ok" if self.ok else self.problem or "differs from Keras"
         if self.floor_db is None:
-            found = "-" if self.difference is None else f"{self.difference:.2e}"
-            measured = f"difference {found}, tolerance {self.tolerance:.0e}"
+            figure = "-" if self.difference is None else f"{self.difference:.2e}"
+            measured = f"difference {figure}, tolerance {self.tolerance:.0e}"
         else:
-            found = "-" if self.psnr is None else f"{self.psnr:.1f} dB"
-            measured = f"PSNR {found}, at least {self.floor_db:g} dB"
+            figure = "-" if self.psnr is None else f"{self.psnr:.1f} dB"
+            measured = f"PSNR {figure}, at least {self.floor_db:g} dB"
         return f"{self.file} [{self.endpoint or '-'}]: {measured}: {status}"
 
 
@@ -72,44 +67,51 @@ def check(
     tolerance: float | None = None,
     *,
     timeout: float = 300.0,
+    require_report: bool = True,
 ) -> list[CheckResult]:
-    """Runs every exported file below `directory` on its golden inputs.
+    """Compares a folder with its report, and runs every file on its golden inputs.
 
     Each file runs in a fresh process that never imports the code of the model; .tflite
-    files run row by row at batch 1, without TensorFlow, and under three runtimes. Where
-    the folder has a report, the files' hashes are compared with it first. Latency is
-    the median of several calls at batch 1, warm.
+    files run row by row at batch 1, without TensorFlow, and under three runtimes.
+    Latency is the median of several calls at batch 1, warm. Files may be symbolic
+    links, as in the stores of model hubs.
 
     Args:
-        directory: Folder to search; files in it carry their golden records.
+        directory: Folder that `export_model` wrote; its files carry golden records.
         tolerance: Largest absolute difference allowed of float32 files; default
             `TOLERANCES`.
         timeout: Seconds that one file may take.
+        require_report: Whether `report.json` and `SHA256SUMS` must be there, and know
+            every file. False for files that `export_saved_model`, `export_tflite` and
+            `export_onnx` wrote alone.
 
     Returns:
         A row for every endpoint of every file. All are `ok`.
 
     Raises:
-        CheckError: A file is not what the report says; an endpoint is above tolerance,
+        CheckError: A file is missing, is not what the report says, or is not in the
+            report; the report is missing or damaged; an endpoint is above tolerance,
             below its floor, not a number, or missing from the file or from the record;
             runtimes disagree; a file cannot be run, or has no record; or there is
             nothing to check. `error.results` holds all rows.
-        ExportError: The package that runs a format is not installed.
+        ExportError: The package that runs a format is not installed, or `directory` is
+            not a folder that can be read.
     """
-    from export.report import (
-        report,  # the page comes with it: not for each start of a program
-    )
+    from export.report import contents  # loads Jinja: not at each start of a program
 
     directory = pathlib.Path(directory)
-    changed = report.verify_hashes(directory, report.read(directory))
-    files = list(_find(directory))
-    if not files and not changed:
-        raise CheckError(f"{directory}: no SavedModel, .tflite or .onnx file to check")
+    files = contents.find_models(directory)
+    problems = contents.find_orphans(directory)
+    if require_report:
+        problems += contents.compare_with_report(directory, files)
+    if not files:
+        nothing = f"{directory}: no SavedModel, .tflite or .onnx file to check"
+        raise CheckError("\n".join([nothing, *problems]))
     results = []
     for file in files:
         results += check_file(file, tolerance, timeout, _LATENCY_SECONDS)
-    if failed := [*changed, *(str(row) for row in results if not row.ok)]:
-        summary = f"{len(failed)} of {len(results) + len(changed)} checks failed:"
+    if failed := [*problems, *(str(row) for row in results if not row.ok)]:
+        summary = f"{len(failed)} of {len(results) + len(problems)} checks failed:"
         raise CheckError("\n".join([summary, *failed]), results)
     return results
 
@@ -130,15 +132,17 @@ def check_file(
     try:
         quantization = golden.read_quantization(file)
         expected = golden.expected(file)
-        found, outputs = run(file, timeout, latency_seconds)
+        answered, outputs = run(file, timeout, latency_seconds)
     except ExportError as error:
         return [_row(file, "float32", "", tolerance, problem=str(error))]
-    names = [*expected, *sorted(set(found["endpoints"]) - set(expected))]
-    rows = []
-    for name in names:
-        finding = _judge(name, expected, found, outputs)
-        rows.append(_row(file, quantization, name, tolerance, **finding))
-    return rows
+    names = [*expected, *sorted(set(answered["endpoints"]) - set(expected))]
+    return [
+        _row(
+            *(file, quantization, name, tolerance),
+            **agreement.judge(name, expected, answered, outputs),
+        )
+        for name in names
+    ]
 
 
 def require_agreement(file: pathlib.Path, target: pathlib.Path) -> list[CheckResult]:
@@ -191,11 +195,11 @@ def _agrees(row: CheckResult) -> bool:
 
 def _disagreement(row: CheckResult) -> str:
     """Names the runtime whose answers are not the default's, as far as they must be."""
-    for name, found in row.runtimes.items():
-        if row.floor_db is None and not found["difference"] <= row.tolerance:
-            return f"{name} differs from the default runtime by {found['difference']:g}"
-        if row.floor_db is not None and not found["psnr"] >= row.floor_db:
-            return f"{name} is {found['psnr']:.1f} dB from the default runtime"
+    for name, gap in row.runtimes.items():
+        if row.floor_db is None and not gap["difference"] <= row.tolerance:
+            return f"{name} differs from the default runtime by {gap['difference']:g}"
+        if row.floor_db is not None and not gap["psnr"] >= row.floor_db:
+            return f"{name} is {gap['psnr']:.1f} dB from the default runtime"
     return ""
 
 
@@ -208,92 +212,9 @@ def require_runtime(file_format: str) -> None:
         )
 
 
-def _find(directory: pathlib.Path) -> Iterator[pathlib.Path]:
-    found = [path.parent for path in directory.rglob("saved_model.pb")]
-    found += [*directory.rglob("*.tflite"), *directory.rglob("*.onnx")]
-    for path in sorted(found):
-        parts = path.relative_to(directory).parts
-        if not any(part.startswith(_staging.PREFIX) for part in parts):
-            yield path
-
-
 def _size(file: pathlib.Path) -> int:
     if file.is_file():
         return file.stat().st_size
     record = golden.path_of(file).parent
-    served = (path for path in file.rglob("*") if record not in path.parents)
+    served = (path for path in walk(file) if record not in path.parents)
     return sum(path.stat().st_size for path in served if path.is_file())
-
-
-def _judge(
-    name: str,
-    expected: Mapping[str, golden.Golden],
-    found: Mapping[str, Any],
-    outputs: Mapping[str, golden.Arrays],
-) -> dict[str, Any]:
-    """Returns the fields of an endpoint's row."""
-    if name not in expected:
-        return {"problem": "missing from the golden record"}
-    if name not in found["endpoints"]:
-        return {"problem": "missing from the file"}
-    if name in found["failures"]:
-        return {"problem": f"cannot be run: {found['failures'][name]}"}
-    return {
-        "latency_ms": found["latency_ms"][name],
-        "runtimes": found.get("runtimes", {}).get(name, {}),
-        "graph": found.get("graph", {}).get(name, {}),
-        **_compare(expected[name].outputs, outputs[name]),
-    }
-
-
-def _compare(expected: golden.Arrays, answers: golden.Arrays) -> dict[str, Any]:
-    """Returns the largest difference and the least PSNR, or why there is none."""
-    if set(expected) != set(answers):
-        gives = f"gives {sorted(answers)}, and Keras {sorted(expected)}"
-        return {"problem": gives}
-    largest, least = 0.0, None
-    for name, array in expected.items():
-        answer = answers[name]
-        if array.dtype.kind == "S":
-            gap = _compare_strings(array, answer)
-        elif problem := _mismatch(name, array, answer):
-            return {"problem": problem}
-        else:
-            gap = np.abs(answer.astype(np.float64) - array.astype(np.float64))
-            ratio = golden.psnr(name, array, answer)
-            least = ratio if least is None else min(least, ratio)
-        largest = max(largest, float(gap.max(initial=0.0)))
-    return {"difference": largest, "psnr": least}
-
-
-def _mismatch(name: str, expected: np.ndarray, answer: np.ndarray) -> str:
-    if expected.shape != answer.shape:
-        return f"'{name}' is {answer.shape}, in Keras {expected.shape}"
-    if not np.isfinite(expected).all():
-        return f"Keras itself gave NaN or infinity in '{name}'"
-    if not np.isfinite(answer).all():
-        return f"NaN or infinity in '{name}'"
-    return ""
-
-
-def _compare_strings(expected: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """Returns differences of pixels in [0, 1]; infinity between what is no image."""
-    gaps = []
-    for one, other in zip(expected.flat, answers.flat, strict=True):
-        if one == other:
-            continue
-        pixels, others = (_decode(value) for value in (one, other))
-        if pixels is None or others is None or pixels.shape != others.shape:
-            return np.array([np.inf])
-        gaps.append(max(0.0, np.abs(pixels - others).max() - _LEVEL))
-    return np.array(gaps)
-
-
-def _decode(value: bytes) -> np.ndarray | None:
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(value)) as image:
-            return np.asarray(image, np.float64) / 255
-    except OSError:
-        return None

@@ -11,7 +11,7 @@ import numpy as np
 
 from export.check import CheckResult
 from export.formats import tflite
-from export.report import report
+from export.report import hashes
 from export.verify import golden, litert
 from export.verify.latency import count_cores
 
@@ -38,7 +38,7 @@ def describe_file(
         "format": rows[0].format,
         "quantization": rows[0].quantization,
         "size_bytes": rows[0].size_bytes,
-        "sha256": report.hash_files(directory, path),
+        "sha256": hashes.hash_files(directory, path),
         "kept_float": list(kept_float),
         "rows": [_describe_row(row) for row in rows],
     }
@@ -156,8 +156,14 @@ def draw(
                 if golden.is_images(name, array):
                     path = f"pictures/{stem}-{endpoint}-{label}-{name}.png"
                     _save_strip(directory / path, array)
-                    picture = {"endpoint": endpoint, "label": label, "path": path}
-                    pictures.append(picture)
+                    pictures.append(
+                        {
+                            "endpoint": endpoint,
+                            "label": label,
+                            "path": path,
+                            "sha256": hashes.hash_file(directory / path),
+                        }
+                    )
     return pictures
 
 

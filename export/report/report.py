@@ -6,22 +6,21 @@ from Keras, how fast it is, and the SHA-256 of what was written. Sizes are in by
 latencies in ms at batch 1, PSNR in dB.
 """
 
-import hashlib
 import itertools
 import json
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from export._staging import staging
 from export.errors import ExportError
+from export.paths import require_inside
 from export.report import page, units
-from export.verify import golden
 
 FORMAT = 1
 THREADS = 2  # of the latencies in `table`: what a phone spares
 
-_JSON, _PAGE = "report.json", "report.html"
+NAME, PAGE = "report.json", "report.html"
 _RUNTIMES = {"saved_model": "SavedModel", "tflite": "LiteRT"}
 
 _Json = dict[str, Any]
@@ -41,7 +40,7 @@ def read(directory: pathlib.Path) -> _Json:
     Raises:
         ExportError: `report.json` is damaged, or of a format that is not known here.
     """
-    path = directory / _JSON
+    path = directory / NAME
     if not path.exists():
         return {"format": FORMAT, "exports": []}
     try:
@@ -49,7 +48,7 @@ def read(directory: pathlib.Path) -> _Json:
         _require(report, {"format": int}, "the report")
         if report["format"] == FORMAT:
             _check(report)
-    except (OSError, ValueError, RecursionError) as error:
+    except (ExportError, OSError, ValueError, RecursionError) as error:
         raise ExportError(
             f"{path} cannot be read ({error}): restore it, or delete it and export "
             "again"
@@ -88,11 +87,11 @@ def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
             f"the report cannot be written ({error}): give null and a `problem`"
         ) from error
     html = page.make_page(directory, report)
-    with staging(directory / _JSON) as folder:
-        (folder / _JSON).write_text(text + "\n", encoding="utf-8")
-        (folder / _PAGE).write_text(html, encoding="utf-8")
-        (folder / _PAGE).replace(directory / _PAGE)
-        (folder / _JSON).replace(directory / _JSON)
+    with staging(directory / NAME) as folder:
+        (folder / NAME).write_text(text + "\n", encoding="utf-8")
+        (folder / PAGE).write_text(html, encoding="utf-8")
+        (folder / PAGE).replace(directory / PAGE)
+        (folder / NAME).replace(directory / NAME)
 
 
 def _refuse(constant: str) -> None:
@@ -105,76 +104,19 @@ def _check(report: _Json) -> None:
         _require(export, _EXPORT, "an export")
         for file in export["files"]:
             _require(file, _FILE, "a file")
+            for path in (file["path"], *file["sha256"]):
+                require_inside(path)
             for row in file["rows"]:
                 _require(row, _ROW, "a row")
+        for picture in export.get("pictures", []):
+            _require(picture, {"path": str}, "a picture")
+            require_inside(picture["path"])
 
 
 def _require(value: Any, fields: Mapping[str, type], what: str) -> None:
     for name, kind in fields.items():
         if not isinstance(value, dict) or not isinstance(value.get(name), kind):
             raise ValueError(f"{what} needs '{name}', a {kind.__name__}")
-
-
-# ---- hashes --------------------------------------------------------------------------
-
-
-def hash_files(directory: pathlib.Path, path: str) -> dict[str, str]:
-    """Returns the SHA-256 of a file, or of every file in a folder, in hexadecimal.
-
-    Args:
-        directory: The exported folder.
-        path: Of a SavedModel's folder or of a file, relative to `directory`. The golden
-            record beside a .tflite file is taken with it.
-
-    Returns:
-        Digests by path relative to `directory`, with slashes on every system.
-
-    Raises:
-        ExportError: There is no such file.
-    """
-    target = directory / path
-    if not target.exists():
-        raise ExportError(f"{target} does not exist: there is nothing to hash")
-    files = {target} if target.is_file() else set(target.rglob("*"))
-    files.add(golden.path_of(target))
-    return {
-        file.relative_to(directory).as_posix(): _hash(file)
-        for file in sorted(files)
-        if file.is_file()
-    }
-
-
-def verify_hashes(directory: pathlib.Path, report: Mapping[str, Any]) -> list[str]:
-    """Returns a line for every file that is not as the report recorded it.
-
-    That is a file that is missing, has changed, or is new in the folder of a
-    SavedModel. The list is empty if all is well.
-    """
-    problems = []
-    for export in report["exports"]:
-        for file in export["files"]:
-            problems += _verify(directory, file)
-    return problems
-
-
-def _verify(directory: pathlib.Path, file: Mapping[str, Any]) -> Iterator[str]:
-    recorded, target = file["sha256"], directory / file["path"]
-    found = hash_files(directory, file["path"]) if target.exists() else {}
-    for path, digest in recorded.items():
-        if path not in found:
-            yield f"{path}: is missing"
-        elif found[path] != digest:
-            yield f"{path}: has changed since it was exported"
-    for path in sorted(set(found) - set(recorded)):
-        yield f"{path}: is new since the export"
-
-
-def _hash(file: pathlib.Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as data:
-        while block := data.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 # ---- a table in Markdown -------------------------------------------------------------

@@ -24,7 +24,8 @@ _MODELS_HEADER = """\
 _BATCHING = """\
 # How TensorFlow Serving gathers requests into batches (--enable_batching
 # --batching_parameters_file=/models/batching.config), for models of images.
-# Written once: change it freely.
+# Written once. To change it, pass the server a copy: `tfgen check` holds this file to
+# its hash.
 
 # Rows of the largest batch, and of the largest request: one with more is refused.
 # Convolutions on images of 64 pixels or more gain little beyond it, and activations of

@@ -29,7 +29,9 @@ def run(
     """
     module = f"{__package__}.runner"
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", module, str(file.resolve()), folder]
+        # Not `resolve`: in the store of a model hub a file is a link to one without a
+        # suffix.
+        command = [sys.executable, "-m", module, str(file.absolute()), folder]
         try:
             child = subprocess.run(
                 [*command, str(latency_seconds)],

@@ -8,7 +8,6 @@ them, so a check needs neither Keras nor the code of the model.
 
 import dataclasses
 import pathlib
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -166,10 +165,14 @@ def read(file: pathlib.Path) -> dict[str, Golden]:
     """
     goldens: dict[str, Golden] = {}
     for key, array in _read(file).items():
-        if key != _QUANTIZATION:
-            endpoint, kind, name = key.split("/", 2)
-            golden = goldens.setdefault(endpoint, Golden({}, {}))
-            getattr(golden, kind)[name] = array
+        if key == _QUANTIZATION:
+            continue
+        endpoint, kind, name = [*key.split("/", 2), "", ""][:3]
+        golden = goldens.setdefault(endpoint, Golden({}, {}))
+        tensors = {"inputs": golden.inputs, "outputs": golden.outputs}.get(kind)
+        if tensors is None or not name or not array.ndim:
+            raise ExportError(f"has an unreadable golden record: the key {key!r}")
+        tensors[name] = array
     if not goldens:
         raise ExportError(f"has an empty golden record ({path_of(file).name})")
     return goldens
@@ -187,8 +190,9 @@ def _read(file: pathlib.Path) -> Arrays:
     try:
         with path.open("rb") as data, np.load(data, allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays.files}
-    except (OSError, ValueError, AttributeError, EOFError, zipfile.error) as error:
-        raise ExportError(f"has an unreadable golden record: {error}") from error
+    except Exception as error:  # NumPy and zipfile raise many types on damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ExportError(f"has an unreadable golden record: {reason}") from error
 
 
 def expected(file: pathlib.Path) -> dict[str, Golden]:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import tfgen as package
-from export.report import report
+from export.report import hashes, report
 from export.verify.latency import Latency
 from tests.cli.conftest import tfgen
 from tfgen.cli import export
@@ -212,7 +212,7 @@ def test_export_and_check(vae_run, tmp_path, capsys):
     show_latency(entry, capsys)
     assert (out / "report.html").is_file()
     assert (out / "README.md").is_file()
-    assert report.verify_hashes(out, report.read(out)) == []
+    assert hashes.verify(out, report.read(out)) == []
     assert tfgen("check", out / "edge") == 0
     (out / "edge" / "mine-v2-int8.tflite").unlink()
     shutil.rmtree(out / "serving")  # which would be run once more

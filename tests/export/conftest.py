@@ -1,3 +1,4 @@
+import pathlib
 import shutil
 from types import SimpleNamespace
 
@@ -26,6 +27,31 @@ def shipped(tmp_path_factory):
     version = folder / "saved" / "model" / "1"
     tflite = folder / "edge" / "model.tflite"
     return SimpleNamespace(model=model, version=version, tflite=tflite)
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory):
+    """A folder that `export_model` wrote; tests read it, and change a copy."""
+
+    def export_it(folder):
+        keras.utils.set_random_seed(0)
+        export.export_model(
+            Autoencoder(),
+            folder,
+            "digits",
+            quantizations=["float32", "float16"],
+            description="Digits, small ones.",
+            licence="CC0",
+            latency_seconds=0,
+        )
+
+    return made_once(tmp_path_factory, "bundle", export_it)
+
+
+@pytest.fixture
+def bundle_copy(bundle, tmp_path):
+    """A copy of the exported folder, to spoil."""
+    return pathlib.Path(shutil.copytree(bundle, tmp_path / "bundle"))
 
 
 @pytest.fixture

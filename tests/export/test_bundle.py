@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import export
 from export import bundle
-from export.report import report
+from export.report import hashes, report
 
 from .small import LATENTS, Endpoints
 
@@ -51,6 +51,7 @@ def names_in(folder):
 def test_what_lies_where(folder):
     assert sorted(path.name for path in folder.iterdir()) == [
         "README.md",
+        "SHA256SUMS",
         "edge",
         "report.html",
         "report.json",
@@ -91,7 +92,7 @@ def test_the_report_holds_both_versions(folder):
 @pytest.mark.large
 def test_check_finds_any_change(folder):
     """And nothing else: every file is run, and is right."""
-    assert report.verify_hashes(folder, report.read(folder)) == []
+    assert hashes.verify(folder, report.read(folder)) == []
     file = folder / "edge" / "scaler-v2-float32.tflite"
     before = file.read_bytes()
     # In the description: no number changes.

@@ -1,5 +1,9 @@
 """What `check` promises, and a planted fault of every kind that it must catch."""
 
+import hashlib
+import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +13,8 @@ import pytest
 import tensorflow as tf
 
 import export
-from export.verify import golden
+from export.report import contents, hashes, report
+from export.verify import agreement, golden
 
 from .small import Autoencoder, largest_buffer
 
@@ -24,38 +29,58 @@ def _plant(folder, patch, name, code):
     patch.setenv("PYTHONPATH", str(folder / "planted"))
 
 
+def _link_files(folder, store):
+    """Moves files to a store by content, as huggingface_hub does; links stay."""
+    store.mkdir()
+    for file in [path for path in folder.rglob("*") if path.is_file()]:
+        blob = store / hashlib.sha256(file.read_bytes()).hexdigest()
+        shutil.move(file, blob)
+        file.symlink_to(os.path.relpath(blob, file.parent))
+
+
 @pytest.fixture(scope="module")
-def results(shipped, tmp_path_factory):
-    """Of good files, checked by processes that would die of importing tfgen."""
-    folder = tmp_path_factory.mktemp("path")
+def checked(bundle, tmp_path_factory):
+    """An exported folder of links, and its rows, without tfgen at hand."""
+    folder = tmp_path_factory.mktemp("hub")
+    snapshot = folder / "snapshot"
+    shutil.copytree(bundle, snapshot)
+    _link_files(snapshot, folder / "blobs")
     with pytest.MonkeyPatch.context() as patch:
         _plant(folder, patch, "tfgen.py", "raise RuntimeError('imported tfgen')")
         child = [sys.executable, "-c", "import tfgen"]
         proof = subprocess.run(child, cwd=folder, capture_output=True, check=False)
         assert b"RuntimeError: imported tfgen" in proof.stderr
-        return export.check(shipped.version.parents[2])
+        return snapshot, export.check(snapshot)
 
 
-def test_rows_of_good_files(shipped, results):
+def test_rows_of_good_files(checked):
+    folder, results = checked
     saved = [row for row in results if row.format == "saved_model"]
     edge = [row for row in results if row.format == "tflite"]
     endpoints = [*ENDPOINTS, "sample"]
     twins = [f"{name}_bytes" for name in endpoints]
     assert [row.endpoint for row in saved] == [*endpoints, *twins, "serving_default"]
-    assert [row.endpoint for row in edge] == ENDPOINTS
-    assert {row.file for row in results} == {shipped.version, shipped.tflite}
+    assert [row.endpoint for row in edge] == 2 * ENDPOINTS
+    assert {row.file for row in saved} == {folder / "serving" / "digits" / "1"}
     for row in results:
         assert row.ok
-        assert 0 <= row.difference <= row.tolerance
         assert row.latency_ms > 0
-    assert edge[0].size_bytes == shipped.tflite.stat().st_size
+    files = {row.quantization: row.file for row in edge}
+    for quantization, file in files.items():
+        assert file == folder / "edge" / f"digits-v1-{quantization}.tflite"
+        assert file.is_symlink()
+    assert {row.size_bytes for row in edge} == {
+        f.stat().st_size for f in files.values()
+    }
     assert {row.tolerance for row in saved} == {1e-5}
-    assert {row.tolerance for row in edge} == {1e-4}
+    assert {row.tolerance for row in edge} == {1e-4, None}
+    assert {row.floor_db for row in edge} == {None, 50.0}
 
 
 def _fails(folder, message, **kwargs):
+    """Checks files that were exported alone."""
     with pytest.raises(export.CheckError, match=message) as error:
-        export.check(folder, **kwargs)
+        export.check(folder, require_report=False, **kwargs)
     return error.value
 
 
@@ -66,13 +91,164 @@ def test_message_names_file_endpoint_difference_and_tolerance(tflite_copy):
     assert line.startswith(f"{tflite_copy} [decode]: difference 5.00e-01")
     assert "tolerance 1e-04" in line
     assert [row.endpoint for row in error.results] == ENDPOINTS
-    assert all(row.ok for row in export.check(tflite_copy.parent, tolerance=0.6))
 
 
 def test_nothing_to_check(tmp_path):
     (tmp_path / ".exporting-x").mkdir()
     (tmp_path / ".exporting-x" / "half.tflite").write_bytes(b"half")
     _fails(tmp_path, "no SavedModel, .tflite or .onnx file")
+    with pytest.raises(export.ExportError, match="gone: No such file or directory"):
+        export.check(tmp_path / "gone")
+
+
+# ---- the folder and its report -------------------------------------------------------
+
+
+def _edit_report(folder, change):
+    path = folder / "report.json"
+    written = json.loads(path.read_text())
+    change(written)
+    path.write_text(json.dumps(written))
+
+
+def _append(name):
+    def append(folder):
+        (folder / name).write_bytes((folder / name).read_bytes() + b" ")
+
+    return append
+
+
+def _remove(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def _edit_file(**fields):
+    def change(written):
+        written["exports"][0]["files"][0] |= fields
+
+    return lambda folder: _edit_report(folder, change)
+
+
+SAVED = "serving/digits/1"
+SPOILS = {
+    "report.json: is missing": _remove("report.json"),
+    "SHA256SUMS: is missing": _remove("SHA256SUMS"),
+    "SHA256SUMS: line 1 is damaged": lambda folder: (folder / "SHA256SUMS").write_bytes(
+        b"\0\n"
+    ),
+    "SHA256SUMS: cannot be read": lambda folder: (folder / "SHA256SUMS").write_bytes(
+        b"\xff"
+    ),
+    "SHA256SUMS: is empty": lambda folder: (folder / "SHA256SUMS").write_text(""),
+    "report.json: has changed": _append("report.json"),
+    "report.json: lists no exports": lambda folder: _edit_report(
+        folder, lambda written: written.update(exports=[])
+    ),
+    "report.json: digits version 1 has no files": lambda folder: _edit_report(
+        folder, lambda written: written["exports"][0].update(files=[])
+    ),
+    f"report.json: {SAVED} has no hashes": _edit_file(sha256={}),
+    "report.json cannot be read": lambda folder: (folder / "report.json").write_text(
+        '{"format": 1,'
+    ),
+    "'../secret', which is outside": _edit_file(path="../secret"),
+    "'/etc/passwd', which is outside": _edit_file(sha256={"/etc/passwd": "0" * 64}),
+    "README.md: has changed": _append("README.md"),
+    "report.html: has changed": _append("report.html"),
+    "serving/models.config: has changed": _append("serving/models.config"),
+    "serving/batching.config: is missing": _remove("serving/batching.config"),
+    "pictures/digits-v1-decode-Keras-images.png: has changed": _append(
+        "pictures/digits-v1-decode-Keras-images.png"
+    ),
+    f"{SAVED}/saved_model.pb: is missing": _remove(f"{SAVED}/saved_model.pb"),
+    f"{SAVED}/assets.extra/golden.npz: has changed": _append(
+        f"{SAVED}/assets.extra/golden.npz"
+    ),
+    f"{SAVED}/more: is new since the export": lambda folder: (
+        folder / SAVED / "more"
+    ).write_text(""),
+    "serving/digits/9: is not in the report": lambda folder: shutil.copytree(
+        folder / SAVED, folder / "serving/digits/9"
+    ),
+    "serving/digits/2: is not in the report": lambda folder: (
+        folder / "serving/digits/2"
+    ).mkdir(),
+    "edge/other.tflite: is not in the report": lambda folder: shutil.copy(
+        folder / "edge/digits-v1-float32.tflite", folder / "edge/other.tflite"
+    ),
+}
+
+
+def _compare(folder):
+    return contents.compare_with_report(folder, contents.find_models(folder))
+
+
+@pytest.mark.parametrize("line", SPOILS)
+def test_folder_that_is_not_as_its_report_says(bundle_copy, line):
+    assert _compare(bundle_copy) == []
+    SPOILS[line](bundle_copy)
+    problems = _compare(bundle_copy)
+    assert any(line in problem for problem in problems), problems
+    assert not any("\n" in problem for problem in problems)
+
+
+def test_every_file_has_a_hash_that_sha256sum_confirms(bundle):
+    listed = [
+        line.split("  ", 1)[1]
+        for line in (bundle / "SHA256SUMS").read_text().splitlines()
+    ]
+    files = {p.relative_to(bundle).as_posix() for p in bundle.rglob("*") if p.is_file()}
+    assert set(listed) == files - {"SHA256SUMS"}
+    if shutil.which("sha256sum"):
+        command = ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"]
+        subprocess.run(command, cwd=bundle, check=True)
+
+
+def test_links_that_lead_out_of_sums_are_refused(bundle_copy):
+    with (bundle_copy / "SHA256SUMS").open("a") as sums:
+        sums.write(f"{'0' * 64}  edge/../../secret\n")
+    (problem,) = _compare(bundle_copy)
+    assert "'edge/../../secret', which is outside" in problem
+
+
+def test_an_older_exports_changed_file_is_not_taken_for_right(bundle_copy):
+    file = bundle_copy / "edge/digits-v1-float32.tflite"
+    file.write_bytes(file.read_bytes() + b" ")
+    hashes.write(bundle_copy, report.read(bundle_copy))  # as another export does
+    assert _compare(bundle_copy) == [
+        "edge/digits-v1-float32.tflite: has changed since it was exported"
+    ]
+
+
+def test_a_part_is_held_to_the_report_of_the_whole(bundle_copy):
+    (bundle_copy / "README.md").unlink()
+    edge = bundle_copy / "edge"
+    assert _compare(edge) == []
+    assert _compare(bundle_copy / SAVED) == []
+    shutil.copy(edge / "digits-v1-float32.tflite", edge / "b.tflite")
+    (edge / "digits-v1-float16.golden.npz").unlink()
+    with pytest.raises(export.CheckError) as error:
+        export.check(edge)
+    lines = str(error.value).splitlines()
+    assert "edge/digits-v1-float16.golden.npz: is missing" in lines
+    assert "edge/b.tflite: is not in the report: no export wrote it" in lines
+    assert any("digits-v1-float16.tflite [-]" in line for line in lines)
+    assert {row.ok for row in error.value.results} == {True, False}
+
+
+def test_links_in_circles_end(bundle_copy):
+    (bundle_copy / "edge" / "up").symlink_to("..")
+    assert len(contents.find_models(bundle_copy)) == 3
+
+
+def test_a_record_without_its_model(bundle_copy):
+    (bundle_copy / SAVED / "saved_model.pb").unlink()
+    (bundle_copy / "edge/digits-v1-float16.tflite").unlink()
+    assert contents.find_orphans(bundle_copy) == [
+        "edge/digits-v1-float16.golden.npz: its model is missing "
+        "(digits-v1-float16.tflite)",
+        f"{SAVED}/assets.extra/golden.npz: its model is missing (saved_model.pb)",
+    ]
 
 
 # ---- planted faults: weights and files -----------------------------------------------
@@ -137,32 +313,40 @@ def _shift_outputs(file, endpoint, by):
     _rewrite(file, change)
 
 
-@pytest.mark.parametrize(
-    ("copy", "failed"),
-    [
-        ("tflite_copy", {"reconstruct", "negative"}),
-        pytest.param(
-            *("saved_copy", {"reconstruct", "negative", "serving_default"}),
-            marks=pytest.mark.large,
-        ),
-    ],
-)
-def test_swapped_endpoints(copy, failed, request):
-    file = request.getfixturevalue(copy)
+def test_swapped_endpoints(tflite_copy):
     _rewrite(
-        file,
+        tflite_copy,
         lambda record: (
             record
             | {"reconstruct": record["negative"], "negative": record["reconstruct"]}
         ),
     )
-    error = _fails(file.parent, "reconstruct")
-    assert {row.endpoint for row in error.results if not row.ok} == failed
+    error = _fails(tflite_copy.parent, "reconstruct")
+    failed = {row.endpoint for row in error.results if not row.ok}
+    assert failed == {"reconstruct", "negative"}
 
 
-def test_endpoint_of_other_shape(tflite_copy):
-    _rewrite(tflite_copy, lambda record: record | {"encode": record["decode"]})
-    _fails(tflite_copy.parent, r"\[encode\].*cannot be run: ")
+def test_endpoints_that_do_not_fit_the_record(tflite_copy):
+    def change(record):
+        encode = record["encode"]
+        encode.outputs["scale"] = encode.outputs.pop("stddev")
+        return {
+            "reconstruct": record["decode"],  # of other inputs
+            "encode": encode,
+            "more": record["decode"],
+            "decode": golden.Golden(record["decode"].inputs, {}),
+        }
+
+    _rewrite(tflite_copy, change)
+    error = _fails(tflite_copy.parent, "5 of 5 checks failed")
+    problems = {row.endpoint: row.problem for row in error.results}
+    assert problems["reconstruct"].startswith("cannot be run: ")
+    assert problems["encode"] == (
+        "gives ['mean', 'stddev'], and Keras ['mean', 'scale']"
+    )
+    assert problems["more"] == "missing from the file"
+    assert problems["negative"] == "missing from the golden record"
+    assert problems["decode"] == "the golden record has no outputs of it"
 
 
 @pytest.mark.large
@@ -179,49 +363,52 @@ def test_last_activation_lost(shipped, tmp_path):
         assert (rows["encode"], rows["decode"]) == (True, False)
 
 
-def test_endpoint_missing_from_the_file(tflite_copy):
-    _rewrite(tflite_copy, lambda record: record | {"more": record["decode"]})
-    _fails(tflite_copy.parent, r"\[more\].*missing from the file")
+@pytest.mark.parametrize(
+    ("expected", "answer", "problem"),
+    [
+        (np.zeros((2, 3)), np.zeros((3, 2)), r"is \(3, 2\), in Keras \(2, 3\)"),
+        (np.zeros((0, 3)), np.zeros((0, 3)), "record of 'y' is empty"),
+        (np.array([b"a"]), np.array([1.0]), r"is float64, in Keras \|S1"),
+        (np.array([1.0]), np.array([b"a"]), r"is \|S1, in Keras float64"),
+        (np.array([np.nan]), np.array([np.nan]), "Keras itself gave NaN"),
+    ],
+)
+def test_arrays_that_cannot_be_compared(expected, answer, problem):
+    answers = agreement.compare({"y": expected}, {"y": answer})
+    assert re.search(problem, answers["problem"])
 
 
-def test_endpoint_missing_from_the_record(tflite_copy):
-    def drop(record):
-        del record["decode"]
-        return record
-
-    _rewrite(tflite_copy, drop)
-    _fails(tflite_copy.parent, r"\[decode\].*missing from the golden record")
-
-
-def test_output_missing(tflite_copy):
-    def rename(record):
-        record["encode"].outputs["scale"] = record["encode"].outputs.pop("stddev")
-        return record
-
-    _rewrite(tflite_copy, rename)
-    _fails(tflite_copy.parent, r"\['mean', 'stddev'\], and Keras \['mean', 'scale'\]")
-
-
-def test_record_missing_unreadable_or_empty(tflite_copy):
+def test_record_missing_or_empty(tflite_copy):
     record = golden.path_of(tflite_copy)
-    record.write_bytes(record.read_bytes()[:100])
-    _fails(tflite_copy.parent, "unreadable golden record")
     np.savez(record)
     _fails(tflite_copy.parent, "empty golden record")
     record.unlink()
     _fails(tflite_copy.parent, "no golden record")
 
 
-def test_saved_model_without_record(saved_copy):
-    golden.path_of(saved_copy).unlink()
-    _fails(saved_copy, "no golden record")
+def test_damage_anywhere_in_a_record_is_one_line(tflite_copy):
+    """Bytes changed at many places: it is read as it was, or refused in one line."""
+    record = golden.path_of(tflite_copy)
+    whole = record.read_bytes()
+    rng = np.random.default_rng(0)
+    refusals = []
+    for start in range(0, len(whole), max(1, len(whole) // 150)):
+        spoilt = bytearray(whole)
+        spoilt[start : start + 4] = rng.bytes(len(spoilt[start : start + 4]))
+        record.write_bytes(spoilt)
+        try:
+            golden.read(tflite_copy)
+        except export.ExportError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 50
+    assert not any("\n" in refusal for refusal in refusals)
+    for key in ("decode", "decode/inputs", "decode/weights/x", "decode/inputs/"):
+        np.savez(record, **{key: np.zeros(3)})
+        with pytest.raises(export.ExportError, match="unreadable golden record"):
+            golden.read(tflite_copy)
 
 
 # ---- the fresh process ---------------------------------------------------------------
-
-
-def test_child_of_saved_model_never_imports_tfgen(results):
-    assert any(row.format == "saved_model" for row in results)
 
 
 def test_child_of_tflite_imports_neither_tfgen_nor_tensorflow(
@@ -229,7 +416,7 @@ def test_child_of_tflite_imports_neither_tfgen_nor_tensorflow(
 ):
     for name in ("tfgen", "tensorflow", "keras"):
         _plant(tmp_path, monkeypatch, f"{name}.py", "raise RuntimeError('imported')")
-    assert export.check(tflite_copy.parent)
+    assert export.check(tflite_copy.parent, require_report=False)
 
 
 _FAKE = "ai_edge_litert.py"  # takes the place of the runtime in the child

@@ -155,13 +155,13 @@ def test_check_holds_a_quantised_file_to_its_floor(written, tmp_path):
     for part in ("tflite", "golden.npz"):
         source = written["int8"][0].parent / f"int8.{part}"
         (tmp_path / source.name).write_bytes(source.read_bytes())
-    (row,) = export.check(tmp_path)
+    (row,) = export.check(tmp_path, require_report=False)
     assert (row.quantization, row.floor_db, row.tolerance) == ("int8", 30.0, None)
     record = golden.read(tmp_path / "int8.tflite")
     record["translate"].outputs["images"] += np.float32(0.1)  # 20 dB
     golden.write(tmp_path / "int8.golden.npz", record, "int8")
     with pytest.raises(export.CheckError, match=r"PSNR (19|20)\.\d dB, at least 30 dB"):
-        export.check(tmp_path)
+        export.check(tmp_path, require_report=False)
 
 
 # ---- Mistakes ------------------------------------------------------------------------

@@ -1,4 +1,3 @@
-import hashlib
 import html.parser
 import json
 import pathlib
@@ -11,7 +10,6 @@ from PIL import Image
 
 import export
 from export.report import report
-from export.verify import golden
 
 IMAGES = {"dtype": "float32", "shape": [None, 8, 8, 1], "range": "[0, 1]"}
 LATENTS = {"dtype": "float32", "shape": [None, 4]}
@@ -179,81 +177,6 @@ def test_import_is_light(pytestconfig):
         "assert not {'tensorflow', 'keras', 'tfgen', 'PIL'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=pytestconfig.rootpath, check=True)
-
-
-# ---- hashes --------------------------------------------------------------------------
-
-
-def _hashed(directory, *paths):
-    files = [
-        make_file(path, sha256=report.hash_files(directory, path)) for path in paths
-    ]
-    return make_report(make_export(files=files))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A folder with `model/1/` and `edge/model.tflite`, and its report."""
-    rng = np.random.default_rng(0)
-    for path, size in {
-        "model/1/saved_model.pb": 100,
-        "model/1/variables/variables.data-00000-of-00001": 3 * 2**20 + 1,
-        "model/1/assets.extra/golden.npz": 0,
-        "edge/model.tflite": 2**20,
-        "edge/model.golden.npz": 10,
-        "edge/other.tflite": 10,
-    }.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_bytes(rng.bytes(size))
-    return tmp_path, _hashed(tmp_path, "model/1", "edge/model.tflite")
-
-
-def test_hashes_are_those_of_every_file(folder):
-    directory, hashed = folder
-    model, edge = [file["sha256"] for file in hashed["exports"][0]["files"]]
-    on_disk = {p for p in (directory / "model/1").rglob("*") if p.is_file()}
-    assert {directory / path for path in model} == on_disk
-    assert golden.path_of(directory / "model/1") in on_disk
-    assert sorted(edge) == ["edge/model.golden.npz", "edge/model.tflite"]
-    for path, digest in (model | edge).items():
-        assert digest == hashlib.sha256((directory / path).read_bytes()).hexdigest()
-
-
-def test_files_of_other_kinds_are_hashed(tmp_path):
-    (tmp_path / "edge").mkdir()
-    (tmp_path / "edge" / "a.onnx").write_bytes(b"abc")
-    (digest,) = report.hash_files(tmp_path, "edge/a.onnx").values()
-    assert digest.startswith("ba7816bf8f01cfea414140de5dae2223b00361a396177a9c")
-    with pytest.raises(export.ExportError, match="does not exist"):
-        report.hash_files(tmp_path, "edge/b.onnx")
-
-
-def test_untouched_files_are_verified(folder):
-    assert report.verify_hashes(*folder) == []
-
-
-def test_every_change_is_one_line(folder):
-    directory, hashed = folder
-    edge = directory / "edge"
-    data = bytearray((edge / "model.tflite").read_bytes())
-    data[-1] ^= 1
-    (edge / "model.tflite").write_bytes(data)
-    (edge / "model.golden.npz").unlink()
-    (directory / "model/1/variables/extra").write_text("")
-    (directory / "model/1/saved_model.pb").unlink()
-    assert report.verify_hashes(directory, hashed) == [
-        "model/1/saved_model.pb: is missing",
-        "model/1/variables/extra: is new since the export",
-        "edge/model.golden.npz: is missing",
-        "edge/model.tflite: has changed since it was exported",
-    ]
-
-
-def test_a_file_that_is_gone_is_missing_with_all_its_parts(folder):
-    directory, hashed = folder
-    (directory / "edge/model.tflite").unlink()
-    lines = report.verify_hashes(directory, hashed)
-    assert "edge/model.tflite: is missing" in lines
 
 
 # ---- the table -----------------------------------------------------------------------

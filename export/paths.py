@@ -1,0 +1,58 @@
+"""Paths that records name, and the files of a folder whose parts may be links."""
+
+import os
+import pathlib
+from collections.abc import Iterator
+
+from export._staging import PREFIX
+from export.errors import ExportError
+
+
+def require_inside(path: str) -> str:
+    """Returns a record's path as it is: relative, with slashes, inside the folder.
+
+    Links are not looked at: model hubs keep files as links to a store elsewhere.
+
+    Raises:
+        ExportError: The path is absolute or empty, or leaves the folder.
+    """
+    pure = pathlib.PurePosixPath(path)
+    backslash_or_drive = pathlib.PureWindowsPath(path)
+    if (
+        not pure.parts
+        or "\0" in path
+        or ".." in {*pure.parts, *backslash_or_drive.parts}
+        or pure.is_absolute()
+        or backslash_or_drive.anchor
+    ):
+        raise ExportError(f"a record names {path!r}, which is outside of the folder")
+    return path
+
+
+def walk(directory: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields every file below a folder, sorted; links to folders are followed.
+
+    A link that leads back to a folder above it is left out, and so is what a killed
+    export left.
+
+    Raises:
+        ExportError: A folder cannot be read, or `directory` is not one.
+    """
+    yield from _walk(directory, ())
+
+
+def _walk(directory: pathlib.Path, above: tuple[str, ...]) -> Iterator[pathlib.Path]:
+    real = os.path.realpath(directory)
+    if real in above:
+        return
+    try:
+        paths = sorted(directory.iterdir())
+    except OSError as error:
+        raise ExportError(f"{directory}: {error.strerror or error}") from error
+    for path in paths:
+        if path.name.startswith(PREFIX):
+            continue
+        if path.is_dir():
+            yield from _walk(path, (*above, real))
+        else:
+            yield path
