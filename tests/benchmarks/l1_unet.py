@@ -34,8 +34,8 @@ def train_l1(config):
     keras.utils.set_random_seed(config.seed)
     network = networks.build_unet_generator(
         (config.image_size, config.image_size, config.channels),
-        config.channels,
-        values["filters"],
+        output_channels=config.channels,
+        filters=values["filters"],
         dropout=values["dropout"],
         initial_stddev=values["initial_stddev"],
     )

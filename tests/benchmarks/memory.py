@@ -85,15 +85,15 @@ def build_model(name):
     if name == "dcgan_64":
         shape = (64, 64, 3)
         model = tfgen.GAN(
-            networks.build_dcgan_generator(64, shape, 32),
-            networks.build_dcgan_discriminator(shape, 32),
+            networks.build_dcgan_generator(64, shape, filters=32),
+            networks.build_dcgan_discriminator(shape, filters=32),
             seed=0,
         )
         model.compile(*(keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2)))
         return model
     shape = (SIZE, SIZE, 3)
-    encoder = networks.build_conv_encoder(shape, 2 * 16, (16, 32))
-    decoder = networks.build_conv_decoder(16, shape, (32, 16))
+    encoder = networks.build_conv_encoder(shape, 2 * 16, filters=(16, 32))
+    decoder = networks.build_conv_decoder(16, shape, filters=(32, 16))
     model = tfgen.VAE(encoder, decoder, seed=0)
     model.compile(keras.optimizers.Adam(1e-3))
     return model

@@ -82,8 +82,8 @@ def build_networks(name):
     if name == "mlp_vae":
         size = MLP_LATENT_DIM
         return (
-            networks.build_mlp_encoder(shape, 2 * size, HIDDEN_UNITS),
-            networks.build_mlp_decoder(size, shape, HIDDEN_UNITS),
+            networks.build_mlp_encoder(shape, 2 * size, hidden_units=HIDDEN_UNITS),
+            networks.build_mlp_decoder(size, shape, hidden_units=HIDDEN_UNITS),
         )
     if name == "conv_vae":
         size = CONV_LATENT_DIM
@@ -94,8 +94,10 @@ def build_networks(name):
     if work.kind in ("gan", "wgan_gp"):
         filters = 64 if work.size == 64 else 32
         return (
-            networks.build_dcgan_generator(GAN_LATENT_DIM, shape, filters),
-            networks.build_dcgan_discriminator(shape, filters, normalization=None),
+            networks.build_dcgan_generator(GAN_LATENT_DIM, shape, filters=filters),
+            networks.build_dcgan_discriminator(
+                shape, filters=filters, normalization=None
+            ),
         )
     build_discriminator = networks.build_patchgan_discriminator
     if work.kind == "pix2pix":

@@ -251,8 +251,8 @@ def reconstruction_loss(start_epoch, seed, digits):
     rows = np.sort(np.concatenate([np.flatnonzero(labels != 0), zeros[:40]]))
     keras.utils.set_random_seed(seed)
     model = tfgen.VAE(
-        build_mlp_encoder((28, 28, 1), 2 * 8, (256,)),
-        build_mlp_decoder(8, (28, 28, 1), (256,)),
+        build_mlp_encoder((28, 28, 1), 2 * 8, hidden_units=(256,)),
+        build_mlp_decoder(8, (28, 28, 1), hidden_units=(256,)),
         seed=seed,
     )
     model.compile(keras.optimizers.Adam(2e-3), steps_per_execution=16)

@@ -204,8 +204,12 @@ def test_wrong_posterior_is_made_up_for_by_samples():
 def test_conditional_vae_is_measured_with_its_labels():
     shape, latent_dim = (2, 3, 1), 2
     model = tfgen.VAE(
-        tfgen.networks.build_mlp_encoder(shape, 2 * latent_dim, (), num_classes=3),
-        tfgen.networks.build_mlp_decoder(latent_dim, shape, (), num_classes=3),
+        tfgen.networks.build_mlp_encoder(
+            shape, 2 * latent_dim, hidden_units=(), num_classes=3
+        ),
+        tfgen.networks.build_mlp_decoder(
+            latent_dim, shape, hidden_units=(), num_classes=3
+        ),
         num_classes=3,
         seed=0,
     )

@@ -32,8 +32,10 @@ def as_images(rows):
 
 def networks():
     """Encoder and decoder of one dense layer each."""
-    encoder = tfgen.networks.build_mlp_encoder(IMAGE_SHAPE, 2 * LATENT_DIM, ())
-    decoder = tfgen.networks.build_mlp_decoder(LATENT_DIM, IMAGE_SHAPE, ())
+    encoder = tfgen.networks.build_mlp_encoder(
+        IMAGE_SHAPE, 2 * LATENT_DIM, hidden_units=()
+    )
+    decoder = tfgen.networks.build_mlp_decoder(LATENT_DIM, IMAGE_SHAPE, hidden_units=())
     return encoder, decoder
 
 

@@ -24,8 +24,8 @@ IMAGES = RNG.uniform(size=(5, *SHAPE)).astype("float32")
 
 def make_autoencoder(**kwargs):
     return tfgen.Autoencoder(
-        build_mlp_encoder(SHAPE, LATENT_DIM, (8,)),
-        build_mlp_decoder(LATENT_DIM, SHAPE, (8,)),
+        build_mlp_encoder(SHAPE, LATENT_DIM, hidden_units=(8,)),
+        build_mlp_decoder(LATENT_DIM, SHAPE, hidden_units=(8,)),
         seed=0,
         **kwargs,
     )
@@ -97,8 +97,8 @@ def test_linear_autoencoder_is_principal_component_analysis():
     rows = linear_gaussian.data()
     images = linear_gaussian.as_images(rows)
     model = tfgen.Autoencoder(
-        build_mlp_encoder(SHAPE, LATENT_DIM, ()),
-        build_mlp_decoder(LATENT_DIM, SHAPE, ()),
+        build_mlp_encoder(SHAPE, LATENT_DIM, hidden_units=()),
+        build_mlp_decoder(LATENT_DIM, SHAPE, hidden_units=()),
     )
     steps = 1500
     decay = keras.optimizers.schedules.CosineDecay(0.03, steps)
@@ -122,11 +122,13 @@ def test_wrong_arguments(kwargs, message):
 
 
 def test_wrong_networks():
-    encoder = build_mlp_encoder(SHAPE, LATENT_DIM, ())
+    encoder = build_mlp_encoder(SHAPE, LATENT_DIM, hidden_units=())
     with pytest.raises(ValueError, match=r"latents of the size.*: 2 and 3"):
-        tfgen.Autoencoder(encoder, build_mlp_decoder(3, SHAPE, ()))
+        tfgen.Autoencoder(encoder, build_mlp_decoder(3, SHAPE, hidden_units=()))
     with pytest.raises(ValueError, match=r"shaped like.*\(3, 2, 1\) and \(2, 3, 1\)"):
-        tfgen.Autoencoder(encoder, build_mlp_decoder(LATENT_DIM, (3, 2, 1), ()))
+        tfgen.Autoencoder(
+            encoder, build_mlp_decoder(LATENT_DIM, (3, 2, 1), hidden_units=())
+        )
 
 
 # ---- Why an autoencoder does not sample and a VAE does -------------------------------
@@ -147,8 +149,8 @@ def trained(is_vae):
     """The same networks, images, steps and pixel loss (cross-entropy) for both."""
     keras.utils.set_random_seed(0)
     num_params = 2 * DIGIT_LATENT_DIM if is_vae else DIGIT_LATENT_DIM
-    encoder = build_mlp_encoder(DIGIT_SHAPE, num_params, (256,))
-    decoder = build_mlp_decoder(DIGIT_LATENT_DIM, DIGIT_SHAPE, (256,))
+    encoder = build_mlp_encoder(DIGIT_SHAPE, num_params, hidden_units=(256,))
+    decoder = build_mlp_decoder(DIGIT_LATENT_DIM, DIGIT_SHAPE, hidden_units=(256,))
     if is_vae:
         model = tfgen.VAE(encoder, decoder, seed=0)
     else:

@@ -23,8 +23,8 @@ SHAPE, LATENT_DIM = small.IMAGE_SHAPE, small.LATENT_DIM
 def make_vae(encoder=None, seed=0):
     small.seeded()
     model = tfgen.VAE(
-        encoder or build_mlp_encoder(SHAPE, 2 * LATENT_DIM, (16,)),
-        build_mlp_decoder(LATENT_DIM, SHAPE, (16,)),
+        encoder or build_mlp_encoder(SHAPE, 2 * LATENT_DIM, hidden_units=(16,)),
+        build_mlp_decoder(LATENT_DIM, SHAPE, hidden_units=(16,)),
         seed=seed,
     )
     model.compile(keras.optimizers.Adam(1e-2))
@@ -167,7 +167,7 @@ def test_choice_lists_the_choices():
 
 def test_random_states_are_the_seed_generators():
     dropout = keras.layers.Dropout(0.5)
-    encoder = build_mlp_encoder(SHAPE, 2 * LATENT_DIM, ())
+    encoder = build_mlp_encoder(SHAPE, 2 * LATENT_DIM, hidden_units=())
     model = make_vae(keras.Model(encoder.inputs, dropout(encoder.outputs[0])))
     found = {id(state) for state in model.random_states}
     generators = (model.seed_generator, dropout.seed_generator)

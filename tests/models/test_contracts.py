@@ -22,8 +22,8 @@ def make_autoencoder(**kwargs):
     def make():
         small.seeded()
         model = tfgen.Autoencoder(
-            build_mlp_encoder(small.IMAGE_SHAPE, small.LATENT_DIM, (16,)),
-            build_mlp_decoder(small.LATENT_DIM, small.IMAGE_SHAPE, (16,)),
+            build_mlp_encoder(small.IMAGE_SHAPE, small.LATENT_DIM, hidden_units=(16,)),
+            build_mlp_decoder(small.LATENT_DIM, small.IMAGE_SHAPE, hidden_units=(16,)),
             seed=0,
             **kwargs,
         )
@@ -39,8 +39,12 @@ def make_vae(conv=False, dropout=False, **kwargs):
         num_classes = kwargs.get("num_classes")
         shape, latent_dim = small.IMAGE_SHAPE, small.LATENT_DIM
         if conv:
-            encoder = build_conv_encoder(shape, 2 * latent_dim, (4, 8), num_classes)
-            decoder = build_conv_decoder(latent_dim, shape, (8, 4), num_classes)
+            encoder = build_conv_encoder(
+                shape, 2 * latent_dim, filters=(4, 8), num_classes=num_classes
+            )
+            decoder = build_conv_decoder(
+                latent_dim, shape, filters=(8, 4), num_classes=num_classes
+            )
         else:
             build = {"hidden_units": (16,), "num_classes": num_classes}
             encoder = build_mlp_encoder(shape, 2 * latent_dim, **build)

@@ -392,9 +392,9 @@ def trained_translator(normalization):
     small.seeded()
     model = tfgen.Pix2Pix(
         tfgen.networks.build_unet_generator(
-            (8, 8, 1), 1, filters=8, normalization=normalization
+            (8, 8, 1), output_channels=1, filters=8, normalization=normalization
         ),
-        tfgen.networks.build_patchgan_discriminator((8, 8, 2), 4, 1),
+        tfgen.networks.build_patchgan_discriminator((8, 8, 2), filters=4, num_layers=1),
         seed=0,
     )
     adams = (keras.optimizers.Adam(2e-3, beta_1=0.5) for _ in range(2))

@@ -23,8 +23,8 @@ def images_of(shape, count=3):
     ],
 )
 def test_shapes_and_filters(shape, filters):
-    encoder = build_conv_encoder(shape, 6, filters)
-    decoder = build_conv_decoder(3, shape, filters[::-1])
+    encoder = build_conv_encoder(shape, 6, filters=filters)
+    decoder = build_conv_decoder(3, shape, filters=filters[::-1])
     assert encoder(images_of(shape)).shape == (3, 6)
     assert decoder(np.zeros((2, 3), "float32")).shape == (2, *shape)
     conv = [la for la in encoder.layers if type(la) is keras.layers.Conv2D]
@@ -47,14 +47,14 @@ def test_strides_that_do_not_divide_are_explained(shape, filters):
         rf"image_shape=\({height}, {width}, 1\).*fewer `filters`"
     )
     with pytest.raises(ValueError, match=message):
-        build_conv_encoder(shape, 6, filters)
+        build_conv_encoder(shape, 6, filters=filters)
     with pytest.raises(ValueError, match=message):
-        build_conv_decoder(6, shape, filters)
+        build_conv_decoder(6, shape, filters=filters)
 
 
 def test_no_filters_are_refused():
     with pytest.raises(ValueError, match="0 stage"):
-        build_conv_decoder(6, (8, 8, 1), ())
+        build_conv_decoder(6, (8, 8, 1), filters=())
 
 
 def test_outputs_are_not_squashed():
@@ -69,8 +69,8 @@ def test_outputs_are_not_squashed():
 
 
 def test_labels_are_one_hot_inputs():
-    encoder = build_conv_encoder((8, 8, 1), 6, (4,), num_classes=3)
-    decoder = build_conv_decoder(2, (8, 8, 1), (4,), num_classes=3)
+    encoder = build_conv_encoder((8, 8, 1), 6, filters=(4,), num_classes=3)
+    decoder = build_conv_decoder(2, (8, 8, 1), filters=(4,), num_classes=3)
     inputs = (np.repeat(images_of((8, 8, 1), 1), 3, 0), np.ones((3, 2), "float32"))
     for network, features in zip((encoder, decoder), inputs, strict=True):
         assert network.inputs[1].dtype == "int32"
@@ -83,8 +83,14 @@ def test_labels_are_one_hot_inputs():
 @pytest.mark.parametrize("num_classes", [None, 3])
 def test_config_round_trip(num_classes):
     for network, inputs in (
-        (build_conv_encoder((8, 8, 1), 6, (4,), num_classes), images_of((8, 8, 1))),
-        (build_conv_decoder(2, (8, 8, 1), (4,), num_classes), np.ones((3, 2))),
+        (
+            build_conv_encoder((8, 8, 1), 6, filters=(4,), num_classes=num_classes),
+            images_of((8, 8, 1)),
+        ),
+        (
+            build_conv_decoder(2, (8, 8, 1), filters=(4,), num_classes=num_classes),
+            np.ones((3, 2)),
+        ),
     ):
         clone = keras.Model.from_config(network.get_config())
         clone.set_weights(network.get_weights())

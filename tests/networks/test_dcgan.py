@@ -60,7 +60,7 @@ def test_images_fill_the_range_and_never_leave_it():
 
 
 def test_logits_are_not_squashed():
-    discriminator = build_dcgan_discriminator((8, 8, 1), 4, None)
+    discriminator = build_dcgan_discriminator((8, 8, 1), filters=4, normalization=None)
     logits = discriminator(1000 * images_of((8, 8, 1), 32)).numpy()
     assert logits.min() < -2.0
     assert logits.max() > 2.0
@@ -76,7 +76,9 @@ def test_logits_are_not_squashed():
     ],
 )
 def test_normalization(normalization, kind, count):
-    network = build_dcgan_discriminator((32, 32, 1), 4, normalization)
+    network = build_dcgan_discriminator(
+        (32, 32, 1), filters=4, normalization=normalization
+    )
     kinds = (
         keras.layers.BatchNormalization,
         keras.layers.LayerNormalization,
@@ -89,7 +91,9 @@ def test_normalization(normalization, kind, count):
 
 @pytest.mark.parametrize("normalization", ["layer", "spectral", None])
 def test_images_do_not_mix_without_batch_normalisation(normalization):
-    network = build_dcgan_discriminator((8, 8, 1), 4, normalization)
+    network = build_dcgan_discriminator(
+        (8, 8, 1), filters=4, normalization=normalization
+    )
     images = images_of((8, 8, 1), 4)
     images[2:] *= 5.0
     network(images, training=True)  # settles the spectral vectors' kernels
@@ -98,7 +102,7 @@ def test_images_do_not_mix_without_batch_normalisation(normalization):
 
 
 def test_layer_normalisation_is_of_whole_images():
-    network = build_dcgan_discriminator((16, 16, 1), 4, "layer")
+    network = build_dcgan_discriminator((16, 16, 1), filters=4, normalization="layer")
     (normalised,) = layers_of(network, keras.layers.LayerNormalization)
     features = keras.Model(network.inputs, normalised.output)(images_of((16, 16, 1)))
     np.testing.assert_allclose(np.mean(features, axis=(1, 2, 3)), 0.0, atol=1e-5)
@@ -124,8 +128,10 @@ def test_other_sizes_are_refused(shape):
 @pytest.mark.parametrize("normalization", ["batch", "spectral"])
 def test_labels_change_images_and_logits(normalization):
     shape = (8, 8, 2)
-    generator = build_dcgan_generator(LATENT_DIM, shape, 4, num_classes=3)
-    discriminator = build_dcgan_discriminator(shape, 4, normalization, num_classes=3)
+    generator = build_dcgan_generator(LATENT_DIM, shape, filters=4, num_classes=3)
+    discriminator = build_dcgan_discriminator(
+        shape, filters=4, normalization=normalization, num_classes=3
+    )
     labels = np.array([0, 1, 2], "int32")
     images = generator([np.repeat(latents_of(1), 3, 0), labels]).numpy()
     logits = discriminator([np.repeat(images_of(shape, 1), 3, 0), labels]).numpy()
@@ -136,7 +142,9 @@ def test_labels_change_images_and_logits(normalization):
 
 def test_projection_is_the_inner_product_with_the_class_s_vector():
     """Miyato & Koyama, eq. 3: `psi(features) + <v_y, features>`."""
-    network = build_dcgan_discriminator((8, 8, 1), 4, None, num_classes=3)
+    network = build_dcgan_discriminator(
+        (8, 8, 1), filters=4, normalization=None, num_classes=3
+    )
     (flat,) = layers_of(network, keras.layers.Flatten)
     both = layers_of(network, keras.layers.Dense)
     dense, embedding = sorted(both, key=lambda layer: layer.units)  # 1 and many
@@ -151,7 +159,9 @@ def test_projection_is_the_inner_product_with_the_class_s_vector():
 @pytest.mark.parametrize("num_classes", [None, 3])
 @pytest.mark.parametrize("normalization", ["batch", "layer", "spectral", None])
 def test_config_round_trip(normalization, num_classes):
-    network = build_dcgan_discriminator((8, 8, 1), 4, normalization, num_classes)
+    network = build_dcgan_discriminator(
+        (8, 8, 1), filters=4, normalization=normalization, num_classes=num_classes
+    )
     clone = keras.Model.from_config(network.get_config())
     clone.set_weights(network.get_weights())
     inputs = images_of((8, 8, 1))

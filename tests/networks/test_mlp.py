@@ -15,8 +15,8 @@ def images_of(shape, count=3):
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (5, 7, 3), (1, 1, 1), (28, 28, 1)])
 def test_shapes(shape):
-    encoder = build_mlp_encoder(shape, 6, (4,))
-    decoder = build_mlp_decoder(3, shape, (4,))
+    encoder = build_mlp_encoder(shape, 6, hidden_units=(4,))
+    decoder = build_mlp_decoder(3, shape, hidden_units=(4,))
     assert encoder.input_shape == (None, *shape)
     assert encoder(images_of(shape)).shape == (3, 6)
     assert decoder.input_shape == (None, 3)
@@ -34,12 +34,12 @@ def test_hidden_units_and_activation(build):
 
 
 def test_without_hidden_units_it_is_affine():
-    encoder = build_mlp_encoder((2, 3, 1), 4, ())
+    encoder = build_mlp_encoder((2, 3, 1), 4, hidden_units=())
     kernel, bias = encoder.get_weights()
     images = images_of((2, 3, 1))
     expected = images.reshape(3, 6) @ kernel + bias
     np.testing.assert_allclose(encoder(images), expected, rtol=1e-5, atol=1e-6)
-    decoder = build_mlp_decoder(4, (2, 3, 1), ())
+    decoder = build_mlp_decoder(4, (2, 3, 1), hidden_units=())
     kernel, bias = decoder.get_weights()
     latents = RNG.normal(size=(3, 4)).astype("float32")
     expected = (latents @ kernel + bias).reshape(3, 2, 3, 1)
@@ -47,8 +47,8 @@ def test_without_hidden_units_it_is_affine():
 
 
 def test_outputs_are_not_squashed():
-    encoder = build_mlp_encoder((4, 4, 1), 6, (8,))
-    decoder = build_mlp_decoder(3, (4, 4, 1), (8,))
+    encoder = build_mlp_encoder((4, 4, 1), 6, hidden_units=(8,))
+    decoder = build_mlp_decoder(3, (4, 4, 1), hidden_units=(8,))
     for outputs in (
         encoder(100 * images_of((4, 4, 1))).numpy(),
         decoder(100 * RNG.normal(size=(8, 3)).astype("float32")).numpy(),
@@ -76,10 +76,25 @@ def test_labels_are_one_hot_inputs(hidden_units):
 def test_config_round_trip(num_classes):
     for network, inputs in (
         (
-            build_mlp_encoder((4, 4, 1), 6, (8,), "elu", num_classes),
+            build_mlp_encoder(
+                (4, 4, 1),
+                6,
+                hidden_units=(8,),
+                activation="elu",
+                num_classes=num_classes,
+            ),
             images_of((4, 4, 1)),
         ),
-        (build_mlp_decoder(2, (4, 4, 1), (8,), "elu", num_classes), np.ones((3, 2))),
+        (
+            build_mlp_decoder(
+                2,
+                (4, 4, 1),
+                hidden_units=(8,),
+                activation="elu",
+                num_classes=num_classes,
+            ),
+            np.ones((3, 2)),
+        ),
     ):
         clone = keras.Model.from_config(network.get_config())
         clone.set_weights(network.get_weights())

@@ -37,15 +37,15 @@ def layers_of(network, kind):
     ],
 )
 def test_logits(size, num_layers, logits):
-    network = build_patchgan_discriminator((*size, 2), 2, num_layers)
+    network = build_patchgan_discriminator((*size, 2), filters=2, num_layers=num_layers)
     assert network.output_shape == (None, *logits, 1)
     assert [i.name for i in network.inputs] == ["images"]
 
 
 def test_open_sizes_give_what_fixed_sizes_give():
-    network = build_patchgan_discriminator((None, None, 2), 2, 2)
+    network = build_patchgan_discriminator((None, None, 2), filters=2, num_layers=2)
     for shape in ((32, 32, 2), (37, 50, 2)):
-        fixed = build_patchgan_discriminator(shape, 2, 2)
+        fixed = build_patchgan_discriminator(shape, filters=2, num_layers=2)
         fixed.set_weights(network.get_weights())
         images = images_of(shape)
         np.testing.assert_allclose(network(images), fixed(images), atol=1e-6)
@@ -61,7 +61,9 @@ def test_open_sizes_give_what_fixed_sizes_give():
     ],
 )
 def test_stages(num_layers, widths):
-    network = build_patchgan_discriminator((128, 128, 3), 2, num_layers)
+    network = build_patchgan_discriminator(
+        (128, 128, 3), filters=2, num_layers=num_layers
+    )
     stages = layers_of(network, keras.layers.Conv2D)
     assert [layer.filters for layer in stages] == widths
     strides = [layer.strides[0] for layer in stages]
@@ -82,7 +84,11 @@ def test_receptive_field(num_layers):
     """Which pixels move a logit in the middle: a square of just that size."""
     size = 512
     network = build_patchgan_discriminator(
-        (size, size, 1), 2, num_layers, None, initial_stddev=0.5
+        (size, size, 1),
+        filters=2,
+        num_layers=num_layers,
+        normalization=None,
+        initial_stddev=0.5,
     )
     images = tf.constant(images_of((size, size, 1), 1))
     with tf.GradientTape() as tape:
@@ -130,7 +136,9 @@ def test_weights_are_as_many_as_in_the_reference(channels, num_layers, reference
     ],
 )
 def test_normalization(normalization, kind, count):
-    network = build_patchgan_discriminator((32, 32, 3), 2, 3, normalization)
+    network = build_patchgan_discriminator(
+        (32, 32, 3), filters=2, num_layers=3, normalization=normalization
+    )
     assert len(layers_of(network, kind)) == count
     biases = [w.name for w in network.weights].count("bias")
     assert biases == (5 if normalization is None else 2)
@@ -138,7 +146,9 @@ def test_normalization(normalization, kind, count):
 
 @pytest.mark.parametrize("stddev", [0.02, 0.5])
 def test_initial_weights(stddev):
-    network = build_patchgan_discriminator((64, 64, 3), 16, initial_stddev=stddev)
+    network = build_patchgan_discriminator(
+        (64, 64, 3), filters=16, initial_stddev=stddev
+    )
     kernels = [w.numpy() for w in network.weights if w.name == "kernel"]
     assert len(kernels) == 5
     for kernel in kernels:
@@ -149,14 +159,16 @@ def test_initial_weights(stddev):
 
 
 def test_logits_are_not_squashed():
-    network = build_patchgan_discriminator((32, 32, 1), 4, initial_stddev=0.5)
+    network = build_patchgan_discriminator((32, 32, 1), filters=4, initial_stddev=0.5)
     logits = network(images_of((32, 32, 1), 8)).numpy()
     assert logits.min() < -2.0
     assert logits.max() > 2.0
 
 
 def test_pixels_are_judged_alone_without_layers():
-    network = build_patchgan_discriminator((8, 8, 3), 4, 0, None)
+    network = build_patchgan_discriminator(
+        (8, 8, 3), filters=4, num_layers=0, normalization=None
+    )
     images = images_of((8, 8, 3))
     changed = images.copy()
     changed[0, 3, 5] += 1.0
@@ -166,7 +178,9 @@ def test_pixels_are_judged_alone_without_layers():
 
 @pytest.mark.parametrize("num_layers", [0, 3])
 def test_saving(num_layers, tmp_path):
-    network = build_patchgan_discriminator((33, 32, 3), 2, num_layers)
+    network = build_patchgan_discriminator(
+        (33, 32, 3), filters=2, num_layers=num_layers
+    )
     network.save(tmp_path / "network.keras")
     loaded = keras.saving.load_model(tmp_path / "network.keras", safe_mode=True)
     images = images_of((33, 32, 3))
@@ -181,7 +195,7 @@ def test_too_small_images_are_refused(size, num_layers):
     )
     with pytest.raises(ValueError, match=message):
         build_patchgan_discriminator((128, size, 3), num_layers=num_layers)
-    build_patchgan_discriminator((128, size + 1, 3), 2, num_layers)
+    build_patchgan_discriminator((128, size + 1, 3), filters=2, num_layers=num_layers)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,11 @@ def layers_of(network, kind):
 )
 def test_grids(shape, num_blocks, output_channels, padding):
     network = build_resnet_generator(
-        shape, 2, num_blocks, output_channels, padding=padding
+        shape,
+        filters=2,
+        num_blocks=num_blocks,
+        output_channels=output_channels,
+        padding=padding,
     )
     channels = output_channels or shape[-1]
     assert network(images_of(shape)).shape == (2, *shape[:2], channels)
@@ -78,7 +82,9 @@ def test_weights_are_as_many_as_in_the_reference(num_blocks, reference):
 
 def test_blocks_are_residual():
     """With its second normalisation at 0, a block passes on what it was given."""
-    network = build_resnet_generator((16, 16, 3), 4, 1, initial_stddev=0.2)
+    network = build_resnet_generator(
+        (16, 16, 3), filters=4, num_blocks=1, initial_stddev=0.2
+    )
     total = layers_of(network, keras.layers.Add)[0]
     inner = keras.Model(network.inputs[0], [*total.input, total.output])
     images = images_of((16, 16, 3))
@@ -95,7 +101,15 @@ def test_padding_differs_at_the_edges_alone():
     """Reflected and zero-padded, with equal weights and without normalisation."""
     size = 64
     networks = [
-        build_resnet_generator((size, size, 1), 4, 1, None, None, padding, 0.2)
+        build_resnet_generator(
+            (size, size, 1),
+            filters=4,
+            num_blocks=1,
+            output_channels=None,
+            normalization=None,
+            padding=padding,
+            initial_stddev=0.2,
+        )
         for padding in ("reflect", "zero")
     ]
     networks[1].set_weights(networks[0].get_weights())
@@ -108,13 +122,13 @@ def test_padding_differs_at_the_edges_alone():
 
 
 def test_open_sizes_give_what_fixed_sizes_give():
-    network = build_resnet_generator((None, None, 3), 2, 1)
+    network = build_resnet_generator((None, None, 3), filters=2, num_blocks=1)
     assert network.output_shape == (None, None, None, 3)
     traced = tf.function(
         network, input_signature=[tf.TensorSpec((None, None, None, 3))]
     )
     for shape in ((16, 16, 3), (8, 20, 3)):
-        fixed = build_resnet_generator(shape, 2, 1)
+        fixed = build_resnet_generator(shape, filters=2, num_blocks=1)
         fixed.set_weights(network.get_weights())
         images = images_of(shape)
         expected = fixed(images)
@@ -127,17 +141,27 @@ def test_open_sizes_give_what_fixed_sizes_give():
     [("instance", InstanceNormalization), ("batch", keras.layers.BatchNormalization)],
 )
 def test_no_bias_before_an_affine_normalization(normalization, kind):
-    network = build_resnet_generator((16, 16, 3), 2, 2, None, normalization)
+    network = build_resnet_generator(
+        (16, 16, 3),
+        filters=2,
+        num_blocks=2,
+        output_channels=None,
+        normalization=normalization,
+    )
     assert len(layers_of(network, kind)) == 9
     assert [w.name for w in network.weights].count("bias") == 1
-    plain = build_resnet_generator((16, 16, 3), 2, 2, normalization=None)
+    plain = build_resnet_generator(
+        (16, 16, 3), filters=2, num_blocks=2, normalization=None
+    )
     assert [w.name for w in plain.weights].count("bias") == 10
     assert len(plain.weights) == 20
 
 
 @pytest.mark.parametrize("stddev", [0.02, 0.5])
 def test_initial_weights(stddev):
-    network = build_resnet_generator((16, 16, 3), 8, 2, initial_stddev=stddev)
+    network = build_resnet_generator(
+        (16, 16, 3), filters=8, num_blocks=2, initial_stddev=stddev
+    )
     kernels = [w.numpy() for w in network.weights if w.name == "kernel"]
     assert len(kernels) == 10
     for kernel in kernels:
@@ -148,7 +172,9 @@ def test_initial_weights(stddev):
 
 
 def test_images_fill_the_range_and_never_leave_it():
-    network = build_resnet_generator((16, 16, 3), 4, 1, initial_stddev=1.0)
+    network = build_resnet_generator(
+        (16, 16, 3), filters=4, num_blocks=1, initial_stddev=1.0
+    )
     images = network(images_of((16, 16, 3))).numpy()
     assert -1.0 <= images.min() < -0.9
     assert 0.9 < images.max() <= 1.0
@@ -157,7 +183,7 @@ def test_images_fill_the_range_and_never_leave_it():
 @pytest.mark.large
 def test_trains():
     """A few steps towards a target: every weight moves, the loss falls."""
-    network = build_resnet_generator((16, 16, 1), 4, 1)
+    network = build_resnet_generator((16, 16, 1), filters=4, num_blocks=1)
     network.compile(keras.optimizers.Adam(1e-2), "mae")
     images = images_of((16, 16, 1), 4)
     before = network.get_weights()
@@ -169,7 +195,7 @@ def test_trains():
 
 @pytest.mark.parametrize("shape", [(16, 16, 3), (None, None, 3)])
 def test_saving(shape, tmp_path):
-    network = build_resnet_generator(shape, 2, 1)
+    network = build_resnet_generator(shape, filters=2, num_blocks=1)
     network.save(tmp_path / "network.keras")
     loaded = keras.saving.load_model(tmp_path / "network.keras", safe_mode=True)
     images = images_of((16, 16, 3))
@@ -185,7 +211,7 @@ def test_other_sizes_are_refused(shape):
 
 
 def test_four_pixels_can_be_padded_with_zeros():
-    network = build_resnet_generator((4, 4, 3), 2, 1, padding="zero")
+    network = build_resnet_generator((4, 4, 3), filters=2, num_blocks=1, padding="zero")
     assert network(images_of((4, 4, 3))).shape == (2, 4, 4, 3)
 
 
@@ -202,7 +228,7 @@ def test_other_names_are_refused():
 )
 @pytest.mark.parametrize("padding", ["reflect", "zero"])
 def test_runs_on_the_edge_in_one_partition(padding, shape, tmp_path):
-    network = build_resnet_generator(shape, 4, 2, padding=padding)
+    network = build_resnet_generator(shape, filters=4, num_blocks=2, padding=padding)
     operations = check(
         lambda images: {"images": network(images)},
         tmp_path / "network.tflite",

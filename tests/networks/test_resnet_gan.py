@@ -40,11 +40,13 @@ def make_gan(resnet=True, num_classes=None, **kwargs):
     keras.utils.set_random_seed(0)
     classes = {"num_classes": num_classes}
     if resnet:
-        generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, 4, **classes)
-        discriminator = build_resnet_gan_discriminator(SHAPE, 4, **classes)
+        generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, filters=4, **classes)
+        discriminator = build_resnet_gan_discriminator(SHAPE, filters=4, **classes)
     else:
-        generator = build_dcgan_generator(LATENT_DIM, SHAPE, 4, **classes)
-        discriminator = build_dcgan_discriminator(SHAPE, 4, "spectral", **classes)
+        generator = build_dcgan_generator(LATENT_DIM, SHAPE, filters=4, **classes)
+        discriminator = build_dcgan_discriminator(
+            SHAPE, filters=4, normalization="spectral", **classes
+        )
     model = tfgen.GAN(generator, discriminator, loss="hinge", seed=0, **classes)
     model.compile(
         generator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.0),
@@ -105,14 +107,14 @@ def test_weights_are_as_many_as_in_the_paper():
 
 def test_every_pixel_counts():
     """No pixel is out of sight of the logit, and each latent moves the whole image."""
-    discriminator = build_resnet_gan_discriminator(SHAPE, 4)
+    discriminator = build_resnet_gan_discriminator(SHAPE, filters=4)
     images = tf.constant(images_of(count=8))
     with tf.GradientTape() as tape:
         tape.watch(images)
         logits = discriminator(images)
     seen = np.abs(tape.gradient(logits, images)).max(axis=0)
     assert seen.min() > 0
-    generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, 4)
+    generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, filters=4)
     latents = latents_of(1)
     base = generator(latents).numpy()
     for axis in range(LATENT_DIM):
@@ -135,7 +137,7 @@ def test_shortcut_s_convolution_commutes_with_resizing(kind):
 
 
 def test_images_fill_the_range_and_never_leave_it():
-    generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, 4)
+    generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, filters=4)
     images = generator(latents_of(16, scale=1000.0)).numpy()
     assert -1.0 <= images.min() < -0.9
     assert 0.9 < images.max() <= 1.0
@@ -160,7 +162,9 @@ def test_other_sizes_are_refused(shape):
     ],
 )
 def test_normalization(normalization, kind, count):
-    network = build_resnet_gan_discriminator(SHAPE, 4, normalization=normalization)
+    network = build_resnet_gan_discriminator(
+        SHAPE, filters=4, normalization=normalization
+    )
     kinds = (
         keras.layers.BatchNormalization,
         keras.layers.LayerNormalization,
@@ -172,8 +176,8 @@ def test_normalization(normalization, kind, count):
 
 
 def test_labels_change_images_and_logits():
-    generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, 4, num_classes=3)
-    discriminator = build_resnet_gan_discriminator(SHAPE, 4, num_classes=3)
+    generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, filters=4, num_classes=3)
+    discriminator = build_resnet_gan_discriminator(SHAPE, filters=4, num_classes=3)
     labels = np.array([0, 1, 2], "int32")
     images = generator([np.repeat(latents_of(1), 3, 0), labels]).numpy()
     logits = discriminator([np.repeat(images_of(count=1), 3, 0), labels]).numpy()

@@ -124,7 +124,9 @@ def test_noise_moves_images_and_nothing_else_does():
     [("instance", InstanceNormalization), ("batch", keras.layers.BatchNormalization)],
 )
 def test_no_bias_before_an_affine_normalization(normalization, kind):
-    network = build_unet_generator((32, 32, 3), 3, 2, normalization)
+    network = build_unet_generator(
+        (32, 32, 3), output_channels=3, filters=2, normalization=normalization
+    )
     assert len(layers_of(network, kind)) == 7
     for layer in network.layers:
         if isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose):
@@ -134,7 +136,9 @@ def test_no_bias_before_an_affine_normalization(normalization, kind):
 
 
 def test_without_normalization_all_have_a_bias():
-    network = build_unet_generator((32, 32, 3), 3, 2, None)
+    network = build_unet_generator(
+        (32, 32, 3), output_channels=3, filters=2, normalization=None
+    )
     assert len([w for w in network.weights if w.name == "bias"]) == 10
     assert len(network.weights) == 20
 
@@ -174,7 +178,7 @@ def test_every_pixel_sees_every_other():
 @pytest.mark.large
 def test_trains():
     """A few steps towards a target: every weight moves, the loss falls."""
-    network = build_unet_generator((32, 32, 1), 1, 4)
+    network = build_unet_generator((32, 32, 1), output_channels=1, filters=4)
     network.compile(keras.optimizers.Adam(1e-2), "mae")
     images = images_of((32, 32, 1), 4)
     before = network.get_weights()

@@ -33,8 +33,8 @@ def make_vae():
 
 def make_gan():
     model = tfgen.GAN(
-        tfgen.networks.build_dcgan_generator(4, (8, 8, 1), 4),
-        tfgen.networks.build_dcgan_discriminator((8, 8, 1), 4),
+        tfgen.networks.build_dcgan_generator(4, (8, 8, 1), filters=4),
+        tfgen.networks.build_dcgan_discriminator((8, 8, 1), filters=4),
         ema_decay=0.9,
         seed=0,
     )

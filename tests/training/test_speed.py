@@ -51,8 +51,8 @@ def test_half_precision_must_pay():
 def make_gan():
     small.seeded()
     model = package.GAN(
-        networks.build_dcgan_generator(4, (8, 8, 1), 4),
-        networks.build_dcgan_discriminator((8, 8, 1), 4),
+        networks.build_dcgan_generator(4, (8, 8, 1), filters=4),
+        networks.build_dcgan_discriminator((8, 8, 1), filters=4),
         ema_decay=0.9,
         seed=0,
     )
@@ -87,7 +87,9 @@ def test_measuring_and_several_steps_change_nothing(make_model, shape):
 
 
 def test_products_of_layers_within_wrappers_too():
-    network = networks.build_dcgan_discriminator((8, 8, 1), 4, "spectral")
+    network = networks.build_dcgan_discriminator(
+        (8, 8, 1), filters=4, normalization="spectral"
+    )
     model = types.SimpleNamespace(discriminator=network, seed=0)
     kernels = [w.shape for w in network.trainable_weights if len(w.shape) > 1]
     found = speed._list_products(model)

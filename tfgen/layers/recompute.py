@@ -1,10 +1,13 @@
 """A block whose activations are computed again for the gradient, not kept.
 
-Of a chain of blocks only what passes from one to the next stays in memory, and the
-activations within one: memory for one more forward pass.
+Of a chain of blocks only the tensors between them stay in memory, and the activations
+of the block whose gradient is being computed. The price is one more forward pass.
 
 Reference: [Chen et al., 2016](https://arxiv.org/abs/1604.06174), sec. 3.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -12,32 +15,48 @@ from tfgen._compat import flatten_layers
 from tfgen.layers.noise_dropout import NoiseDropout
 
 
+def apply_block(block: Callable[[Any], Any], features: Any, recompute: bool) -> Any:
+    """Returns `block(features)`, whose activations are not kept if `recompute`.
+
+    Args:
+        block: Function of one `KerasTensor` that returns one.
+        features: `KerasTensor`.
+        recompute: Whether to wrap the block in a `Recompute` layer.
+    """
+    if not recompute:
+        return block(features)
+    inputs = keras.Input(features.shape[1:])
+    return Recompute(keras.Model(inputs, block(inputs)))(features)
+
+
 @keras.saving.register_keras_serializable(package="tfgen")
 class Recompute(keras.layers.Layer):
     """Runs a block by `keras.remat`.
 
-    `keras.RematScope` does not do in Keras 3.15.1: in a compiled step it raises for
-    every layer that is told `training`.
+    `keras.RematScope` raises in Keras 3.15.1, in a compiled step, for every layer that
+    takes `training`.
 
     The block runs twice a step, so it must do the same twice: batch normalisation would
-    count its batch twice, and dropout draw other noise. Both are refused.
+    count its batch twice, and dropout would draw other noise. Both are refused.
 
     Args:
         block: Built `keras.Model` of one input and one output.
 
     Call arguments:
         inputs: What the block takes.
-        training: As of the block.
+        training: As in the block.
 
     Returns:
         What the block returns.
 
     Example:
 
-    >>> images = keras.Input((64, 64, 16))
-    >>> features = keras.layers.Conv2D(16, 3, padding="same", activation="relu")(images)
-    >>> block = keras.Model(images, keras.layers.Add()([images, features]))
-    >>> outputs = tfgen.layers.Recompute(block)(images)
+    ```python
+    images = keras.Input((64, 64, 16))
+    features = keras.layers.Conv2D(16, 3, padding="same", activation="relu")(images)
+    block = keras.Model(images, keras.layers.Add()([images, features]))
+    outputs = tfgen.layers.Recompute(block)(images)
+    ```
     """
 
     def __init__(self, block, **kwargs):
@@ -49,12 +68,12 @@ class Recompute(keras.layers.Layer):
             isinstance(layer, changing) for layer in flatten_layers(block)
         ):
             raise ValueError(
-                "`block` must have no batch normalisation and no dropout: it runs "
-                "twice a step."
+                "`block` must have no batch normalisation and no dropout, because it "
+                "runs twice a step. Use instance normalisation, or do not recompute."
             )
 
     def call(self, inputs, training=False):
-        # Without a keyword, which a custom gradient takes in eager execution only.
+        # `training` in a closure: a custom gradient takes keywords eagerly alone.
         run = keras.remat(lambda inputs: self.block(inputs, training=training))
         return run(inputs)
 

@@ -6,12 +6,19 @@ import keras
 
 from tfgen.networks.conditioning import add_labels
 
-_KERNEL_SIZE = 4  # a multiple of the stride: transposed convolutions leave no checkers
+# The kernel is a multiple of the stride: transposed convolutions leave no checkerboard.
+_STAGE = {
+    "kernel_size": 4,
+    "strides": 2,
+    "padding": "same",
+    "data_format": "channels_last",
+}
 
 
 def build_conv_encoder(
     image_shape: Sequence[int],
     output_dim: int,
+    *,
     filters: Sequence[int] = (32, 64),
     num_classes: int | None = None,
 ) -> keras.Model:
@@ -31,10 +38,8 @@ def build_conv_encoder(
     images = keras.Input(image_shape, name="images")
     features = images
     for count in filters:
-        features = keras.layers.Conv2D(
-            count, _KERNEL_SIZE, strides=2, padding="same", activation="relu"
-        )(features)
-    features = keras.layers.Flatten()(features)
+        features = keras.layers.Conv2D(count, activation="relu", **_STAGE)(features)
+    features = keras.layers.Flatten(data_format="channels_last")(features)
     features, inputs = add_labels(features, images, num_classes)
     outputs = keras.layers.Dense(output_dim)(features)
     return keras.Model(inputs, outputs, name="conv_encoder")
@@ -43,6 +48,7 @@ def build_conv_encoder(
 def build_conv_decoder(
     latent_dim: int,
     image_shape: Sequence[int],
+    *,
     filters: Sequence[int] = (64, 32),
     num_classes: int | None = None,
 ) -> keras.Model:
@@ -68,12 +74,10 @@ def build_conv_decoder(
     features = keras.layers.Dense(units, activation="relu")(features)
     features = keras.layers.Reshape(grid)(features)
     for count in filters[1:]:
-        features = keras.layers.Conv2DTranspose(
-            count, _KERNEL_SIZE, strides=2, padding="same", activation="relu"
-        )(features)
-    outputs = keras.layers.Conv2DTranspose(
-        channels, _KERNEL_SIZE, strides=2, padding="same"
-    )(features)
+        features = keras.layers.Conv2DTranspose(count, activation="relu", **_STAGE)(
+            features
+        )
+    outputs = keras.layers.Conv2DTranspose(channels, **_STAGE)(features)
     return keras.Model(inputs, outputs, name="conv_decoder")
 
 

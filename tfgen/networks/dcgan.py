@@ -12,12 +12,19 @@ import keras
 from tfgen.networks.conditioning import add_labels, project_labels
 from tfgen.networks.normalization import normalize, spectral
 
-_KERNEL_SIZE = 4  # a multiple of the stride: transposed convolutions leave no checkers
+# The kernel is a multiple of the stride: transposed convolutions leave no checkerboard.
+_STAGE = {
+    "kernel_size": 4,
+    "strides": 2,
+    "padding": "same",
+    "data_format": "channels_last",
+}
 
 
 def build_dcgan_generator(
     latent_dim: int,
     image_shape: Sequence[int],
+    *,
     filters: int = 64,
     num_classes: int | None = None,
 ) -> keras.Model:
@@ -39,17 +46,18 @@ def build_dcgan_generator(
     features = keras.layers.ReLU()(normalize(features, "batch"))
     for stage in range(1, num_stages):
         features = keras.layers.Conv2DTranspose(
-            width // 2**stage, _KERNEL_SIZE, strides=2, padding="same", use_bias=False
+            width // 2**stage, use_bias=False, **_STAGE
         )(features)
         features = keras.layers.ReLU()(normalize(features, "batch"))
     outputs = keras.layers.Conv2DTranspose(
-        image_shape[-1], _KERNEL_SIZE, strides=2, padding="same", activation="tanh"
+        image_shape[-1], activation="tanh", **_STAGE
     )(features)
     return keras.Model(inputs, outputs, name="dcgan_generator")
 
 
 def build_dcgan_discriminator(
     image_shape: Sequence[int],
+    *,
     filters: int = 64,
     normalization: str | None = "batch",
     num_classes: int | None = None,
@@ -57,10 +65,10 @@ def build_dcgan_discriminator(
     """Builds a discriminator from images in `[-1, 1]` to logits `(batch, 1)`.
 
     Args:
-        image_shape: As of `build_dcgan_generator`.
+        image_shape: As in `build_dcgan_generator`.
         filters: Channels after the first stage; each stage has twice as many.
         normalization: `"batch"`, `"layer"`, `"spectral"` or `None`. A gradient penalty
-            is of each image alone: it goes with all but `"batch"`.
+            is defined for each image alone: it goes with all but `"batch"`.
         num_classes: Integer for a projection discriminator, which takes
             `[images, labels]`.
     """
@@ -68,14 +76,12 @@ def build_dcgan_discriminator(
     images = keras.Input(image_shape, name="images")
     features = images
     for stage in range(num_stages):
-        convolution = keras.layers.Conv2D(
-            filters * 2**stage, _KERNEL_SIZE, strides=2, padding="same"
-        )
+        convolution = keras.layers.Conv2D(filters * 2**stage, **_STAGE)
         features = spectral(convolution, normalization)(features)
         if stage:  # as in the paper, not on the first
             features = normalize(features, normalization)
         features = keras.layers.LeakyReLU(negative_slope=0.2)(features)
-    features = keras.layers.Flatten()(features)
+    features = keras.layers.Flatten(data_format="channels_last")(features)
     logits = spectral(keras.layers.Dense(1), normalization)(features)
     logits, inputs = project_labels(
         logits, features, images, num_classes, normalization

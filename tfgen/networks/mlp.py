@@ -11,6 +11,7 @@ from tfgen.networks.conditioning import add_labels
 def build_mlp_encoder(
     image_shape: Sequence[int],
     output_dim: int,
+    *,
     hidden_units: Sequence[int] = (512, 256),
     activation: str = "relu",
     num_classes: int | None = None,
@@ -25,7 +26,7 @@ def build_mlp_encoder(
         num_classes: Integer for a network that takes `[images, labels]`.
     """
     images = keras.Input(image_shape, name="images")
-    features = keras.layers.Flatten()(images)
+    features = keras.layers.Flatten(data_format="channels_last")(images)
     features, inputs = add_labels(features, images, num_classes)
     for units in hidden_units:
         features = keras.layers.Dense(units, activation)(features)
@@ -36,6 +37,7 @@ def build_mlp_encoder(
 def build_mlp_decoder(
     latent_dim: int,
     image_shape: Sequence[int],
+    *,
     hidden_units: Sequence[int] = (256, 512),
     activation: str = "relu",
     num_classes: int | None = None,

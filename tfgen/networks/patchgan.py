@@ -24,6 +24,7 @@ _WIDEST = 8  # times `filters`
 
 def build_patchgan_discriminator(
     image_shape: Sequence[int | None],
+    *,
     filters: int = 64,
     num_layers: int = 3,
     normalization: str | None = "instance",
@@ -54,7 +55,9 @@ def build_patchgan_discriminator(
     def convolve(features: Any, width: int, strides: int, use_bias: bool) -> Any:
         padding = "same"
         if _differs(features.shape[1:3], kernel_size, strides):
-            features = keras.layers.ZeroPadding2D(1)(features)
+            features = keras.layers.ZeroPadding2D(1, data_format="channels_last")(
+                features
+            )
             padding = "valid"
         # One initializer a layer: used again, it would repeat its values.
         initializer = keras.initializers.RandomNormal(stddev=initial_stddev)
@@ -63,6 +66,7 @@ def build_patchgan_discriminator(
             kernel_size,
             strides=strides,
             padding=padding,
+            data_format="channels_last",
             use_bias=use_bias,
             kernel_initializer=initializer,
         )(features)

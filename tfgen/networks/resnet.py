@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 
+from tfgen.layers.recompute import apply_block
 from tfgen.layers.reflection_padding import ReflectionPadding2D
 from tfgen.networks.normalization import check_normalization, normalize
 
@@ -22,25 +23,30 @@ _HALVINGS = 2
 
 def build_resnet_generator(
     image_shape: Sequence[int | None],
+    *,
+    output_channels: int | None = None,
     filters: int = 64,
     num_blocks: int = 9,
-    output_channels: int | None = None,
     normalization: str | None = "instance",
     padding: str = "reflect",
     initial_stddev: float = 0.02,
+    recompute: bool = False,
 ) -> keras.Model:
     """Builds a generator from images to images of the same size, both in `[-1, 1]`.
 
     Args:
         image_shape: `(height, width, channels)`. Height and width must be divisible by
             4, and at least 8 to be reflected; `None` leaves them open, and unchecked.
+        output_channels: Integer, or `None` for as many as `image_shape` has.
         filters: Channels of the first and the last grid; the blocks have 4 times as
             many.
         num_blocks: Integer, residual blocks: 9 in the paper, 6 below 256x256.
-        output_channels: Integer, or `None` for as many as `image_shape` has.
         normalization: `"instance"`, `"batch"` or `None`.
         padding: `"reflect"`, or `"zero"`, which is faster on phones.
         initial_stddev: Float, of the kernels.
+        recompute: Whether training computes the residual blocks a second time for the
+            gradient and does not keep their activations: less memory for a longer step.
+            It does not go with `"batch"`.
 
     Raises:
         ValueError: If the size or a name is not one of these.
@@ -57,6 +63,7 @@ def build_resnet_generator(
             width,
             kernel_size,
             padding="valid" if padding == "reflect" else "same",
+            data_format="channels_last",
             kernel_initializer=_initializer(initial_stddev),
             **kwargs,
         )(features)
@@ -67,12 +74,18 @@ def build_resnet_generator(
             kernel_size=3,
             strides=2,
             padding="same",
+            data_format="channels_last",
             use_bias=use_bias,
             kernel_initializer=_initializer(initial_stddev),
         )(features)
 
     def activate(features: Any) -> Any:
         return keras.layers.ReLU()(normalize(features, normalization))
+
+    def add_residual(features: Any) -> Any:
+        residual = activate(convolve(features, width, 3, use_bias=use_bias))
+        residual = convolve(residual, width, 3, use_bias=use_bias)
+        return keras.layers.Add()([features, normalize(residual, normalization)])
 
     use_bias = normalization is None
     images = keras.Input(image_shape, name="images")
@@ -81,13 +94,10 @@ def build_resnet_generator(
         features = activate(resize(features, filters * 2**stage, keras.layers.Conv2D))
     width = filters * 2**_HALVINGS
     for _ in range(num_blocks):
-        shortcut = features
-        features = activate(convolve(features, width, 3, use_bias=use_bias))
-        features = convolve(features, width, 3, use_bias=use_bias)
-        features = keras.layers.Add()([shortcut, normalize(features, normalization)])
+        features = apply_block(add_residual, features, recompute)
     for stage in reversed(range(_HALVINGS)):
-        width = filters * 2**stage
-        features = activate(resize(features, width, keras.layers.Conv2DTranspose))
+        size = filters * 2**stage
+        features = activate(resize(features, size, keras.layers.Conv2DTranspose))
     outputs = convolve(features, output_channels, 7, activation="tanh")
     return keras.Model(images, outputs, name="resnet_generator")
 

@@ -28,6 +28,7 @@ _LARGEST_END = 8  # size of the discriminator's last grid
 def build_resnet_gan_generator(
     latent_dim: int,
     image_shape: Sequence[int],
+    *,
     filters: int = 256,
     num_classes: int | None = None,
 ) -> keras.Model:
@@ -54,18 +55,19 @@ def build_resnet_gan_generator(
 
 def build_resnet_gan_discriminator(
     image_shape: Sequence[int],
+    *,
     filters: int = 128,
-    num_classes: int | None = None,
     normalization: str | None = "spectral",
+    num_classes: int | None = None,
 ) -> keras.Model:
     """Builds a discriminator from images in `[-1, 1]` to logits `(batch, 1)`.
 
     Args:
-        image_shape: As of `build_resnet_gan_generator`.
+        image_shape: As in `build_resnet_gan_generator`.
         filters: Channels of every residual block.
+        normalization: `"spectral"`, as in the paper, `"batch"`, `"layer"` or `None`.
         num_classes: Integer for a projection discriminator, which takes
             `[images, labels]`.
-        normalization: `"spectral"`, as in the paper, `"batch"`, `"layer"` or `None`.
     """
     _grid(image_shape)
     images = keras.Input(image_shape, name="images")
@@ -126,15 +128,19 @@ def _block(
 
 
 def _convolution(filters: int, kernel_size: int = 3, **kwargs: Any) -> Any:
-    return keras.layers.Conv2D(filters, kernel_size, padding="same", **kwargs)
+    return keras.layers.Conv2D(
+        filters, kernel_size, padding="same", data_format="channels_last", **kwargs
+    )
 
 
 def _grow(features: keras.KerasTensor) -> Any:
-    return keras.layers.UpSampling2D(interpolation="bilinear")(features)
+    return keras.layers.UpSampling2D(
+        interpolation="bilinear", data_format="channels_last"
+    )(features)
 
 
 def _shrink(features: keras.KerasTensor) -> Any:
-    return keras.layers.AveragePooling2D(2)(features)
+    return keras.layers.AveragePooling2D(2, data_format="channels_last")(features)
 
 
 def _grid(image_shape: Sequence[int]) -> tuple[int, int]:

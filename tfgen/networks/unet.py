@@ -11,12 +11,14 @@ activation comes before each convolution.
 Reference: [Isola et al., 2017](https://arxiv.org/abs/1611.07004), app. 6.1.1.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from tfgen.layers.noise_dropout import NoiseDropout
+from tfgen.layers.recompute import apply_block
 from tfgen.networks.normalization import check_normalization, normalize
 
 _KERNEL_SIZE = 4
@@ -27,18 +29,20 @@ _DROPOUTS = 3  # stages, the paper's CD512
 
 def build_unet_generator(
     image_shape: Sequence[int],
-    output_channels: int = 3,
+    *,
+    output_channels: int | None = None,
     filters: int = 64,
     normalization: str | None = "instance",
     dropout: float = 0.5,
     initial_stddev: float = 0.02,
+    recompute: bool = False,
 ) -> keras.Model:
     """Builds a generator from images to images of the same size, both in `[-1, 1]`.
 
     Args:
         image_shape: `(height, width, channels)`. Height and width are halved as often
             as both can be, at most 8 times; they must be divisible by 4.
-        output_channels: Integer, channels of the outputs.
+        output_channels: Integer, or `None` for as many as `image_shape` has.
         filters: Channels after the first stage; each stage has twice as many, up to 8
             times as many.
         normalization: `"instance"`, `"batch"` or `None`. There is none on the first
@@ -46,6 +50,9 @@ def build_unet_generator(
         dropout: Float, rate of the first three stages up that have `8 * filters`
             channels, or 0 for none. Images halved 4 times or less have no such stage.
         initial_stddev: Float, of the kernels.
+        recompute: Whether training computes each stage a second time for the gradient
+            and does not keep what lies within it: less memory for a longer step. It
+            does not go with `"batch"`.
 
     Raises:
         ValueError: If the image cannot be halved twice.
@@ -53,36 +60,48 @@ def build_unet_generator(
     check_normalization(normalization, ("instance", "batch", None))
     num_stages = _count_halvings(image_shape)
     widths = [filters * min(2**stage, _WIDEST) for stage in range(num_stages)]
+    if output_channels is None:
+        output_channels = image_shape[-1]
+
+    def shrink(features: Any, stage: int) -> Any:
+        is_normalized = 0 < stage < num_stages - 1
+        if stage:
+            features = keras.layers.LeakyReLU(negative_slope=0.2)(features)
+        features = keras.layers.Conv2D(
+            widths[stage],
+            use_bias=not is_normalized or normalization is None,
+            **_arguments(initial_stddev),
+        )(features)
+        return normalize(features, normalization if is_normalized else None)
+
+    def grow(features: Any, stage: int) -> Any:
+        features = keras.layers.ReLU()(features)
+        features = keras.layers.Conv2DTranspose(
+            widths[stage], use_bias=normalization is None, **_arguments(initial_stddev)
+        )(features)
+        return normalize(features, normalization)
 
     images = keras.Input(image_shape, name="images")
     features = images
     grids = []
-    for stage, width in enumerate(widths):
-        is_normalized = 0 < stage < num_stages - 1
-        use_bias = not is_normalized or normalization is None
-        if stage:
-            features = keras.layers.LeakyReLU(negative_slope=0.2)(features)
-        features = keras.layers.Conv2D(
-            width, **_arguments(initial_stddev), use_bias=use_bias
-        )(features)
-        if is_normalized:
-            features = normalize(features, normalization)
+    for stage in range(num_stages):
+        block = functools.partial(shrink, stage=stage)
+        features = apply_block(block, features, recompute)
         grids.append(features)
 
+    num_dropouts = _DROPOUTS if dropout else 0
     features = grids.pop()
-    for stage, width in enumerate(widths[-2::-1]):
-        features = keras.layers.ReLU()(features)
-        features = keras.layers.Conv2DTranspose(
-            width, **_arguments(initial_stddev), use_bias=normalization is None
-        )(features)
-        features = normalize(features, normalization)
-        if dropout and stage < _DROPOUTS and width == _WIDEST * filters:
+    for stage in reversed(range(num_stages - 1)):
+        block = functools.partial(grow, stage=stage)
+        features = apply_block(block, features, recompute)
+        if num_dropouts and widths[stage] == _WIDEST * filters:
             features = NoiseDropout(dropout)(features)
+            num_dropouts -= 1
         features = keras.layers.Concatenate()([features, grids.pop()])
 
     features = keras.layers.ReLU()(features)
     outputs = keras.layers.Conv2DTranspose(
-        output_channels, **_arguments(initial_stddev), activation="tanh"
+        output_channels, activation="tanh", **_arguments(initial_stddev)
     )(features)
     return keras.Model(images, outputs, name="unet_generator")
 
@@ -94,6 +113,7 @@ def _arguments(initial_stddev: float) -> dict[str, Any]:
         "kernel_size": _KERNEL_SIZE,
         "strides": 2,
         "padding": "same",
+        "data_format": "channels_last",
         "kernel_initializer": initializer,
     }
 

@@ -23,8 +23,8 @@ def build(
     image_shape = (image_size, image_size, channels)
     stages = (filters, 2 * filters)
     model = Autoencoder(
-        build_conv_encoder(image_shape, latent_dim, stages),
-        build_conv_decoder(latent_dim, image_shape, stages[::-1]),
+        build_conv_encoder(image_shape, latent_dim, filters=stages),
+        build_conv_decoder(latent_dim, image_shape, filters=stages[::-1]),
         reconstruction=reconstruction,
         noise_stddev=noise_stddev,
         seed=seed,

@@ -33,12 +33,14 @@ def build(
     normalization = None if normalization == "none" else normalization
     kwargs = {"normalization": normalization, "initial_stddev": initial_stddev}
     generators = [
-        build_resnet_generator(shape, filters, num_blocks, padding=padding, **kwargs)
+        build_resnet_generator(
+            shape, filters=filters, num_blocks=num_blocks, padding=padding, **kwargs
+        )
         for _ in range(2)
     ]
     discriminators = [
         build_patchgan_discriminator(
-            shape, discriminator_filters, patch_layers, **kwargs
+            shape, filters=discriminator_filters, num_layers=patch_layers, **kwargs
         )
         for _ in range(2)
     ]

@@ -36,8 +36,15 @@ def build(
     image_shape = (image_size, image_size, channels)
     classes = num_classes or None
     model = GAN(
-        build_dcgan_generator(latent_dim, image_shape, filters, classes),
-        build_dcgan_discriminator(image_shape, filters, named(normalization), classes),
+        build_dcgan_generator(
+            latent_dim, image_shape, filters=filters, num_classes=classes
+        ),
+        build_dcgan_discriminator(
+            image_shape,
+            filters=filters,
+            normalization=named(normalization),
+            num_classes=classes,
+        ),
         loss=loss,
         gradient_penalty=named(gradient_penalty),
         penalty_weight=penalty_weight,

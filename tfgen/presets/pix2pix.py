@@ -32,10 +32,17 @@ def build(
     kwargs = {"normalization": normalization, "initial_stddev": initial_stddev}
     model = Pix2Pix(
         build_unet_generator(
-            (*shape, channels), channels, filters, dropout=dropout, **kwargs
+            (*shape, channels),
+            output_channels=channels,
+            filters=filters,
+            dropout=dropout,
+            **kwargs,
         ),
         build_patchgan_discriminator(
-            (*shape, 2 * channels), discriminator_filters, patch_layers, **kwargs
+            (*shape, 2 * channels),
+            filters=discriminator_filters,
+            num_layers=patch_layers,
+            **kwargs,
         ),
         lambda_l1=lambda_l1,
         loss=loss,

@@ -27,8 +27,12 @@ def build(
     stages = (filters, 2 * filters)
     classes = num_classes or None
     model = VAE(
-        build_conv_encoder(image_shape, 2 * latent_dim, stages, classes),
-        build_conv_decoder(latent_dim, image_shape, stages[::-1], classes),
+        build_conv_encoder(
+            image_shape, 2 * latent_dim, filters=stages, num_classes=classes
+        ),
+        build_conv_decoder(
+            latent_dim, image_shape, filters=stages[::-1], num_classes=classes
+        ),
         likelihood=likelihood,
         beta=beta,
         num_importance_samples=num_importance_samples,
