@@ -78,7 +78,9 @@ def test_factors_are_those_of_the_same_images(tiny_dir):
     numbers = np.round(images[:, 0, 0, 0]).astype(int)
     assert set(numbers) == set(range(1, 21, 2))
     factors = load_factors("tiny_factors", "train", **options)
-    np.testing.assert_array_equal(factors.values[:, 0], numbers % 3)
+    assert factors.names == ("object_shape", "third")
+    np.testing.assert_array_equal(factors.values.T, [numbers // 7, numbers % 3])
+    assert factors.categorical == (0,)  # dsprites and its like number their shapes
 
 
 @pytest.mark.parametrize(

@@ -64,22 +64,23 @@ class TinySingle(_Tiny):
 
 
 class TinyFactors(TinySingle):
-    """With a class, and a known factor."""
+    """With a class and two known factors, both with numbers for their values."""
 
     name = "tiny_factors"
 
     def _info(self):
         info = super()._info()
         factor = tfds.features.ClassLabel(num_classes=3)
+        factors = {"label_object_shape": factor, "label_third": factor}
         return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {**info.features, "label_third": factor}
-            )
+            features=tfds.features.FeaturesDict({**info.features, **factors})
         )
 
     def _generate_examples(self, first, count):
         for number, example in super()._generate_examples(first, count):
-            yield number, {**example, "label_third": number % 3}
+            third, shape = number % 3, number % 21 // 7
+            factors = {"label_object_shape": shape, "label_third": third}
+            yield number, {**example, **factors}
 
 
 class TinyTriple(_Tiny):

@@ -17,6 +17,8 @@ from tfgen.data.records import Records
 from tfgen.errors import UserError
 
 _PREFIX = "label_"
+# Last words of factors without an order whose values dsprites and others number.
+_CATEGORIES = {"category", "color", "identity", "lighting", "object", "shape", "type"}
 
 
 class Factors(NamedTuple):
@@ -28,12 +30,15 @@ class Factors(NamedTuple):
         num_values: How many values each factor can have, k integers.
         value_names: What the values of each factor are called, k tuples of texts:
             numbers from 0 where the data set names none.
+        categorical: Columns of `values` without an order: factors whose values have
+            names, and those called "shape", "category" and the like.
     """
 
     names: tuple[str, ...]
     values: np.ndarray
     num_values: tuple[int, ...]
     value_names: tuple[tuple[str, ...], ...]
+    categorical: tuple[int, ...] = ()
 
 
 def has_factors(
@@ -97,7 +102,14 @@ def load_factors(
     ]
     value_names = tuple(tuple(feature.names) for feature in features.values())
     num_values = tuple(len(names) for names in value_names)
-    return Factors(tuple(features), np.stack(columns, axis=1), num_values, value_names)
+    categorical = tuple(
+        column
+        for column, (name, values) in enumerate(zip(features, value_names, strict=True))
+        if name.rpartition("_")[2] in _CATEGORIES
+        or not all(value.isdecimal() for value in values)
+    )
+    values = np.stack(columns, axis=1)
+    return Factors(tuple(features), values, num_values, value_names, categorical)
 
 
 def _find(

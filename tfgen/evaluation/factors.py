@@ -25,7 +25,7 @@ def measure_factors(subject: Subject) -> Figures | None:
         parts = metrics.dci(codes, factors, seed=subject.seed)
         return {
             "mig": metrics.mig(codes, factors),
-            "sap": metrics.sap(codes, factors),
+            "sap": metrics.sap(codes, factors, known.categorical),
             "modularity": metrics.modularity(codes, factors),
             **{f"dci_{name}": value for name, value in parts._asdict().items()},
             "factor_vae_score": metrics.factor_vae_score(
