@@ -59,7 +59,7 @@ def nearest_training(
     features: np.ndarray, subject: Subject
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the distance and place of the nearest of `subject.train_images`."""
-    from tfgen.extras import import_sklearn
+    from tfgen.errors import import_sklearn
 
     search = import_sklearn("neighbors").NearestNeighbors(n_neighbors=1)
     distances, places = search.fit(subject.train_features).kneighbors(features)

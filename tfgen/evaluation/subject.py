@@ -18,6 +18,7 @@ from tfgen.training.run import Config, known_classes, load_arrays, load_in_order
 MOST_PAIRED = 5000  # of what is compared pair by pair: time grows with the square
 NUM_NEIGHBORS = 5  # of density and coverage
 _BATCH_SIZE = 100
+_MOST_CLASSIFIED = 20_000  # images that a feature network is trained on
 _MOST_TRAIN, _TRAIN_BYTES = 10_000, 2**29
 
 
@@ -203,16 +204,28 @@ class Subject:
 
 
 def _data_features(config: Config) -> Any:
+    """A classifier of the data; random features where the data has no classes.
+
+    Of all classes, also those held out: runs on the same data compare.
+    """
+    from tfgen import data
+    from tfgen.data.loading import collect
     from tfgen.metrics import build_feature_network
 
-    # Of all classes, also those held out: runs on the same data compare.
-    return build_feature_network(
+    if data.describe(config.data, config.data_dir).num_classes is None:
+        return _random_features(config)
+    batches = data.load_images(
         config.data,
+        "train",
+        batch_size=_BATCH_SIZE,
+        seed=0,  # files may lie class by class
+        labels=True,
         image_size=config.image_size,
         channels=config.channels,
         data_dir=config.data_dir,
         skip_bad_images=config.skip_bad_images,
     )
+    return build_feature_network(*collect(batches, _MOST_CLASSIFIED, _BATCH_SIZE))
 
 
 def image_shape(config: Config) -> tuple[int, int, int]:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tfgen.extras import import_sklearn
+from tfgen.errors import import_sklearn
 
 Decode = Callable[[np.ndarray], Any]
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from tfgen.extras import import_sklearn
+from tfgen.errors import import_sklearn
 from tfgen.metrics.likelihood import elbo
 
 

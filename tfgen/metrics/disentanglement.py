@@ -42,7 +42,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tfgen.extras import import_sklearn
+from tfgen.errors import import_sklearn
 
 _MIN_LEAF = 5  # rows: a deeper tree would spend its importances on single rows
 

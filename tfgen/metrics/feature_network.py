@@ -2,7 +2,8 @@
 
 Networks trained on ImageNet look for what is in photographs. A classifier of the data
 itself tells its classes apart, wants no download, and is small. Figures are comparable
-among runs with the network of one name: the name has the hash of data and code in it.
+among runs whose network has the same name: the name holds a hash of all that the
+network depends on.
 """
 
 import hashlib
@@ -16,85 +17,78 @@ import numpy as np
 
 from tfgen.errors import UserError
 from tfgen.files import replaced
-from tfgen.metrics.random_features import build_random_features
 
+_VERSION = 1  # raise it with changes to training, or to what `_hash` does not see
 _NUM_FEATURES = 64
 _SMALLEST_SIDE = 4
 _BATCH_SIZE = 64
 
 
 def build_feature_network(
-    source: str | os.PathLike,
-    num_images: int = 20_000,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
     epochs: int = 5,
     seed: int = 0,
     cache_dir: str | os.PathLike | None = None,
-    **kwargs: Any,
 ) -> keras.Model:
-    """Returns the features of a classifier of the "train" split, trained if need be.
+    """Returns the features of a classifier of `images`, which is trained if need be.
 
-    It is kept in `cache_dir` under a hash of the images, the labels, the arguments and
-    this file: training again is not needed, and no change goes unnoticed. Without
-    labels it is `build_random_features`, whose name says so.
+    The classifier is kept in `cache_dir` under a hash of its architecture, the images,
+    the labels, the epochs, the seed, and the version number of the training.
 
     Args:
-        source: A data set or a folder, as of `tfgen.data.load_images`.
-        num_images: Integer, how many images at most it is trained on.
-        epochs: Integer, how often it sees each.
-        seed: Integer, of the initial weights and the order.
+        images: Training images `(num_images, height, width, channels)` in [0, 1].
+        labels: Their classes, integers `(num_images,)` from 0.
+        epochs: Integer, how often the classifier sees each image.
+        seed: Integer, of the initial weights and the order of the images.
         cache_dir: Folder of the trained networks; by default `tfgen/feature_networks`
             in `$XDG_CACHE_HOME`, or in `~/.cache`.
-        **kwargs: `image_size`, `channels`, `data_dir` and `skip_bad_images` of
-            `tfgen.data.load_images`.
 
     Returns:
-        Images `(batch, height, width, channels)` in [0, 1] -> features `(batch, 64)`
-        (128 without labels), float32 whatever the global dtype policy.
+        Images `(batch, height, width, channels)` in [0, 1] -> features `(batch, 64)`,
+        float32 whatever the global dtype policy.
 
     Raises:
-        UserError: A mistake in an argument or in the data; or `cache_dir` can't be
-            written.
+        UserError: An argument is wrong, or `cache_dir` can't be written.
     """
-    if min(num_images, epochs) < 1:
-        raise UserError(
-            "num_images and epochs must be at least 1. "
-            f"Received: {num_images}, {epochs}"
-        )
-    images, labels = _load(source, num_images, seed, kwargs)
-    if labels is None:
-        return build_random_features(images.shape[1:], seed)
-    digest = _hash(images, labels, epochs, seed)
+    images, labels = _checked(images, labels)
+    if epochs < 1:
+        raise UserError(f"epochs must be at least 1. Received: {epochs}")
+    classifier = _build_classifier(images.shape[1:], int(labels.max()) + 1, seed)
+    digest = _hash(classifier, images, labels, epochs, seed)
     file = _cache_folder(cache_dir) / f"{digest}.keras"
-    classifier = _read(file)
-    if classifier is None:
-        classifier = _train(images, labels, epochs, seed)
+    cached = _read(file)
+    if cached is None:
+        _train(classifier, images, labels, epochs, seed)
         _write(classifier, file)
+    else:
+        classifier = cached
     features = classifier.get_layer("features").output
     network = keras.Model(classifier.input, features, name=f"classifier_{digest[:8]}")
     network.trainable = False
     return network
 
 
-def _load(
-    source: str | os.PathLike, num_images: int, seed: int, kwargs: dict[str, Any]
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns images in an order of `seed`, for files may lie class by class."""
-    from tfgen import data  # imports TFDS, which the other metrics do not need
-    from tfgen.data.loading import collect
-
-    data_dir = kwargs.get("data_dir")
-    if data.describe(source, data_dir).num_classes is None:
-        return data.load_array(source, "train", 1, **kwargs), None
-    batches = data.load_images(
-        source, "train", batch_size=_BATCH_SIZE, seed=seed, labels=True, **kwargs
-    )
-    return collect(batches, num_images, _BATCH_SIZE)
+def _checked(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = np.asarray(images), np.asarray(labels)
+    if images.ndim != 4 or labels.shape != images.shape[:1] or not len(images):
+        raise UserError(
+            "images must be (num_images, height, width, channels) and labels "
+            f"(num_images,). Received: {images.shape} and {labels.shape}"
+        )
+    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
+        raise UserError(f"labels must be integers from 0. Received: {labels.dtype}")
+    return images, labels
 
 
 def _train(
-    images: np.ndarray, labels: np.ndarray, epochs: int, seed: int
-) -> keras.Model:
-    classifier = _build_classifier(images.shape[1:], int(labels.max()) + 1, seed)
+    classifier: keras.Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+    epochs: int,
+    seed: int,
+) -> None:
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # XLA slows convolutions on CPUs down.
     classifier.compile("adam", loss, jit_compile=False)
@@ -105,7 +99,6 @@ def _train(
         classifier.fit(
             images[order], labels[order], _BATCH_SIZE, shuffle=False, verbose=0
         )
-    return classifier
 
 
 def _build_classifier(
@@ -135,12 +128,27 @@ def _build_classifier(
     return keras.Model(images, logits, name="classifier")
 
 
-def _hash(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> str:
-    arguments = (images.shape, epochs, seed, keras.__version__)
+def _hash(
+    classifier: keras.Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+    epochs: int,
+    seed: int,
+) -> str:
+    """Returns a hash of all that a trained classifier depends on."""
+    layers = [
+        (
+            type(layer).__name__,
+            layer.output.shape,
+            [weight.shape for weight in layer.weights],
+            getattr(getattr(layer, "activation", None), "__name__", None),
+        )
+        for layer in classifier.layers
+    ]
+    arguments = (_VERSION, layers, _BATCH_SIZE, images.shape, epochs, seed)
     digest = hashlib.sha256(repr(arguments).encode())
-    digest.update(pathlib.Path(__file__).read_bytes())
-    for array in (images, labels):
-        digest.update(np.ascontiguousarray(array))
+    digest.update(np.ascontiguousarray(images, np.float32))
+    digest.update(np.ascontiguousarray(labels, np.int64))
     return digest.hexdigest()[:32]
 
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tfgen.extras import import_sklearn
+from tfgen.errors import import_sklearn
 from tfgen.metrics.disentanglement import check_codes
 
 

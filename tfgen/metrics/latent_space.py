@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tfgen.extras import import_sklearn
+from tfgen.errors import import_sklearn
 from tfgen.metrics.features import extract_features
 from tfgen.metrics.nearest import density_coverage, precision_recall
 
