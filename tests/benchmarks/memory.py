@@ -104,7 +104,8 @@ def train(case, folder):
     import keras
 
     from tfgen import data
-    from tfgen.data import loading, records
+    from tfgen.data import loading
+    from tfgen.data.builders import records
 
     if case != "memory":
         loading.IN_MEMORY_BYTES = 0

@@ -9,8 +9,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from tests.data.conftest import save_image
-from tfgen.data import images, load_array, load_images, loading
-from tfgen.data.preparing import resolve_split
+from tfgen.data import decode, load_array, load_images, loading
+from tfgen.data.builders.preparing import resolve_split
 from tfgen.errors import UserError
 
 
@@ -141,7 +141,7 @@ def test_empty_folder(tmp_path):
 
 def test_a_split_without_images(tmp_path):
     save_image(tmp_path / "0.png")
-    _fails("'train'", "add images", source=tmp_path)
+    _fails("too few for the split 'train'", "Add images", source=tmp_path)
 
 
 def test_mixed_channels(folder):
@@ -225,8 +225,8 @@ def test_absurd_size_is_refused_by_its_header(folder, monkeypatch, limit):
     content[29:33] = zlib.crc32(bytes(content[12:29])).to_bytes(4, "big")
     bad.write_bytes(bytes(content))
 
-    def decode(*args):
+    def fail(*args):
         raise AssertionError("decoded")
 
-    monkeypatch.setattr(images, "read_image", decode)
+    monkeypatch.setattr(decode, "decode_image", fail)
     _fails(bad, "pixels that are read", "skip_bad_images", source=folder, image_size=8)

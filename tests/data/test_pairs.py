@@ -233,7 +233,7 @@ def test_describe_and_is_paired(tmp_path, layout, monkeypatch):
     monkeypatch.setattr(Image.Image, "load", None)  # nothing is decoded
     assert is_paired(folder) is True
     found = describe(folder, translation=True)
-    assert found[1:] == (24, 6, (HEIGHT, WIDTH, 3), None, None)
+    assert found[1:6] == (24, 6, (HEIGHT, WIDTH, 3), None, None)
 
 
 def test_describe_and_is_paired_of_names(tmp_path):

@@ -7,7 +7,9 @@ import tensorflow_datasets as tfds
 
 from tests.data.conftest import HEIGHT, WIDTH, joined, passes
 from tests.data.tiny_sets import TinySingle
-from tfgen.data import load_images, loading, records
+from tfgen.data import load_images, loading
+from tfgen.data.builders import records
+from tfgen.data.pixels import Fit
 
 NUM_SHARDS, NUM_IMAGES = 5, 200
 BLOCK = 16  # TFDS reads so many of a file in turn
@@ -90,7 +92,7 @@ def test_files_are_read_in_turn(load, builder, shuffle):
 
 def test_several_files_are_read_at_a_time(builder, load):
     source = records.Records(
-        builder, "train", ("image",), None, loading.Fit(), (HEIGHT, WIDTH, 3)
+        builder, "train", ("image",), None, Fit(), (HEIGHT, WIDTH, 3)
     )
     stream = tf.data.experimental.to_variant(source.stream(None))
     graph = tf.raw_ops.DatasetToGraphV2(input_dataset=stream).numpy()

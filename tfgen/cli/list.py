@@ -2,7 +2,7 @@
 
 import click
 
-from tfgen.attributions import ATTRIBUTIONS
+from tfgen.data.builders.attributions import ATTRIBUTIONS
 from tfgen.presets.registry import presets
 
 

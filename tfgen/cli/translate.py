@@ -62,8 +62,7 @@ def _find_files(
     source: pathlib.Path, out: pathlib.Path, overwrite: bool
 ) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """Returns what to read and where to write it; no output is an input."""
-    from tfgen.data.images import EXTENSIONS
-    from tfgen.data.layout import list_images
+    from tfgen.data.images import EXTENSIONS, list_images
 
     if source.is_dir():
         paths = list_images(source)

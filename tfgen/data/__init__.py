@@ -4,14 +4,16 @@ Importing it registers the data sets that need no network (`mnist_5k`, `openmoji
 `sprites`) with TFDS, so that `tfds.load("mnist_5k")` works too.
 """
 
-from tfgen.data.factors import Factors, has_factors, load_factors
-from tfgen.data.loading import (
+from tfgen.data.decode import find_damaged_image
+from tfgen.data.description import (
     Description,
+    Fingerprint,
     class_names,
     describe,
-    load_array,
-    load_images,
+    fingerprint,
 )
+from tfgen.data.factors import Factors, has_factors, load_factors
+from tfgen.data.images import load_array, load_images
 from tfgen.data.translation import (
     count_domains,
     is_paired,
@@ -24,9 +26,12 @@ from tfgen.data.translation import (
 __all__ = [
     "Description",
     "Factors",
+    "Fingerprint",
     "class_names",
     "count_domains",
     "describe",
+    "find_damaged_image",
+    "fingerprint",
     "has_factors",
     "is_paired",
     "load_array",

@@ -7,13 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfgen.data import sources
-from tfgen.data.arguments import check_integer, check_split, make_fit
+from tfgen.data.builders.preparing import make_builder, prepare, resolve_split
+from tfgen.data.builders.records import Records
 from tfgen.data.classes import find_classes
-from tfgen.data.images import Fit
-from tfgen.data.named import list_class_names
-from tfgen.data.preparing import make_builder, prepare, resolve_split
-from tfgen.data.records import Records
+from tfgen.data.loading import check_integer, check_split, find_folder, make_fit
+from tfgen.data.pixels import Fit
+from tfgen.data.tfds_source import list_class_names
 from tfgen.errors import UserError
 
 _PREFIX = "label_"
@@ -49,9 +48,9 @@ def has_factors(
     """Returns whether `load_factors` knows factors of a source; prepares nothing.
 
     Args:
-        source: As of `load_images`.
-        data_dir: As of `load_images`.
-        image_size: As of `load_images`: it may choose the configuration.
+        source: As in `load_images`.
+        data_dir: As in `load_images`.
+        image_size: As in `load_images`: it may choose the configuration.
 
     Raises:
         UserError: There is no such source.
@@ -74,14 +73,14 @@ def load_factors(
 
     Args:
         source: The TFDS name of a data set.
-        split: As of `load_images`.
+        split: As in `load_images`.
         num_images: How many images at most; None for all.
-        image_size: As of `load_images`: it may choose the configuration.
-        data_dir: As of `load_images`.
-        classes: As of `load_images`.
+        image_size: As in `load_images`: it may choose the configuration.
+        data_dir: As in `load_images`.
+        classes: As in `load_images`.
 
     Raises:
-        UserError: The source has no such factors, or as of `load_images`.
+        UserError: The source has no such factors, or as in `load_images`.
     """
     check_split(split)
     if num_images is not None:
@@ -118,7 +117,7 @@ def _find(
     image_size: int | tuple[int, int] | None,
 ) -> tuple[tfds.core.DatasetBuilder | None, dict[str, tfds.features.ClassLabel]]:
     """Returns a builder and its factors by name: of a folder neither."""
-    if sources.find_folder(source) is not None:
+    if find_folder(source) is not None:
         return None, {}
     size = make_fit(image_size, channels=None).size
     builder = make_builder(os.fspath(source), data_dir, size)

@@ -1,182 +1,156 @@
-"""Image files and arrays to uint8 images of one size and one number of channels.
+"""Images by name or by folder: batches, and arrays."""
 
-Everything goes through Pillow, so an image looks the same whichever source it is from.
-"""
-
-import struct
-import warnings
-import zlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+import tensorflow as tf
 
-from tfgen.errors import UserError
-
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
-MAX_PIXELS = 2**26  # 8192 x 8192; a header that claims more is taken for an attack
-
-# What of a file is an image: a pair may lie side by side in one file.
-WHOLE, LEFT, RIGHT = "whole", "left", "right"
-
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-_GREY_MODES = ("1", "L", "I", "I;16", "I;16L", "I;16B", "I;16N")
-# What Pillow's readers raise on a damaged file; anything else is a defect.
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    OverflowError,
-    struct.error,
-    zlib.error,
+from tfgen.data.classes import find_classes
+from tfgen.data.decode import EXTENSIONS, read_image, read_shape
+from tfgen.data.description import class_names
+from tfgen.data.folder_source import open_folder
+from tfgen.data.layouts.listing import list_images
+from tfgen.data.loading import (
+    PathLike,
+    Progress,
+    Size,
+    check_order,
+    check_split,
+    collect,
+    find_folder,
+    make_batches,
+    make_fit,
+    no_progress,
+    small_batch,
 )
+from tfgen.data.pixels import Fit
+from tfgen.data.tfds_source import open_named
+
+__all__ = [
+    "EXTENSIONS",
+    "Fit",
+    "list_images",
+    "load_array",
+    "load_images",
+    "read_image",
+    "read_shape",
+]
 
 
-class Fit(NamedTuple):
-    """What every image is made to be; None leaves a property as it is.
+def load_images(
+    source: PathLike,
+    split: str = "train",
+    image_size: Size = None,
+    channels: int | None = None,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    batch_size: int = 128,
+    shuffle: bool = True,
+    seed: int = 0,
+    data_dir: PathLike | None = None,
+    labels: bool = False,
+    *,
+    classes: Sequence[str | int] | None = None,
+    skip_bad_images: bool = False,
+    initial_epoch: int = 0,
+    source_range: tuple[float, float] | None = None,
+    progress: Progress = no_progress,
+) -> tf.data.Dataset:
+    """Loads batches of images from a TFDS data set or a folder.
 
-    Attributes:
-        size: `(height, width)` in pixels, or None.
-        channels: 1 (grey), 3 (RGB), 4 (RGBA), or None.
-    """
+    Every example comes once an epoch, the last batch may be smaller, and the number of
+    batches is known. The order depends on `seed` and the epoch alone, and the k-th pass
+    over the dataset is the epoch `initial_epoch + k`, so that training resumes where
+    it stopped. (With replicas, `fit` of a model that is not ours may look at one batch
+    before it starts: that is a pass of its own.) Images that take at most 1 GiB as
+    uint8 are decoded once and kept in memory; larger sets are read every epoch.
 
-    size: tuple[int, int] | None = None
-    channels: int | None = None
+    Args:
+        source: A TFDS name (`"mnist_5k"`, `"name/config"`; prepared on first use) or a
+            folder of images: with `train/` and `test/`, or without (a tenth is held out
+            for "test" by a hash of the relative path); one class a sub-folder, or none.
+            A name that TFDS knows wins over a folder: write `./name` for the folder.
+            Of several images an example has, `image` is taken, or else the first by
+            name (`color` of `openmoji`).
+        split: "train", "test", or any split of the source; for TFDS also a slice such
+            as "train[:100]". Where there is no "test", "validation" is used, or else
+            the last tenth of "train", which "train" then lacks.
+        image_size: Integer or `(height, width)`: images are cropped at the centre to
+            the aspect and resized with antialiasing. None: as they are, all equal.
+            `openmoji` at 32 or 128 is the configuration of that size.
+        channels: 1, 3 or 4: images are converted (alpha over white, colour to
+            luminance). None: as they are, all equal.
+        value_range: `(low, high)` that black and white map to.
+        batch_size: Integer, the images of a batch.
+        shuffle: Whether each epoch has its own order; if not, the order is fixed.
+        seed: Integer seed of the orders.
+        data_dir: Where TFDS keeps its data sets; None for TFDS's own default.
+        labels: Whether to return labels as well.
+        classes: Those to keep, by name (as in `class_names`) or by number from 0; None
+            for all. Labels keep their numbers.
+        skip_bad_images: Whether to leave out files that cannot be read, with one
+            warning, rather than raise. It decodes all images once beforehand. Without
+            it, a damaged file of a set too large for memory is met while training.
+        initial_epoch: Integer, the epoch of the first pass.
+        source_range: `(low, high)`, the values in files that are black and white, such
+            as (0, 4095) for scans of 12 bits. None: the whole range of 8 and 16 bits;
+            pixels of 32 bits, signed or floating-point, are refused.
+        progress: `progress(iterable, description, total)` shows how far reading is, and
+            returns the iterable.
 
-    def shape_of(self, height: int, width: int, channels: int) -> tuple[int, int, int]:
-        """Returns the shape that an image of the given shape is brought to."""
-        return (*(self.size or (height, width)), self.channels or channels)
-
-
-class DamagedImageError(UserError):
-    """A file that cannot be read as an image; `skip_bad_images` leaves it out."""
-
-
-def read_shape(path: Path) -> tuple[int, int, int]:
-    """Returns `(height, width, channels)` from the header, without decoding.
+    Returns:
+        A `tf.data.Dataset` of images `(batch, height, width, channels)` float32 in
+        `value_range`, or of `(images, labels)` with labels `(batch,)` int32.
 
     Raises:
-        DamagedImageError: The file is no image that Pillow reads, or is too large.
+        UserError: A mistake in an argument or in the data, in one line.
+
+    Example:
+        >>> images = tfgen.data.load_images("mnist_5k", batch_size=64)
+        >>> next(iter(images)).shape
+        TensorShape([64, 28, 28, 1])
     """
-    try:
-        with warnings.catch_warnings():
-            # Pillow's own limits are higher than ours, and reported as ours.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                width, height = image.size
-                if _orientation(image) >= 5:  # those that turn by 90 degrees
-                    width, height = height, width
-                channels = _count_channels(image)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large(path) from None
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
-    if width * height > MAX_PIXELS:
-        raise _too_large(path)
-    return height, width, channels
-
-
-def read_image(
-    path: str | Path, fit: Fit, parts: Sequence[str] = (WHOLE,)
-) -> tuple[np.ndarray, ...]:
-    """Decodes a file to uint8 images `(height, width, channels)`, one for each part.
-
-    Orientation tags are applied, palettes resolved, and 16 bits reduced to 8.
-
-    Raises:
-        DamagedImageError: The pixels cannot be decoded, a truncated file for one.
-    """
-    try:
-        with Image.open(path) as image:
-            if _orientation(image) != 1:
-                image = ImageOps.exif_transpose(image)
-            image = _to_plain_mode(image)
-            return tuple(_fit(_crop(image, part), fit) for part in parts)
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
-
-
-def is_side_by_side(shape: tuple[int, int, int]) -> bool:
-    """Whether an image of the shape may be two images beside one another."""
-    height, width, _ = shape
-    return width > height and width % 2 == 0
-
-
-def fit_array(array: np.ndarray, fit: Fit) -> np.ndarray:
-    """Brings one uint8 image `(height, width, channels)` to the size and channels."""
-    if array.shape[-1] not in _MODES:
-        raise UserError(
-            f"Images have 1, 3 or 4 channels. Received: {array.shape[-1]} channels"
+    check_order(value_range, batch_size, seed, initial_epoch)
+    fit = make_fit(image_size, channels, source_range)
+    check_split(split)
+    folder = find_folder(source)
+    if classes is not None:
+        classes = find_classes(source, classes, class_names(source, data_dir))
+    if folder is None:
+        data = open_named(str(source), split, fit, labels, data_dir, classes)
+    else:
+        data = open_folder(
+            folder, split, fit, labels, skip_bad_images, classes, progress
         )
-    grey = array.shape[-1] == 1
-    return _fit(Image.fromarray(array[..., 0] if grey else array), fit)
-
-
-def _crop(image: Image.Image, part: str) -> Image.Image:
-    if part == WHOLE:
-        return image
-    width, height = image.size
-    left = 0 if part == LEFT else width // 2
-    return image.crop((left, 0, left + width // 2, height))
-
-
-def _fit(image: Image.Image, fit: Fit) -> np.ndarray:
-    if fit.channels:
-        image = _convert(image, _MODES[fit.channels])
-    if fit.size and image.size != fit.size[::-1]:
-        # `ImageOps.fit` crops the centre to the aspect, then resizes; Pillow's
-        # filters widen with the scale, so that shrinking does not alias.
-        image = ImageOps.fit(image, fit.size[::-1], Image.Resampling.BICUBIC)
-    array = np.asarray(image)
-    return array[..., None] if array.ndim == 2 else array
-
-
-def _convert(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode == "RGBA" and mode != "RGBA":
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image if image.mode == mode else image.convert(mode)
-
-
-def _to_plain_mode(image: Image.Image) -> Image.Image:
-    """Returns the image as L, RGB or RGBA, as `_count_channels` promised."""
-    if image.mode.startswith("I"):  # 16-bit grey; older Pillows open PNG as 32-bit
-        values = np.clip(np.asarray(image).astype(np.float32) / 257.0, 0.0, 255.0)
-        return Image.fromarray(np.round(values).astype(np.uint8))
-    return image.convert(_MODES[_count_channels(image)])
-
-
-def _count_channels(image: Image.Image) -> int:
-    if image.mode in _GREY_MODES:
-        return 1
-    if image.mode == "F":
-        raise ValueError("floating-point pixels have no known range")
-    has_clear_colour = image.mode == "P" and "transparency" in image.info
-    return 4 if "A" in image.getbands() or has_clear_colour else 3
-
-
-def _orientation(image: Image.Image) -> int:
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1  # asking a PNG for its tags would decode the pixels
-    return image.getexif().get(ExifTags.Base.Orientation, 1)
-
-
-def _damaged(path: str | Path, error: Exception) -> DamagedImageError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return DamagedImageError(
-        f"{path} cannot be read as an image ({reason}): repair or remove it, or leave "
-        "such files out with skip_bad_images=True (--skip-bad-images)"
+    return make_batches(
+        [data], value_range, batch_size, shuffle, seed, initial_epoch=initial_epoch
     )
 
 
-def _too_large(path: Path) -> DamagedImageError:
-    return DamagedImageError(
-        f"{path} has more than the {MAX_PIXELS:,} pixels that are read: shrink or "
-        "remove it, or leave such files out with skip_bad_images=True "
-        "(--skip-bad-images)"
-    )
+def load_array(
+    source: PathLike,
+    split: str = "test",
+    num_images: int | None = None,
+    **kwargs: Any,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """Loads the first images of a split, in its fixed order, as one array.
+
+    Args:
+        source: As in `load_images`.
+        split: As in `load_images`.
+        num_images: How many images at most; None for all.
+        **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `labels`,
+            `classes`, `skip_bad_images`, `source_range` and `progress` of
+            `load_images`.
+
+    Returns:
+        Images `(num_images, height, width, channels)` float32 in `value_range`; with
+        `labels=True` also labels `(num_images,)` int32.
+
+    Raises:
+        UserError: A mistake in an argument or in the data, in one line.
+    """
+    batch_size = small_batch(num_images)
+    batches = load_images(source, split, batch_size=batch_size, shuffle=False, **kwargs)
+    arrays = collect(batches, num_images, batch_size)
+    return arrays if len(arrays) > 1 else arrays[0]

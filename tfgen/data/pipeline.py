@@ -3,17 +3,25 @@
 An example is a tuple of components. uint8 components are images and are scaled to
 float32; the others (labels) pass unchanged. One image, a labelled image or a pair of
 images therefore take the same path.
+
+Random crops and mirror images are those that pix2pix and CycleGAN train on:
+[Isola et al., 2017](https://arxiv.org/abs/1611.07004), app. 6.2;
+[Zhu et al., 2017](https://arxiv.org/abs/1703.10593), app. 7.1.
 """
 
 import math
 import os
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 PARALLEL_CALLS = os.cpu_count() or 1
 _PREFETCHED_BATCHES = 4
+_ALIGNMENT = 64  # bytes: what TensorFlow needs to use memory in place
+_DRAWS = 3  # of an augmentation: row, column, mirror
+_STREAM = -1  # keeps its draws apart from those of the orders
 
 # From an epoch's number (int64 scalar) to its batches, unscaled.
 EpochFn = Callable[[tf.Tensor], tf.data.Dataset]
@@ -37,8 +45,7 @@ def batch_arrays(
         seed: Integer seed of the orders.
     """
     size = len(arrays[0])
-    with tf.device("CPU:0"):  # on a GPU the whole set would take the model's memory
-        tensors = tuple(tf.constant(array) for array in arrays)
+    tensors = tuple(map(_as_tensor, arrays))
 
     def stream(seed: tf.Tensor | None) -> tf.data.Dataset:
         indices = tf.range(size)
@@ -140,6 +147,76 @@ def repeat_epochs(
     return batches.prefetch(_PREFETCHED_BATCHES).with_options(dataset_options())
 
 
+class Augmentation(NamedTuple):
+    """What is drawn for each example.
+
+    Attributes:
+        crop_size: `(height, width)` of a crop at a random place; None for no crop.
+        mirror: Whether every other image, at random, is mirrored left to right.
+        joint: Whether the images of an example share the draws, as pairs must.
+    """
+
+    crop_size: tuple[int, int] | None = None
+    mirror: bool = False
+    joint: bool = True
+
+
+def augment_epochs(
+    make_epoch: EpochFn, augmentation: Augmentation, seed: int
+) -> EpochFn:
+    """Augments batches of images; the draws depend on seed, epoch and batch alone."""
+    if augmentation.crop_size is None and not augmentation.mirror:
+        return make_epoch
+
+    def make_augmented(epoch: tf.Tensor) -> tf.data.Dataset:
+        epoch_seed = fold_seed(stack_seed(seed, epoch), _STREAM)
+
+        def augment(index: tf.Tensor, images: tuple[tf.Tensor, ...]) -> tuple:
+            batch_seed = fold_seed(epoch_seed, index)
+            return augment_batch(images, augmentation, batch_seed)
+
+        batches = make_epoch(epoch).enumerate()
+        return batches.map(augment, num_parallel_calls=PARALLEL_CALLS)
+
+    return make_augmented
+
+
+def augment_batch(
+    images: tuple[tf.Tensor, ...], augmentation: Augmentation, seed: tf.Tensor
+) -> tuple[tf.Tensor, ...]:
+    """Augments the images of each example of a batch.
+
+    Args:
+        images: `(batch, height, width, channels)`, each of the same shape.
+        augmentation: What to draw.
+        seed: `(2,)` int64.
+    """
+    num_draws = 1 if augmentation.joint else len(images)
+    shape = [num_draws, tf.shape(images[0])[0], _DRAWS]
+    draws = tf.random.stateless_uniform(shape, seed, alg="philox")
+    return tuple(
+        _crop_and_mirror(part, augmentation, draws[i % num_draws])
+        for i, part in enumerate(images)
+    )
+
+
+def _crop_and_mirror(
+    images: tf.Tensor, augmentation: Augmentation, draws: tf.Tensor
+) -> tf.Tensor:
+    """Crops and mirrors each image by its draws `(batch, 3)` in [0, 1)."""
+    size = tuple(images.shape[1:3])
+    crop = augmentation.crop_size or size
+    offsets = tf.cast([size[i] - crop[i] + 1 for i in (0, 1)], tf.float32)
+    offsets = tf.cast(draws[:, :2] * offsets, tf.int32)  # rounds down
+    rows = tf.range(crop[0]) + offsets[:, :1]
+    columns = tf.range(crop[1]) + offsets[:, 1:]
+    if augmentation.mirror:
+        columns = tf.where(draws[:, 2:] < 0.5, columns[:, ::-1], columns)
+    if crop[0] < size[0]:
+        images = tf.gather(images, rows, axis=1, batch_dims=1)
+    return tf.gather(images, columns, axis=2, batch_dims=1)
+
+
 def scale_images(images: tf.Tensor, value_range: tuple[float, float]) -> tf.Tensor:
     """Maps uint8 images to float32 in `value_range`; leaves other tensors alone."""
     if images.dtype != tf.uint8:
@@ -147,6 +224,22 @@ def scale_images(images: tf.Tensor, value_range: tuple[float, float]) -> tf.Tens
     low, high = value_range
     # Divided first: 255 / 255 is exactly 1, so no value leaves the range.
     return tf.cast(images, tf.float32) / 255.0 * (high - low) + low
+
+
+def empty_images(shape: tuple[int, ...]) -> np.ndarray:
+    """Returns uint8 memory to fill, which `batch_arrays` then keeps without a copy."""
+    size = math.prod(shape)
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].reshape(shape)
+
+
+def _as_tensor(array: np.ndarray) -> tf.Tensor:
+    """Returns a tensor in main memory: on a GPU a set would take the model's."""
+    if array.dtype == np.uint8 and array.ctypes.data % _ALIGNMENT == 0:
+        return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+    with tf.device("CPU:0"):
+        return tf.constant(array)
 
 
 def permute(values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -6,45 +6,54 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
-from tfgen.data import named, pair_layout
-from tfgen.data.arguments import (
+from tfgen.data import folder_source, tfds_source
+from tfgen.data.builders.preparing import make_builder
+from tfgen.data.layouts.listing import scan
+from tfgen.data.layouts.pairs import has_pairs
+from tfgen.data.loading import (
+    PathLike,
+    Progress,
+    Size,
+    Source,
     check_order,
+    check_split,
+    collect,
+    find_folder,
+    make_batches,
     make_fit,
     make_size,
+    no_progress,
     small_batch,
 )
-from tfgen.data.augment import Augmentation
-from tfgen.data.images import Fit
-from tfgen.data.loading import collect, make_batches
-from tfgen.data.preparing import make_builder
-from tfgen.data.sources import find_folder
-from tfgen.data.translation_sources import open_domains, open_pairs, swap
+from tfgen.data.pipeline import Augmentation
+from tfgen.data.pixels import Fit
 from tfgen.errors import UserError
 
-_Source = str | os.PathLike
-_Size = int | tuple[int, int] | None
+_Range = tuple[float, float]
 
 
 def load_pairs(
-    source: _Source,
+    source: PathLike,
     split: str = "train",
-    image_size: _Size = None,
+    image_size: Size = None,
     channels: int | None = 3,
-    value_range: tuple[float, float] = (0.0, 1.0),
+    value_range: _Range = (0.0, 1.0),
     batch_size: int = 1,
     shuffle: bool = True,
     seed: int = 0,
-    data_dir: _Source | None = None,
+    data_dir: PathLike | None = None,
     direction: Literal["ab", "ba"] = "ab",
     *,
-    load_size: _Size = None,
+    load_size: Size = None,
     mirror: bool = False,
     skip_bad_images: bool = False,
     initial_epoch: int = 0,
+    source_range: _Range | None = None,
+    progress: Progress = no_progress,
 ) -> tf.data.Dataset:
     """Loads batches of pairs of images, the same scene twice.
 
-    Order, memory and epochs are as of `load_images`. The draws of crops and mirror
+    Order, memory and epochs are as in `load_images`. The draws of crops and mirror
     images, too, depend on `seed` and the epoch alone.
 
     Args:
@@ -54,21 +63,23 @@ def load_pairs(
             A), or with the sub-folders `a/` and `b/` of files with equal names. The
             splits are found as by `load_images`: `train/` and `test/`, `train/a` and
             `train/b` and so on, or a tenth is held out.
-        split: As of `load_images`.
-        image_size: As of `load_images`. None: as they are, all equal.
+        split: As in `load_images`.
+        image_size: As in `load_images`. None: as they are, all equal.
         channels: 1, 3 or 4: images are converted; None: as they are, all equal.
-        value_range: As of `load_images`.
+        value_range: As in `load_images`.
         batch_size: Integer, the pairs of a batch.
-        shuffle: As of `load_images`.
+        shuffle: As in `load_images`.
         seed: Integer seed of the orders, the crops and the mirror images.
-        data_dir: As of `load_images`.
+        data_dir: As in `load_images`.
         direction: "ab" for A as inputs and B as targets, "ba" for the contrary.
         load_size: Integer or `(height, width)`, at least `image_size`: images are
             brought to this size first, and each time `image_size` is cropped from it
             at a random place, the same for both images of a pair. None: no crop.
         mirror: Whether every other pair, at random, is mirrored left to right.
-        skip_bad_images: As of `load_images`; a pair with such a file is left out.
+        skip_bad_images: As in `load_images`; a pair with such a file is left out.
         initial_epoch: Integer, the epoch of the first pass.
+        source_range: As in `load_images`.
+        progress: As in `load_images`.
 
     Returns:
         A `tf.data.Dataset` of `(inputs, targets)`, both
@@ -86,10 +97,10 @@ def load_pairs(
     if direction not in ("ab", "ba"):
         raise UserError(f"direction must be 'ab' or 'ba'. Received: {direction!r}")
     check_order(value_range, batch_size, seed, initial_epoch)
-    fit, size = _make_fit(image_size, load_size, channels)
-    data = open_pairs(source, split, fit, size, data_dir, skip_bad_images)
+    fit, size = _make_fit(image_size, load_size, channels, source_range)
+    data = _open_pairs(source, split, fit, size, data_dir, skip_bad_images, progress)
     if direction == "ba":
-        data = swap(data)
+        data = data.swap()
     augmentation = Augmentation(size if load_size is not None else None, mirror)
     return make_batches(
         [data], value_range, batch_size, shuffle, seed, initial_epoch, augmentation
@@ -97,20 +108,22 @@ def load_pairs(
 
 
 def load_domains(
-    source: _Source,
+    source: PathLike,
     split: str = "train",
-    image_size: _Size = None,
+    image_size: Size = None,
     channels: int | None = 3,
-    value_range: tuple[float, float] = (0.0, 1.0),
+    value_range: _Range = (0.0, 1.0),
     batch_size: int = 1,
     shuffle: bool = True,
     seed: int = 0,
-    data_dir: _Source | None = None,
+    data_dir: PathLike | None = None,
     *,
-    load_size: _Size = None,
+    load_size: Size = None,
     mirror: bool = False,
     skip_bad_images: bool = False,
     initial_epoch: int = 0,
+    source_range: _Range | None = None,
+    progress: Progress = no_progress,
 ) -> tf.data.Dataset:
     """Loads batches of images of two domains that do not belong together.
 
@@ -124,21 +137,23 @@ def load_domains(
     Args:
         source: A TFDS name of a set with the splits `trainA`, `trainB`, `testA` and
             `testB` (`"cycle_gan/horse2zebra"`), a folder with such sub-folders, or
-            a source of pairs, as of `load_pairs`.
+            a source of pairs, as in `load_pairs`.
         split: "train" for `trainA` and `trainB`, and so on. Where a folder has no test
             split, a tenth is held out.
-        image_size: As of `load_pairs`.
-        channels: As of `load_pairs`.
-        value_range: As of `load_pairs`.
+        image_size: As in `load_pairs`.
+        channels: As in `load_pairs`.
+        value_range: As in `load_pairs`.
         batch_size: Integer, the images of each domain in a batch.
-        shuffle: As of `load_pairs`; the domains are shuffled independently, pairs that
+        shuffle: As in `load_pairs`; the domains are shuffled independently, pairs that
             give the truth together.
-        seed: As of `load_pairs`.
-        data_dir: As of `load_pairs`.
-        load_size: As of `load_pairs`; each image has a crop of its own.
-        mirror: As of `load_pairs`; each image by a draw of its own.
-        skip_bad_images: As of `load_pairs`.
-        initial_epoch: As of `load_pairs`.
+        seed: As in `load_pairs`.
+        data_dir: As in `load_pairs`.
+        load_size: As in `load_pairs`; each image has a crop of its own.
+        mirror: As in `load_pairs`; each image by a draw of its own.
+        skip_bad_images: As in `load_pairs`.
+        initial_epoch: As in `load_pairs`.
+        source_range: As in `load_images`.
+        progress: As in `load_images`.
 
     Returns:
         A `tf.data.Dataset` of `(images_a, images_b)`, both
@@ -148,8 +163,8 @@ def load_domains(
         UserError: A mistake in an argument or in the data, in one line.
     """
     check_order(value_range, batch_size, seed, initial_epoch)
-    fit, size = _make_fit(image_size, load_size, channels)
-    data = open_domains(source, split, fit, size, data_dir, skip_bad_images)
+    fit, size = _make_fit(image_size, load_size, channels, source_range)
+    data = _open_domains(source, split, fit, size, data_dir, skip_bad_images, progress)
     augmentation = Augmentation(
         size if load_size is not None else None, mirror, joint=False
     )
@@ -159,7 +174,7 @@ def load_domains(
 
 
 def load_pair_arrays(
-    source: _Source,
+    source: PathLike,
     split: str = "test",
     num_images: int | None = None,
     **kwargs: Any,
@@ -167,11 +182,11 @@ def load_pair_arrays(
     """Loads the first pairs of a split, in its fixed order, as two arrays.
 
     Args:
-        source: As of `load_pairs`.
-        split: As of `load_pairs`.
+        source: As in `load_pairs`.
+        split: As in `load_pairs`.
         num_images: How many pairs at most; None for all.
-        **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `direction` and
-            `skip_bad_images` of `load_pairs`.
+        **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `direction`,
+            `skip_bad_images`, `source_range` and `progress` of `load_pairs`.
 
     Returns:
         Inputs and targets `(num_images, height, width, channels)` float32.
@@ -185,27 +200,31 @@ def load_pair_arrays(
 
 
 def load_domain_arrays(
-    source: _Source,
+    source: PathLike,
     split: str = "test",
     num_images: int | None = None,
     *,
-    image_size: _Size = None,
+    image_size: Size = None,
     channels: int | None = 3,
-    value_range: tuple[float, float] = (0.0, 1.0),
-    data_dir: _Source | None = None,
+    value_range: _Range = (0.0, 1.0),
+    data_dir: PathLike | None = None,
     skip_bad_images: bool = False,
+    source_range: _Range | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Loads the first images of two domains, in their fixed order, as two arrays.
 
     Args:
-        source: As of `load_domains`.
-        split: As of `load_domains`.
+        source: As in `load_domains`.
+        split: As in `load_domains`.
         num_images: How many images of each domain at most; None for all.
-        image_size: As of `load_domains`.
-        channels: As of `load_domains`.
-        value_range: As of `load_domains`.
-        data_dir: As of `load_domains`.
-        skip_bad_images: As of `load_domains`.
+        image_size: As in `load_domains`.
+        channels: As in `load_domains`.
+        value_range: As in `load_domains`.
+        data_dir: As in `load_domains`.
+        skip_bad_images: As in `load_domains`.
+        source_range: As in `load_images`.
+        progress: As in `load_images`.
 
     Returns:
         Images of A and of B `(num_images, height, width, channels)` float32. The
@@ -216,8 +235,10 @@ def load_domain_arrays(
     """
     batch_size = small_batch(num_images)
     check_order(value_range, batch_size, 0, 0)
-    fit = make_fit(image_size, channels)
-    data = open_domains(source, split, fit, fit.size, data_dir, skip_bad_images)
+    fit = make_fit(image_size, channels, source_range)
+    data = _open_domains(
+        source, split, fit, fit.size, data_dir, skip_bad_images, progress
+    )
     order = (value_range, batch_size, False, 0, 0)
     parts = (collect(make_batches([x], *order), num_images, batch_size) for x in data)
     images_a, images_b = (array for part in parts for array in part)
@@ -225,33 +246,39 @@ def load_domain_arrays(
 
 
 def count_domains(
-    source: _Source,
+    source: PathLike,
     split: str = "test",
     *,
-    image_size: _Size = None,
+    image_size: Size = None,
     channels: int | None = 3,
-    data_dir: _Source | None = None,
+    data_dir: PathLike | None = None,
     skip_bad_images: bool = False,
+    source_range: _Range | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[int, int]:
     """Returns how many images of A and of B a split has, of which the fewer repeat.
 
     Args:
-        source: As of `load_domains`.
-        split: As of `load_domains`.
-        image_size: As of `load_domains`.
-        channels: As of `load_domains`.
-        data_dir: As of `load_domains`.
-        skip_bad_images: As of `load_domains`.
+        source: As in `load_domains`.
+        split: As in `load_domains`.
+        image_size: As in `load_domains`.
+        channels: As in `load_domains`.
+        data_dir: As in `load_domains`.
+        skip_bad_images: As in `load_domains`.
+        source_range: As in `load_images`.
+        progress: As in `load_images`.
 
     Raises:
         UserError: A mistake in an argument or in the data, in one line.
     """
-    fit = make_fit(image_size, channels)
-    data = open_domains(source, split, fit, fit.size, data_dir, skip_bad_images)
+    fit = make_fit(image_size, channels, source_range)
+    data = _open_domains(
+        source, split, fit, fit.size, data_dir, skip_bad_images, progress
+    )
     return data[0].num_examples, data[-1].num_examples  # of pairs there is one source
 
 
-def is_paired(source: _Source, data_dir: _Source | None = None) -> bool:
+def is_paired(source: PathLike, data_dir: PathLike | None = None) -> bool:
     """Whether a source has pairs, so that the truth of a translation is known.
 
     Nothing is prepared or decoded. Of a folder of single files the first decides: it is
@@ -263,15 +290,60 @@ def is_paired(source: _Source, data_dir: _Source | None = None) -> bool:
     folder = find_folder(source)
     if folder is None:
         builder = make_builder(os.fspath(source), data_dir)
-        return named.find_pair(builder) is not None
-    return pair_layout.has_pairs(folder)
+        return tfds_source.find_pair(builder) is not None
+    return has_pairs(scan(folder))
+
+
+def _open_pairs(
+    source: PathLike,
+    split: str,
+    fit: Fit,
+    size: tuple[int, int] | None,
+    data_dir: PathLike | None,
+    *options: Any,
+) -> Source:
+    """Returns the pairs of one split; `size` is that of the images in the end."""
+    check_split(split)
+    folder = find_folder(source)
+    if folder is None:
+        builder = make_builder(os.fspath(source), data_dir, size)
+        return tfds_source.open_named_pairs(builder, split, fit)
+    return folder_source.open_pair_folder(folder, split, fit, *options)
+
+
+def _open_domains(
+    source: PathLike,
+    split: str,
+    fit: Fit,
+    size: tuple[int, int] | None,
+    data_dir: PathLike | None,
+    *options: Any,
+) -> list[Source]:
+    """Returns domains A and B of one split, or its pairs as one source."""
+    check_split(split)
+    folder = find_folder(source)
+    if folder is None:
+        builder = make_builder(os.fspath(source), data_dir, size)
+        data = tfds_source.open_named_domains(builder, split, fit)
+    else:
+        data = folder_source.open_domain_folder(folder, split, fit, *options)
+    if len({part.image_shape for part in data}) > 1:
+        shapes = " and ".join(str(part.image_shape) for part in data)
+        raise UserError(
+            f"The domains of {source} differ in shape (height, width, channels): "
+            f"{shapes}. Pass image_size and channels to make them equal"
+        )
+    return data
 
 
 def _make_fit(
-    image_size: _Size, load_size: _Size, channels: int | None
+    image_size: Size,
+    load_size: Size,
+    channels: int | None,
+    source_range: _Range | None,
 ) -> tuple[Fit, tuple[int, int] | None]:
     """Returns what images are made to be at first, and `image_size` as a tuple."""
-    fit = make_fit(image_size, channels)
+    fit = make_fit(image_size, channels, source_range)
     if load_size is None:
         return fit, fit.size
     size = make_size("load_size", load_size)
@@ -284,4 +356,4 @@ def _make_fit(
             "load_size must be at least image_size, which is cropped from it. "
             f"Received: load_size={load_size} and image_size={image_size}"
         )
-    return Fit(size, channels), fit.size
+    return fit._replace(size=size), fit.size

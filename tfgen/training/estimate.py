@@ -16,9 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfgen.data.arguments import check_integer
-from tfgen.data.loading import IN_MEMORY_BYTES
-from tfgen.data.records import SHUFFLE_BYTES
+from tfgen.data.builders.records import SHUFFLE_BYTES
+from tfgen.data.loading import IN_MEMORY_BYTES, check_integer
 from tfgen.errors import UserError
 from tfgen.optimizers import find_optimizers
 

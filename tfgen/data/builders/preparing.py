@@ -1,5 +1,6 @@
 """TFDS builders by name: found, prepared on first use, their splits resolved."""
 
+import difflib
 import os
 import socket
 import urllib.parse
@@ -8,7 +9,6 @@ from pathlib import Path
 
 import tensorflow_datasets as tfds
 
-from tfgen.data.sources import base_name, known_names, unknown_name
 from tfgen.errors import UserError
 
 
@@ -31,18 +31,28 @@ def make_builder(
                 return tfds.builder(f"{name}/{config}", data_dir=data_dir)
         return builder
     except tfds.core.DatasetNotFoundError:
-        raise unknown_name(name) from None
+        raise _unknown_name(name) from None
     except ImportError as error:
         raise _missing_package(name, error) from error
     except ValueError as error:
         base = base_name(name)
         if base not in known_names():
-            raise unknown_name(name) from error
+            raise _unknown_name(name) from error
         configs = ", ".join(tfds.builder_cls(base).builder_configs) or "none"
         raise UserError(
             f"{name!r} names no configuration or version of {base}. Configurations: "
             f"{configs}; without one, {base} is its default"
         ) from error
+
+
+def base_name(source: str) -> str:
+    """Returns the data set in `name/config:version`."""
+    return source.split("/")[0].split(":")[0]
+
+
+def known_names() -> list[str]:
+    """Returns the data sets whose builders are installed, ours among them."""
+    return tfds.list_builders(with_community_datasets=False)
 
 
 def prepare(builder: tfds.core.DatasetBuilder) -> None:
@@ -92,6 +102,17 @@ def resolve_split(builder: tfds.core.DatasetBuilder, split: str) -> str:
             "or a slice such as train[:100]"
         ) from error
     return split
+
+
+def _unknown_name(source: str) -> UserError:
+    """Returns the error for a name that is neither a data set nor a folder."""
+    near = difflib.get_close_matches(base_name(source), known_names(), n=3)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    return UserError(
+        f"No TFDS data set is called {source!r}, and no folder of that name exists."
+        f"{hint} Pass a name listed at https://www.tensorflow.org/datasets/catalog "
+        "or the path of a folder of images"
+    )
 
 
 def _check_network(builder: tfds.core.DatasetBuilder, advice: str) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfgen.data import images, pipeline
-from tfgen.data.sources import Source
+from tfgen.data import pipeline, pixels
+from tfgen.data.loading import Source
 
 LABEL = "label"  # the feature that numbers classes
 SHUFFLE_BYTES = 2**28  # of decoded images in the shuffle buffer of a stream
@@ -40,7 +40,7 @@ class Records:
     split: str
     image_keys: tuple[str, ...]
     label_key: str | None
-    fit: images.Fit
+    fit: pixels.Fit
     shape: tuple[int, int, int]
     half: int | None = None
     classes: tuple[int, ...] | None = None
@@ -66,7 +66,7 @@ class Records:
         batches = self.stream(None).batch(_READ_BATCH)
         batches = batches.with_options(pipeline.dataset_options())
         arrays = tuple(
-            np.empty((self.num_examples, *spec.shape[1:]), spec.dtype.as_numpy_dtype)
+            self._empty_array(spec.dtype, spec.shape[1:])
             for spec in batches.element_spec
         )
         start = 0
@@ -75,6 +75,12 @@ class Records:
                 array[start : start + len(part)] = part
             start += len(batch[0])
         return arrays
+
+    def _empty_array(self, dtype: tf.DType, shape: tf.TensorShape) -> np.ndarray:
+        shape = (self.num_examples, *shape)
+        if dtype == tf.uint8:
+            return pipeline.empty_images(shape)
+        return np.empty(shape, dtype.as_numpy_dtype)
 
     def stream(self, seed: tf.Tensor | None) -> tf.data.Dataset:
         """Returns single examples in the order of a seed, or in the fixed order."""
@@ -166,4 +172,4 @@ class Records:
         return tf.ensure_shape(image, self.shape)
 
     def _fit_array(self, array: np.ndarray) -> np.ndarray:
-        return images.fit_array(array, self.fit)
+        return pixels.fit_array(array, self.fit)

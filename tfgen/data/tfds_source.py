@@ -5,10 +5,10 @@ import os
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfgen.data import images
-from tfgen.data.preparing import make_builder, prepare, resolve_split
-from tfgen.data.records import LABEL, Records
-from tfgen.data.sources import Source, no_such_images
+from tfgen.data.builders.preparing import make_builder, prepare, resolve_split
+from tfgen.data.builders.records import LABEL, Records
+from tfgen.data.loading import Source, no_such_images
+from tfgen.data.pixels import Fit
 from tfgen.errors import UserError
 
 _Builder = tfds.core.DatasetBuilder
@@ -17,7 +17,7 @@ _Builder = tfds.core.DatasetBuilder
 def open_named(
     name: str,
     split: str,
-    fit: images.Fit,
+    fit: Fit,
     labels: bool,
     data_dir: str | os.PathLike | None,
     classes: tuple[int, ...] | None = None,
@@ -37,7 +37,7 @@ def open_named(
     return _open(builder, split, (image_key,), fit, label_key, classes=classes)
 
 
-def open_named_pairs(builder: _Builder, split: str, fit: images.Fit) -> Source:
+def open_named_pairs(builder: _Builder, split: str, fit: Fit) -> Source:
     """Returns the pairs of one split of a data set, preparing it if need be.
 
     Raises:
@@ -52,7 +52,7 @@ def open_named_pairs(builder: _Builder, split: str, fit: images.Fit) -> Source:
     return _open(builder, split, keys, fit)
 
 
-def open_named_domains(builder: _Builder, split: str, fit: images.Fit) -> list[Source]:
+def open_named_domains(builder: _Builder, split: str, fit: Fit) -> list[Source]:
     """Returns the domains A and B of one split, or its pairs as one source.
 
     Pairs for training are divided: one half gives A, the other gives B.
@@ -114,7 +114,7 @@ def _open(
     builder: _Builder,
     split: str,
     image_keys: tuple[str, ...],
-    fit: images.Fit,
+    fit: Fit,
     label_key: str | None = None,
     half: int | None = None,
     classes: tuple[int, ...] | None = None,
@@ -131,7 +131,7 @@ def _open(
     return records.as_source()
 
 
-def _open_domain_splits(builder: _Builder, split: str, fit: images.Fit) -> list[Source]:
+def _open_domain_splits(builder: _Builder, split: str, fit: Fit) -> list[Source]:
     key = _find_image(builder)
     _fitted_shape(builder, (key,), fit)
     prepare(builder)
@@ -179,7 +179,7 @@ def _find_label(builder: _Builder) -> str | None:
 
 
 def _fitted_shape(
-    builder: _Builder, image_keys: tuple[str, ...], fit: images.Fit
+    builder: _Builder, image_keys: tuple[str, ...], fit: Fit
 ) -> tuple[int, int, int]:
     name, features = builder.info.full_name, builder.info.features
     for key in image_keys:

@@ -1,0 +1,118 @@
+"""A folder of image files as a source: single images, pairs, or two domains."""
+
+from pathlib import Path
+
+from tfgen.data.decode import printable
+from tfgen.data.image_files import ImageFiles
+from tfgen.data.layouts import pairs as pair_layout
+from tfgen.data.layouts.listing import Listing, scan
+from tfgen.data.layouts.splits import find_split, list_classes
+from tfgen.data.loading import Progress, Source, no_progress, no_such_images
+from tfgen.data.pixels import WHOLE, Fit
+from tfgen.errors import UserError
+
+
+def open_folder(
+    folder: Path,
+    split: str,
+    fit: Fit,
+    labels: bool = False,
+    skip_bad_images: bool = False,
+    classes: tuple[int, ...] | None = None,
+    progress: Progress = no_progress,
+) -> Source:
+    """Returns the images of one split of a folder, its files checked.
+
+    Raises:
+        UserError: No such split, no images, no classes or none of those asked for, a
+            damaged file, or images that differ in size or channels where `fit` does
+            not settle it.
+    """
+    listing = scan(folder)
+    chosen = find_split(listing, split)
+    class_ids = None
+    if labels or classes is not None:
+        class_ids = _number_classes(chosen, list_classes(listing))
+    if classes is not None:
+        numbered = zip(chosen.names, class_ids, strict=True)
+        numbered = [(name, number) for name, number in numbered if number in classes]
+        if not numbered:
+            raise no_such_images(str(folder), split)
+        chosen = chosen.choose(name for name, _ in numbered)
+        class_ids = [number for _, number in numbered]
+    examples = [(path,) for path in chosen.paths]
+    files = ImageFiles(folder, examples, fit, (WHOLE,), skip_bad_images, progress)
+    return files.as_source(class_ids if labels else None)
+
+
+def open_pair_folder(
+    folder: Path,
+    split: str,
+    fit: Fit,
+    skip_bad_images: bool = False,
+    progress: Progress = no_progress,
+) -> Source:
+    """Returns the pairs of one split of a folder, its files checked.
+
+    Raises:
+        UserError: As in `open_folder`; or there are no pairs.
+    """
+    pairs, parts = pair_layout.find_pairs(scan(folder), split)
+    examples = list(pairs.values())
+    files = ImageFiles(folder, examples, fit, parts, skip_bad_images, progress)
+    return files.as_source()
+
+
+def open_domain_folder(
+    folder: Path,
+    split: str,
+    fit: Fit,
+    skip_bad_images: bool = False,
+    progress: Progress = no_progress,
+) -> list[Source]:
+    """Returns the domains A and B of one split of a folder, or its pairs as one source.
+
+    Pairs for training are divided: one half gives A, the other gives B.
+
+    Raises:
+        UserError: As in `open_folder`; or there are neither domains nor pairs.
+    """
+    listing, options = scan(folder), (fit, (WHOLE,), skip_bad_images, progress)
+    kind = pair_layout.kind_of(listing)
+    if kind == pair_layout.DOMAINS:
+        return [
+            ImageFiles(part.folder, [(path,) for path in part.paths], *options)
+            .as_source()
+            for part in pair_layout.find_domains(listing, split)
+        ]  # fmt: skip
+    if kind == pair_layout.SIDE_BY_SIDE:
+        raise UserError(
+            f"{folder} does not hold two domains: put the images of A into trainA/ and "
+            "those of B into trainB/ (and testA/, testB/ if there are any), or pairs "
+            "into a/ and b/ under equal names"
+        )
+    if not split.startswith("train"):
+        return [open_pair_folder(folder, split, fit, skip_bad_images, progress)]
+    pairs, _ = pair_layout.find_pairs(listing, split)
+    return [
+        ImageFiles(folder, [(pairs[name][i],) for name in half], *options).as_source()
+        for i, half in enumerate(pair_layout.halve(folder, pairs))
+    ]
+
+
+def _number_classes(chosen: Listing, names: list[str]) -> list[int]:
+    """Returns the number of each image's class, which its top folder is."""
+    if not names:
+        raise UserError(
+            f"{chosen.folder} has no labels: labels=True needs one sub-folder a class"
+        )
+    numbers = []
+    for name, path in zip(chosen.names, chosen.paths, strict=True):
+        top = name.partition("/")[0]
+        if top not in names:
+            raise UserError(
+                f"{printable(path)} has no label: labels=True needs every image "
+                f"in a class's sub-folder of {chosen.folder}"
+            )
+        numbers.append(names.index(top))
+    return numbers

@@ -1,0 +1,1 @@
+"""What a folder of images holds, and where its splits, classes and pairs lie."""

@@ -1,0 +1,143 @@
+"""Pixels of any kind to uint8 images of one size and one number of channels.
+
+Everything goes through Pillow, so an image looks the same whichever source it is from.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps
+
+from tfgen.errors import UserError
+
+# What of a file is an image: a pair may lie side by side in one file.
+WHOLE, LEFT, RIGHT = "whole", "left", "right"
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+# What a grey value of a PNG of few bits becomes when Pillow reads it.
+_SCALES = {"1": 255, "L;2": 85, "L;4": 17}
+
+
+class Fit(NamedTuple):
+    """What every image is made to be; None leaves a property as it is.
+
+    Attributes:
+        size: `(height, width)` in pixels, or None.
+        channels: 1 (grey), 3 (RGB), 4 (RGBA), or None.
+        source_range: `(low, high)`, the values in files that are black and white. None:
+            the whole range of 8 and 16 bits.
+    """
+
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+    source_range: tuple[float, float] | None = None
+
+    def shape_of(self, height: int, width: int, channels: int) -> tuple[int, int, int]:
+        """Returns the shape that an image of the given shape is brought to."""
+        return (*(self.size or (height, width)), self.channels or channels)
+
+
+def fit_array(array: np.ndarray, fit: Fit) -> np.ndarray:
+    """Brings one uint8 image `(height, width, channels)` to the size and channels."""
+    if array.shape[-1] not in _MODES:
+        raise UserError(
+            f"Images have 1, 3 or 4 channels. Received: {array.shape[-1]} channels"
+        )
+    grey = array.shape[-1] == 1
+    return _fit(Image.fromarray(array[..., 0] if grey else array), fit)
+
+
+def crop_and_fit(image: Image.Image, part: str, fit: Fit) -> np.ndarray:
+    """Returns a part of an image in a plain mode, brought to the size and channels."""
+    return _fit(_crop(image, part), fit)
+
+
+def count_channels(image: Image.Image) -> int:
+    """Returns 1, 3 or 4, what `to_plain_mode` makes of an image."""
+    if "A" in image.getbands() or "transparency" in image.info:
+        return 4
+    return 1 if image.mode in _GREY_MODES else 3
+
+
+def _crop(image: Image.Image, part: str) -> Image.Image:
+    if part == WHOLE:
+        return image
+    width, height = image.size
+    left = 0 if part == LEFT else width // 2
+    return image.crop((left, 0, left + width // 2, height))
+
+
+def _fit(image: Image.Image, fit: Fit) -> np.ndarray:
+    if fit.channels:
+        image = _convert(image, _MODES[fit.channels])
+    if fit.size and image.size != fit.size[::-1]:
+        # `ImageOps.fit` crops the centre to the aspect, then resizes; Pillow's
+        # filters widen with the scale, so that shrinking does not alias.
+        image = ImageOps.fit(image, fit.size[::-1], Image.Resampling.BICUBIC)
+    array = np.asarray(image)
+    return array[..., None] if array.ndim == 2 else array
+
+
+def _convert(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode == "RGBA" and mode != "RGBA":
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def to_plain_mode(
+    image: Image.Image,
+    raw_mode: str | None,
+    source_range: tuple[float, float] | None,
+) -> Image.Image:
+    """Returns the image as L, RGB or RGBA, as `count_channels` promised."""
+    channels, clear = count_channels(image), image.info.get("transparency")
+    alpha = None
+    if clear is not None and image.mode in ("1", "L", "RGB", "I", "I;16", "I;16B"):
+        alpha = _alpha(image, raw_mode, clear)
+    if image.mode[0] in "IF":
+        image = _to_eight_bits(image, source_range or (0, 2**16 - 1))
+    elif image.mode == "LAB":
+        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        image = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+    elif source_range:
+        image = _stretch(image, channels, source_range)
+    if alpha is not None:
+        image = image.convert("RGB")
+        image.putalpha(alpha)
+    return image if image.mode == _MODES[channels] else image.convert(_MODES[channels])
+
+
+def _alpha(
+    image: Image.Image, raw_mode: str | None, clear: int | tuple[int, ...]
+) -> Image.Image:
+    """Returns the alpha channel of an image one of whose colours is transparent."""
+    values = np.asarray(image.convert("L") if image.mode == "1" else image)
+    clear = np.asarray(clear) * _SCALES.get(raw_mode, 1)
+    if raw_mode == "RGB;16B":
+        clear = clear >> 8
+    is_clear = values == clear
+    if is_clear.ndim == 3:
+        is_clear = is_clear.all(axis=-1)
+    return Image.fromarray(np.where(is_clear, 0, 255).astype(np.uint8))
+
+
+def _to_eight_bits(
+    image: Image.Image, source_range: tuple[float, float]
+) -> Image.Image:
+    low, high = source_range
+    values = (np.asarray(image).astype(np.float64) - low) / (high - low)
+    values = np.nan_to_num(np.round(255.0 * np.clip(values, 0.0, 1.0)))
+    return Image.fromarray(values.astype(np.uint8))
+
+
+def _stretch(
+    image: Image.Image, channels: int, source_range: tuple[float, float]
+) -> Image.Image:
+    """Maps 8-bit values so that `source_range` is black and white; not alpha."""
+    low, high = source_range
+    image = image.convert(_MODES[channels])
+    values = np.clip((np.arange(256) - low) / (high - low), 0.0, 1.0)
+    table = np.round(255.0 * values).astype(int).tolist()
+    return image.point(table * min(channels, 3) + list(range(256)) * (channels == 4))
