@@ -50,6 +50,7 @@ class ModelsDouble:
 
     def __init__(self, folders):
         self.versions, self.definitions = {}, {}
+        self.newest = {}  # name -> version, where it is not the largest yet
         for name, folder in folders.items():
             for path in folder.glob("[0-9]*"):
                 key = name, int(path.name)
@@ -65,7 +66,7 @@ class ModelsDouble:
                 f"Latest({name})" if version is None else f"Specific({name}, {version})"
             )
             raise Refused("NOT_FOUND", f"Servable not found for request: {asked}")
-        return name, version or max(numbers)
+        return name, version or self.newest.get(name) or max(numbers)
 
     def run(self, key, endpoint, inputs):
         if endpoint not in self.versions[key].signatures:

@@ -3,10 +3,12 @@
 Every promise is tried over REST and over gRPC, on real SavedModels.
 """
 
+import json
 import socket
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ import export
 from export.serving.client import Client
 
 from .serving_double import ModelsDouble, PredictionServiceDouble, RestDouble
-from .small import LATENTS, Endpoints
+from .small import LATENTS
 
 INTEGERS = [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]
 NUMBERS = ["bool", *INTEGERS, "float32", "float64"]
@@ -64,7 +66,7 @@ def _save_types(folder):
         name: tf.function(function, input_signature=signature)
         for name, (function, signature) in functions.items()
     }
-    tf.saved_model.save(tf.Module(), str(folder / "1"), signatures=signatures)
+    _save(folder / "1", **signatures)
     return folder
 
 
@@ -76,8 +78,33 @@ def _save_versions(folder):
         def scale(latents, factor=float(version)):
             return {"latents": latents * factor}
 
-        export.export_saved_model(Endpoints(scale=scale), folder, version)
+        _save(folder / str(version), scale=scale)
     return folder
+
+
+LABELS = tf.TensorSpec((None,), tf.int32, name="labels")
+# Version -> what `scale` is from then on: its input, and its outputs.
+UPDATES = {
+    1: (LATENTS, lambda latents: {"latents": latents}),
+    2: (LABELS, lambda labels: {"latents": tf.one_hot(labels, 4)}),
+    3: (LATENTS, lambda latents: {"scaled": latents, "more": latents}),
+    4: (LATENTS, lambda latents: {"latents": latents[:1]}),
+    5: (LATENTS, lambda latents: {"latents": tf.cast(latents, tf.int32)}),
+    6: (LATENTS, lambda latents: {"latents": latents[:, :2]}),
+    7: (LATENTS, lambda latents: {"latents": latents > 0}),
+}
+
+
+def _save_updates(folder):
+    for version, (spec, function) in UPDATES.items():
+        scale = tf.function(function, input_signature=[spec])
+        _save(folder / str(version), scale=scale)
+    _save(folder / "8", paint=tf.function(UPDATES[1][1], input_signature=[LATENTS]))
+    return folder
+
+
+def _save(folder, **signatures):
+    tf.saved_model.save(tf.Module(), str(folder), signatures=signatures)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +115,7 @@ def doubles(shipped, tmp_path_factory):
             "model": shipped.version.parent,
             "types": _save_types(folder / "types"),
             "two versions": _save_versions(folder / "versions"),
+            "updated": _save_updates(folder / "updates"),
         }
     )
     doubles = {"rest": RestDouble(models), "grpc": PredictionServiceDouble(models)}
@@ -159,10 +187,11 @@ def test_float32_is_kept_to_the_bit(double):
     floats = bits.view(np.float32)
     special = [[0.0, -0.0], [np.inf, -np.inf], [1e-45, 0.1], [16777217, 9e6]]
     floats = np.concatenate([floats[np.isfinite(floats).all(1)], np.float32(special)])
-    inputs = {f"{name}_in": np.zeros((1, 2), name) for name in NUMBERS}
+    inputs = {f"{name}_in": np.zeros((len(floats), 2), name) for name in NUMBERS}
     client = Client(double.address, "types")
     echoed = client.predict("echo", **inputs | {"float32_in": floats})["float32_out"]
     np.testing.assert_array_equal(echoed.view(np.uint32), floats.view(np.uint32))
+    inputs = {name: array[:1] for name, array in inputs.items()}
     nan = client.predict("echo", **inputs | {"float32_in": [[np.nan, 1.0]]})
     assert np.isnan(nan["float32_out"][0, 0])
 
@@ -227,6 +256,8 @@ def test_endpoints_are_asked_for_once(double):
 # ---- what is refused before it is sent -----------------------------------------------
 
 ROWS = np.ones((2, 4))
+UNEQUAL = {f"{name}_in": np.ones((1, 2), name) for name in NUMBERS}
+UNEQUAL["bool_in"] = np.ones((2, 2), bool)
 
 
 @pytest.mark.parametrize(
@@ -244,13 +275,14 @@ ROWS = np.ones((2, 4))
         ("model", "decode", {"latents": ROWS[:, 1:]}, r"shape .* Received: \(2, 3\)"),
         ("model", "decode", {"latents": ROWS > 0}, "must be float32. Received: bool"),
         ("model", "decode", {"latents": [["a"]]}, "must be float32. Received: <U1"),
-        ("model", "decode", {"latents": [[1.0], []]}, "'latents' is no array"),
+        ("model", "decode", {"latents": [[1.0], []]}, "'latents' is not an array"),
         ("model", "decode", {"latents": 1e39 * ROWS}, "do not fit float32"),
         ("model", "reconstruct", {"images": np.ones((1, 8, 8, 1), "uint8")}, "float32"),
         ("model", "sample", {"seeds": [0.0]}, "must be int64. Received: float64"),
         ("model", "sample", {"seeds": np.uint64([2**63])}, "do not fit int64"),
         ("types", "encode", {"pixels": np.full((1, 4, 4, 1), -1)}, "do not fit uint8"),
         ("types", "decode", {"png": [1, b""]}, "must be bytes or str. Received: int"),
+        ("types", "echo", UNEQUAL, "as many rows. Received: .*'bool_in': 2"),
         ("types", "decode", {"png": b"alone"}, r"shape \(None,\). Received: \(\)"),
     ],
 )
@@ -291,11 +323,20 @@ def test_an_empty_input_is_refused_by_rest_alone(doubles):
         ("http://localhost:8501", 0, "positive integer"),
         ("http://localhost:8501", "1", "positive integer. Received: '1'"),
         ("localhost:8500", True, "positive integer"),
+        (None, None, "Received: None"),
     ],
 )
 def test_addresses_and_versions_that_cannot_be(address, version, message):
     with pytest.raises(export.ExportError, match=message):
         Client(address, "model", version)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "1", True])
+def test_timeouts_and_names_that_cannot_be(timeout):
+    with pytest.raises(export.ExportError, match="positive number of seconds"):
+        Client("http://localhost:8501", "model", timeout=timeout)
+    with pytest.raises(export.ExportError, match="`model` must be its name"):
+        Client("http://localhost:8501", "")
 
 
 # ---- what the server refuses ---------------------------------------------------------
@@ -324,34 +365,30 @@ def test_what_an_operation_refuses(double):
     assert "\n" not in str(e.value)
 
 
-def _stale(client):
-    """Has the client believe an older version's endpoints, as after an update."""
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (2, "(INVALID_ARGUMENT: input size|Missing named input: labels)"),
+        (3, r"(the answer has the outputs .*latents|is not DT_FLOAT: dict)"),
+        (4, "output 'latents' has 1 rows for 2 that were sent"),
+        (5, r"output 'latents' is int32, not float32"),
+        (6, r"output 'latents' must have the shape \(None, 4\). Rec.*: \(2, 2\)"),
+        (7, "output 'latents' is (bool, not float32|not DT_FLOAT: bool)"),
+        (8, "(400|FAILED_PRECONDITION): .*scale.* not found"),
+    ],
+)
+def test_an_update_that_a_client_does_not_know(double, version, message):
+    """Another version takes over, and its endpoint is not what the first one was."""
+    client = Client(double.address, "updated")
+    double.models.newest["updated"] = 1
     client.predict("scale", latents=ROWS)
-    endpoints = client._endpoints
-    old = endpoints["scale"].inputs
-    return old, endpoints
-
-
-def test_names_types_and_endpoints_that_changed_on_the_server(double):
-    client = Client(double.address, "two versions")
-    inputs, endpoints = _stale(client)
-    spec = inputs["latents"]
-
-    def fails(message, endpoint="scale", **arrays):
-        with pytest.raises(export.ExportError, match=message):
-            client.predict(endpoint, **arrays)
-
-    inputs["more"] = spec
-    if isinstance(double, PredictionServiceDouble):
-        fails("INVALID_ARGUMENT: input size does not", latents=ROWS, more=ROWS)
-    inputs["labels"] = inputs.pop("latents")
-    del inputs["more"]
-    fails("(INVALID_ARGUMENT: input size|Missing named input: latents)", labels=ROWS)
-    inputs["latents"] = type(spec)("DT_STRING", (None, 4))
-    del inputs["labels"]
-    fails("(400|INVALID_ARGUMENT): ", latents=np.full((2, 4), "a"))
-    endpoints["paint"] = type(endpoints["scale"])("paint", {}, {})
-    fails("(400|FAILED_PRECONDITION): .*paint.* not found", "paint")
+    double.models.newest["updated"] = version
+    if version == 5 and isinstance(double, RestDouble):
+        assert client.predict("scale", latents=ROWS)["latents"].dtype == np.float32
+        return  # JSON has one kind of number
+    with pytest.raises(export.ExportError, match=message) as error:
+        client.predict("scale", latents=ROWS)
+    assert "\n" not in str(error.value)
 
 
 def test_types_that_numpy_lacks(rest):
@@ -362,11 +399,18 @@ def test_types_that_numpy_lacks(rest):
 @pytest.mark.parametrize(
     ("code", "content", "message"),
     [
-        (200, b"<html>", "the answer is no JSON"),
+        (200, b"<html>", "the answer is not JSON"),
         (200, b"[]", r"the answer lacks the outputs \['images'\]"),
         (200, b"{}", r"the answer lacks the outputs \['images'\]"),
-        (200, b'{"outputs": [["x"]]}', "output 'images' is no DT_FLOAT"),
-        (200, b'{"outputs": [[1.0], []]}', "output 'images' is no DT_FLOAT"),
+        (200, b'{"outputs": [["x"]]}', "output 'images' is not DT_FLOAT"),
+        (200, b'{"outputs": [[1.0], []]}', "output 'images' is not DT_FLOAT"),
+        (200, b'{"outputs": [[null]]}', "'images' is not DT_FLOAT: NoneType"),
+        (200, b'{"outputs": [[true]]}', "'images' is not DT_FLOAT: bool"),
+        (200, b'{"outputs": [["1.5"]]}', "'images' is not DT_FLOAT: str"),
+        (200, b'{"outputs": [[{"b64": ""}]]}', "'images' is not DT_FLOAT: dict"),
+        (200, b'{"outputs": [[1e39]]}', "'images' is not DT_FLOAT: overflow"),
+        (200, b'{"outputs": [[1.0]]}', r"shape \(None, 8, 8, 1\). Rec.*: \(1, 1\)"),
+        (200, b"[" * 100_000, "the answer is not JSON"),
         (502, b"<html>\nBad Gateway", "the server answered 502: <html> Bad Gateway$"),
         (503, b"", "the server answered 503: Service Unavailable$"),
         (400, b'{"error": "two\\nlines"}', "the server answered 400: two lines$"),
@@ -380,10 +424,32 @@ def test_answers_that_are_no_answers(rest, code, content, message):
         client.predict("decode", latents=ROWS)
 
 
-def test_another_web_server(rest):
-    rest.answer = 200, b'{"metadata": 1}'
-    with pytest.raises(export.ExportError, match="is no TensorFlow Serving"):
+def _metadata(spec):
+    signature = {"decode": {"inputs": {"latents": spec}, "outputs": {}}}
+    return {"metadata": {"signature_def": {"signature_def": signature}}}
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        ({"metadata": 1}, "is not TensorFlow Serving"),
+        ([1], "is not TensorFlow Serving"),
+        ({"metadata": {"signature_def": {"signature_def": []}}}, "not known here"),
+        (_metadata({}), "not known here"),
+        (_metadata({"dtype": "DT_FLOAT", "tensor_shape": {"dim": 4}}), "not known"),
+        (
+            _metadata(
+                {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": "four"}]}}
+            ),
+            "not known here .*four",
+        ),
+    ],
+)
+def test_another_web_server(rest, reply, message):
+    rest.answer = 200, json.dumps(reply).encode()
+    with pytest.raises(export.ExportError, match=message) as error:
         Client(rest.address, "model").predict("decode", latents=ROWS)
+    assert "\n" not in str(error.value)
 
 
 # ---- no server, no answer ------------------------------------------------------------
@@ -412,16 +478,50 @@ def test_timeout_is_not_tried_twice(double):
     assert len(double.calls) == 1
 
 
-def test_server_that_hangs_up():
+START = b"HTTP/1.1 500 Sorry\r\nContent-Length: 100\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "seconds", "message"),
+    [
+        (b"", 0, "cannot be reached: "),
+        (b"hello\r\n\r\n", 0, "cannot be reached: "),
+        (START.replace(b"500", b"200") + b'{"met', 0, "cannot be reached: .*read"),
+        (START + b'{"err', 0, "the server answered 500: Sorry"),
+        (START + b'{"err', 1, "the server answered 500: Sorry"),
+    ],
+)
+def test_server_that_hangs_up(sent, seconds, message):
+    """Nothing, no HTTP, or half an answer, after which it ends or is silent."""
     with socket.create_server(("localhost", 0)) as server:
 
-        def hang_up():
-            server.accept()[0].close()
+        def answer():
+            connection = server.accept()[0]
+            connection.recv(10_000)
+            connection.sendall(sent)
+            time.sleep(seconds)
+            connection.close()
 
-        threading.Thread(target=hang_up, daemon=True).start()
-        client = Client(f"http://localhost:{server.getsockname()[1]}", "model")
-        with pytest.raises(export.ExportError, match="cannot be reached: "):
-            client.predict("decode", latents=ROWS)
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"http://localhost:{server.getsockname()[1]}"
+        with pytest.raises(export.ExportError, match=message):
+            Client(address, "model", timeout=0.5).predict("decode", latents=ROWS)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1", "http://host:port", "http://a b:1", "http://" + "x" * 70]
+)
+def test_addresses_that_are_found_wrong_when_called(address):
+    with pytest.raises(export.ExportError, match="cannot be reached: ") as error:
+        Client(address, "model").predict("decode", latents=ROWS)
+    assert "\n" not in str(error.value)
+
+
+def test_closed_channel(doubles):
+    with Client(doubles["grpc"].address, "two versions") as client:
+        client.predict("scale", latents=ROWS)
+    with pytest.raises(export.ExportError, match=r"cannot be called: .*closed"):
+        client.predict("scale", latents=ROWS)
 
 
 # ---- what it needs -------------------------------------------------------------------
