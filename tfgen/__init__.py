@@ -51,6 +51,7 @@ _SAVED_CLASSES = {
     "models.autoencoder": ("Autoencoder",),
     "models.cyclegan": ("CycleGAN",),
     "models.gan": ("GAN",),
+    "models.image_pool": ("ImagePool",),
     "models.pix2pix": ("Pix2Pix",),
     "models.vae": ("VAE",),
     "optimizers": ("FusedAdam", "LinearDecay"),

@@ -4,10 +4,12 @@ import pathlib
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from tfgen.cli.quiet import import_tensorflow
 from tfgen.errors import UserError
-from tfgen.presets.registry import Preset, get_preset, presets
+from tfgen.presets import Argument, Preset, get_preset, presets
+from tfgen.presets.preset import NONE
 from tfgen.training import trainer as training
 from tfgen.training.run import Config, new_directory
 from tfgen.training.speed import AUTO
@@ -29,6 +31,17 @@ class _StepsType(click.IntRange):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         return value if value == AUTO else super().convert(value, param, ctx)
+
+
+class _ArgumentType(click.ParamType):
+    """What an argument of a preset takes; the word "none" is `None`."""
+
+    def __init__(self, argument: Argument) -> None:
+        self.argument = argument
+        self.name = argument.type.__name__
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return self.argument.parse(value) if isinstance(value, str) else value
 
 
 _COMMON = (
@@ -198,8 +211,10 @@ def _preset_command(preset: Preset) -> click.Command:
     for argument in preset.arguments.values():
         if argument.name not in _SAID_ELSEWHERE:
             flag = f"--{argument.name.replace('_', '-')}"
-            text = f"{argument.help}  [default: {argument.default}]"
-            options.append(click.Option([flag], type=argument.type, help=text))
+            default = NONE if argument.default is None else argument.default
+            text = f"{argument.help}: {argument.expected}  [default: {default}]"
+            kind = _ArgumentType(argument)
+            options.append(click.Option([flag], type=kind, help=text))
 
     def callback(
         out: str | None,
@@ -209,8 +224,9 @@ def _preset_command(preset: Preset) -> click.Command:
         **values: Any,
     ) -> None:
         arguments = set(preset.arguments) - set(_SAID_ELSEWHERE)
-        overrides = {n: v for n, v in values.items() if n in arguments}
-        overrides = {n: v for n, v in overrides.items() if v is not None}
+        source = click.get_current_context().get_parameter_source
+        given = {n for n in arguments if source(n) is not ParameterSource.DEFAULT}
+        overrides = {n: v for n, v in values.items() if n in given}
         options = {n: v for n, v in values.items() if n not in arguments}
         config = training.make_config(preset, overrides, **options)
         if estimate:

@@ -4,6 +4,15 @@ Nothing heavy is imported until a model is created.
 """
 
 from tfgen.presets.loading import load
-from tfgen.presets.registry import Preset, create_model, get_preset, list_presets
+from tfgen.presets.preset import Argument, Preset
+from tfgen.presets.table import create_model, get_preset, list_presets, presets
 
-__all__ = ["Preset", "create_model", "get_preset", "list_presets", "load"]
+__all__ = [
+    "Argument",
+    "Preset",
+    "create_model",
+    "get_preset",
+    "list_presets",
+    "load",
+    "presets",
+]

@@ -2,18 +2,22 @@
 
 from typing import Annotated, Any
 
-from tfgen.presets.registry import Preset
+from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, POSITIVE, SEED, Preset
 
 
 def build(
-    image_size: Annotated[int, "height and width of the images"] = 28,
-    channels: Annotated[int, "1 for grey images, 3 for colour"] = 1,
-    latent_dim: Annotated[int, "size of a latent"] = 8,
-    filters: Annotated[int, "channels of the first convolution"] = 32,
-    reconstruction: Annotated[str, "loss: mse or binary_crossentropy"] = "mse",
-    noise_stddev: Annotated[float, "noise on the encoder's images in training"] = 0.0,
-    learning_rate: Annotated[float, "of Adam"] = 1e-3,
-    seed: Annotated[int | None, "of weights and noise"] = None,
+    image_size: Annotated[int, "height and width of the images", AT_LEAST_1] = 28,
+    channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 1,
+    latent_dim: Annotated[int, "size of a latent", AT_LEAST_1] = 8,
+    filters: Annotated[int, "channels of the first convolution", AT_LEAST_1] = 32,
+    reconstruction: Annotated[
+        str, "reconstruction loss", ("mse", "binary_crossentropy")
+    ] = "mse",
+    noise_stddev: Annotated[
+        float, "noise on the encoder's images in training", AT_LEAST_0
+    ] = 0.0,
+    learning_rate: Annotated[float, "of Adam", POSITIVE] = 1e-3,
+    seed: Annotated[int | None, "of weights and noise", SEED] = None,
 ) -> Any:
     """Builds a convolutional autoencoder with two stages of stride 2."""
     from tfgen.models.autoencoder import Autoencoder

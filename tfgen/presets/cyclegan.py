@@ -2,45 +2,74 @@
 
 from typing import Annotated, Any
 
-from tfgen.presets.registry import Preset
+from tfgen.presets.preset import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    POSITIVE,
+    SEED,
+    SHARE,
+    Preset,
+    Range,
+)
 from tfgen.presets.translation import compile_with_adams
 
 
 def build(
-    image_size: Annotated[int, "height and width: a multiple of 4"] = 256,
-    channels: Annotated[int, "1 for grey images, 3 for colour"] = 3,
-    filters: Annotated[int, "of the generators' first stage"] = 64,
-    num_blocks: Annotated[int, "residual blocks: 9 for 256 pixels, 6 for 128"] = 9,
-    padding: Annotated[str, "of the generators: reflect or zero"] = "reflect",
-    discriminator_filters: Annotated[int, "of D's first stage"] = 64,
-    patch_layers: Annotated[int, "of D: 0, 1, 3, 5 see 1, 16, 70, 286 pixels"] = 3,
-    normalization: Annotated[str, "instance, batch or none"] = "instance",
-    lambda_cycle: Annotated[float, "weight of the cycle term"] = 10.0,
-    lambda_identity: Annotated[float, "of the identity term, times that"] = 0.5,
-    pool_size: Annotated[int, "generated images kept for D"] = 50,
-    loss: Annotated[str, "least_squares or non_saturating"] = "least_squares",
-    initial_stddev: Annotated[float, "of the weights before training"] = 0.02,
-    learning_rate: Annotated[float, "of both Adams, in the first half"] = 2e-4,
-    beta_1: Annotated[float, "of both Adams"] = 0.5,
-    num_steps: Annotated[int, "steps until the rate is 0; 0 keeps it"] = 0,
-    seed: Annotated[int | None, "of weights and history"] = None,
+    image_size: Annotated[int, "height and width: a multiple of 4", AT_LEAST_1] = 256,
+    channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 3,
+    filters: Annotated[int, "of the first stage of the generators", AT_LEAST_1] = 64,
+    num_blocks: Annotated[
+        int, "residual blocks: 9 for 256 pixels, 6 for 128", AT_LEAST_0
+    ] = 9,
+    padding: Annotated[str, "of the generators", ("reflect", "zero")] = "reflect",
+    discriminator_filters: Annotated[int, "of the first stage of D", AT_LEAST_1] = 64,
+    patch_layers: Annotated[
+        int, "of D: 0, 1, 3, 5 see 1, 16, 70, 286 pixels", Range(0, 5)
+    ] = 3,
+    normalization: Annotated[
+        str | None, "of all networks", ("instance", "batch")
+    ] = "instance",
+    lambda_cycle: Annotated[float, "weight of the cycle term", AT_LEAST_0] = 10.0,
+    lambda_identity: Annotated[
+        float, "of the identity term, times that", AT_LEAST_0
+    ] = 0.5,
+    pool_size: Annotated[int, "generated images kept for D", AT_LEAST_0] = 50,
+    loss: Annotated[
+        str, "adversarial loss", ("least_squares", "non_saturating")
+    ] = "least_squares",
+    initial_stddev: Annotated[float, "of the weights before training", POSITIVE] = 0.02,
+    learning_rate: Annotated[
+        float, "of both Adams, in the first half", POSITIVE
+    ] = 2e-4,
+    beta_1: Annotated[float, "of both Adams", SHARE] = 0.5,
+    num_steps: Annotated[
+        int | None, "steps until the rate is 0; none keeps it", AT_LEAST_1
+    ] = None,
+    recompute: Annotated[
+        bool, "compute activations twice: less memory, longer steps"
+    ] = False,
+    seed: Annotated[int | None, "of weights and history", SEED] = None,
 ) -> Any:
     """Builds two residual generators against two PatchGANs."""
     from tfgen.models.cyclegan import CycleGAN
     from tfgen.networks import build_patchgan_discriminator, build_resnet_generator
 
     shape = (image_size, image_size, channels)
-    normalization = None if normalization == "none" else normalization
-    kwargs = {"normalization": normalization, "initial_stddev": initial_stddev}
+    shared = {"normalization": normalization, "initial_stddev": initial_stddev}
     generators = [
         build_resnet_generator(
-            shape, filters=filters, num_blocks=num_blocks, padding=padding, **kwargs
+            shape,
+            filters=filters,
+            num_blocks=num_blocks,
+            padding=padding,
+            recompute=recompute,
+            **shared,
         )
         for _ in range(2)
     ]
     discriminators = [
         build_patchgan_discriminator(
-            shape, filters=discriminator_filters, num_layers=patch_layers, **kwargs
+            shape, filters=discriminator_filters, num_layers=patch_layers, **shared
         )
         for _ in range(2)
     ]

@@ -2,56 +2,62 @@
 
 from typing import Annotated, Any
 
-from tfgen.presets.registry import Preset
+from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, POSITIVE, SEED, SHARE, Preset
+
+_LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein")
 
 
 def build(
-    image_size: Annotated[int, "height and width: 28, 32, 64, 128"] = 28,
-    channels: Annotated[int, "1 for grey images, 3 for colour"] = 1,
-    latent_dim: Annotated[int, "size of a latent"] = 64,
-    filters: Annotated[int, "channels next to the image"] = 32,
-    loss: Annotated[
-        str, "minimax, non_saturating, least_squares, hinge, wasserstein"
-    ] = "non_saturating",
-    normalization: Annotated[str, "of D: batch, layer, spectral or none"] = "batch",
-    gradient_penalty: Annotated[str, "wgan_gp, r1, dragan or none"] = "none",
-    penalty_weight: Annotated[float, "of the gradient penalty"] = 10.0,
-    discriminator_steps: Annotated[int, "for each of the generator"] = 1,
-    ema_decay: Annotated[float, "of the generator's average; 0: none"] = 0.99,
-    augment: Annotated[str, "of color,translation,cutout, or none"] = "none",
-    num_classes: Annotated[int, "classes of a conditional model; 0: no labels"] = 0,
-    learning_rate: Annotated[float, "of both Adams"] = 2e-4,
-    beta_1: Annotated[float, "of both Adams"] = 0.5,
-    beta_2: Annotated[float, "of both Adams"] = 0.999,
-    seed: Annotated[int | None, "of weights and draws"] = None,
+    image_size: Annotated[int, "height and width: 28, 32, 64, 128", AT_LEAST_1] = 28,
+    channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 1,
+    latent_dim: Annotated[int, "size of a latent", AT_LEAST_1] = 64,
+    filters: Annotated[int, "channels next to the image", AT_LEAST_1] = 32,
+    loss: Annotated[str, "adversarial loss", _LOSSES] = "non_saturating",
+    normalization: Annotated[
+        str | None, "of D", ("batch", "layer", "spectral")
+    ] = "batch",
+    gradient_penalty: Annotated[str | None, "of D", ("wgan_gp", "r1", "dragan")] = None,
+    penalty_weight: Annotated[float, "of the gradient penalty", AT_LEAST_0] = 10.0,
+    discriminator_steps: Annotated[
+        int, "steps of D for each of the generator", AT_LEAST_1
+    ] = 1,
+    ema_decay: Annotated[
+        float | None, "of the moving average of the generator", SHARE
+    ] = 0.99,
+    augment: Annotated[
+        str | None, "color, translation and cutout, joined by commas"
+    ] = None,
+    num_classes: Annotated[
+        int | None, "classes of a conditional model", AT_LEAST_1
+    ] = None,
+    learning_rate: Annotated[float, "of both Adams", POSITIVE] = 2e-4,
+    beta_1: Annotated[float, "of both Adams", SHARE] = 0.5,
+    beta_2: Annotated[float, "of both Adams", SHARE] = 0.999,
+    seed: Annotated[int | None, "of weights and draws", SEED] = None,
 ) -> Any:
     """Builds a GAN of the DCGAN architecture."""
     from tfgen.models.gan import GAN
     from tfgen.networks import build_dcgan_discriminator, build_dcgan_generator
     from tfgen.optimizers import FusedAdam
 
-    def named(value: str) -> str | None:
-        return None if value == "none" else value
-
     image_shape = (image_size, image_size, channels)
-    classes = num_classes or None
     model = GAN(
         build_dcgan_generator(
-            latent_dim, image_shape, filters=filters, num_classes=classes
+            latent_dim, image_shape, filters=filters, num_classes=num_classes
         ),
         build_dcgan_discriminator(
             image_shape,
             filters=filters,
-            normalization=named(normalization),
-            num_classes=classes,
+            normalization=normalization,
+            num_classes=num_classes,
         ),
         loss=loss,
-        gradient_penalty=named(gradient_penalty),
+        gradient_penalty=gradient_penalty,
         penalty_weight=penalty_weight,
         discriminator_steps=discriminator_steps,
-        ema_decay=ema_decay or None,
-        augment=named(augment),
-        num_classes=classes,
+        ema_decay=ema_decay,
+        augment=augment,
+        num_classes=num_classes,
         seed=seed,
     )
     optimizers = (FusedAdam(learning_rate, beta_1, beta_2) for _ in range(2))

@@ -2,47 +2,69 @@
 
 from typing import Annotated, Any
 
-from tfgen.presets.registry import Preset
+from tfgen.presets.preset import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    POSITIVE,
+    SEED,
+    SHARE,
+    Preset,
+    Range,
+)
 from tfgen.presets.translation import compile_with_adams
 
 
 def build(
-    image_size: Annotated[int, "height and width: a power of 2"] = 256,
-    channels: Annotated[int, "1 for grey images, 3 for colour"] = 3,
-    filters: Annotated[int, "of the U-Net's first stage"] = 64,
-    dropout: Annotated[float, "rate of the U-Net's dropout, the noise"] = 0.5,
+    image_size: Annotated[int, "height and width: a power of 2", AT_LEAST_1] = 256,
+    channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 3,
+    filters: Annotated[int, "of the first stage of the U-Net", AT_LEAST_1] = 64,
+    dropout: Annotated[
+        float, "rate of the dropout of the U-Net, the noise", SHARE
+    ] = 0.5,
     dropout_at_inference: Annotated[bool, "whether dropout stays on"] = False,
-    discriminator_filters: Annotated[int, "of D's first stage"] = 64,
-    patch_layers: Annotated[int, "of D: 0, 1, 3, 5 see 1, 16, 70, 286 pixels"] = 3,
-    normalization: Annotated[str, "instance, batch or none"] = "instance",
-    lambda_l1: Annotated[float, "weight of the L1 term"] = 100.0,
-    loss: Annotated[str, "non_saturating or least_squares"] = "non_saturating",
-    initial_stddev: Annotated[float, "of the weights before training"] = 0.02,
-    learning_rate: Annotated[float, "of both Adams, in the first half"] = 2e-4,
-    beta_1: Annotated[float, "of both Adams"] = 0.5,
-    num_steps: Annotated[int, "steps until the rate is 0; 0 keeps it"] = 0,
-    seed: Annotated[int | None, "of weights and dropout"] = None,
+    discriminator_filters: Annotated[int, "of the first stage of D", AT_LEAST_1] = 64,
+    patch_layers: Annotated[
+        int, "of D: 0, 1, 3, 5 see 1, 16, 70, 286 pixels", Range(0, 5)
+    ] = 3,
+    normalization: Annotated[
+        str | None, "of all networks", ("instance", "batch")
+    ] = "instance",
+    lambda_l1: Annotated[float, "weight of the L1 term", AT_LEAST_0] = 100.0,
+    loss: Annotated[
+        str, "adversarial loss", ("non_saturating", "least_squares")
+    ] = "non_saturating",
+    initial_stddev: Annotated[float, "of the weights before training", POSITIVE] = 0.02,
+    learning_rate: Annotated[
+        float, "of both Adams, in the first half", POSITIVE
+    ] = 2e-4,
+    beta_1: Annotated[float, "of both Adams", SHARE] = 0.5,
+    num_steps: Annotated[
+        int | None, "steps until the rate is 0; none keeps it", AT_LEAST_1
+    ] = None,
+    recompute: Annotated[
+        bool, "compute activations twice: less memory, longer steps"
+    ] = False,
+    seed: Annotated[int | None, "of weights and dropout", SEED] = None,
 ) -> Any:
     """Builds a U-Net against a PatchGAN."""
     from tfgen.models.pix2pix import Pix2Pix
     from tfgen.networks import build_patchgan_discriminator, build_unet_generator
 
     shape = (image_size, image_size)
-    normalization = None if normalization == "none" else normalization
-    kwargs = {"normalization": normalization, "initial_stddev": initial_stddev}
+    shared = {"normalization": normalization, "initial_stddev": initial_stddev}
     model = Pix2Pix(
         build_unet_generator(
             (*shape, channels),
-            output_channels=channels,
             filters=filters,
             dropout=dropout,
-            **kwargs,
+            recompute=recompute,
+            **shared,
         ),
         build_patchgan_discriminator(
             (*shape, 2 * channels),
             filters=discriminator_filters,
             num_layers=patch_layers,
-            **kwargs,
+            **shared,
         ),
         lambda_l1=lambda_l1,
         loss=loss,

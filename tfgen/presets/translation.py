@@ -4,7 +4,7 @@ from typing import Any
 
 
 def compile_with_adams(
-    model: Any, learning_rate: float, beta_1: float, num_steps: int
+    model: Any, learning_rate: float, beta_1: float, num_steps: int | None
 ) -> None:
     """Compiles a model with two Adams whose learning rate ends at 0.
 
@@ -12,7 +12,7 @@ def compile_with_adams(
         model: A `Pix2Pix` or a `CycleGAN`.
         learning_rate: Float, of the first half of training.
         beta_1: Float.
-        num_steps: Integer, steps of training; 0 keeps the learning rate.
+        num_steps: Integer, steps of training; `None` keeps the learning rate.
     """
     from tfgen.optimizers import FusedAdam, LinearDecay
 

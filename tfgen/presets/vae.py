@@ -2,21 +2,27 @@
 
 from typing import Annotated, Any
 
-from tfgen.presets.registry import Preset
+from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, POSITIVE, SEED, Preset
 
 
 def build(
-    image_size: Annotated[int, "height and width of the images"] = 28,
-    channels: Annotated[int, "1 for grey images, 3 for colour"] = 1,
-    latent_dim: Annotated[int, "size of a latent"] = 8,
-    filters: Annotated[int, "channels of the first convolution"] = 32,
-    likelihood: Annotated[str, "of a pixel: bernoulli or gaussian"] = "bernoulli",
-    beta: Annotated[float, "weight of the KL term"] = 1.0,
-    num_importance_samples: Annotated[int, "more than 1: the tighter bound"] = 1,
-    free_bits: Annotated[float, "nats not charged for, per latent dimension"] = 0.0,
-    num_classes: Annotated[int, "classes of a conditional model; 0: no labels"] = 0,
-    learning_rate: Annotated[float, "of Adam"] = 1e-3,
-    seed: Annotated[int | None, "of weights and latent samples"] = None,
+    image_size: Annotated[int, "height and width of the images", AT_LEAST_1] = 28,
+    channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 1,
+    latent_dim: Annotated[int, "size of a latent", AT_LEAST_1] = 8,
+    filters: Annotated[int, "channels of the first convolution", AT_LEAST_1] = 32,
+    likelihood: Annotated[str, "of a pixel", ("bernoulli", "gaussian")] = "bernoulli",
+    beta: Annotated[float, "weight of the KL term", AT_LEAST_0] = 1.0,
+    num_importance_samples: Annotated[
+        int, "more than 1: the tighter bound", AT_LEAST_1
+    ] = 1,
+    free_bits: Annotated[
+        float, "nats not charged for, per latent dimension", AT_LEAST_0
+    ] = 0.0,
+    num_classes: Annotated[
+        int | None, "classes of a conditional model", AT_LEAST_1
+    ] = None,
+    learning_rate: Annotated[float, "of Adam", POSITIVE] = 1e-3,
+    seed: Annotated[int | None, "of weights and latent samples", SEED] = None,
 ) -> Any:
     """Builds a convolutional VAE with two stages of stride 2."""
     from tfgen.models.vae import VAE
@@ -25,19 +31,18 @@ def build(
 
     image_shape = (image_size, image_size, channels)
     stages = (filters, 2 * filters)
-    classes = num_classes or None
     model = VAE(
         build_conv_encoder(
-            image_shape, 2 * latent_dim, filters=stages, num_classes=classes
+            image_shape, 2 * latent_dim, filters=stages, num_classes=num_classes
         ),
         build_conv_decoder(
-            latent_dim, image_shape, filters=stages[::-1], num_classes=classes
+            latent_dim, image_shape, filters=stages[::-1], num_classes=num_classes
         ),
         likelihood=likelihood,
         beta=beta,
         num_importance_samples=num_importance_samples,
         free_bits=free_bits,
-        num_classes=classes,
+        num_classes=num_classes,
         seed=seed,
     )
     model.compile(FusedAdam(learning_rate), steps_per_execution=8)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tfgen.errors import UserError
 from tfgen.files import replaced
+from tfgen.presets.preset import NONE
 
 FORMAT = 2  # of config.json; a newer tfgen counts on
 _VERSIONS = ("tfgen", "tensorflow", "keras", "tensorflow-probability", "numpy")
@@ -102,7 +103,8 @@ class Config:
             names.append("direction")
         flags = {name: getattr(self, name) for name in names}
         words = ["tfgen", "train", str(self.preset)]
-        for name, value in {**flags, **self.overrides, "out": out}.items():
+        overrides = {n: NONE if v is None else v for n, v in self.overrides.items()}
+        for name, value in {**flags, **overrides, "out": out}.items():
             words += _flag(name, value)
         return words
 

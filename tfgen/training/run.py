@@ -99,7 +99,7 @@ class Run:
     @property
     def preset(self) -> Any:
         """The `Preset` that was trained."""
-        from tfgen.presets.registry import get_preset
+        from tfgen.presets import get_preset
 
         return get_preset(self.config.preset)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfgen.data.builders.attributions import ATTRIBUTIONS
+from tfgen.attributions import ATTRIBUTIONS
 from tfgen.errors import UserError
 
 _SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"

@@ -28,7 +28,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from tfgen._compat import tfds_progress
-from tfgen.data.builders.attributions import ATTRIBUTIONS
+from tfgen.attributions import ATTRIBUTIONS
 from tfgen.data.builders.openmoji.splitting import (
     choose_test,
     group_drawings,
