@@ -75,7 +75,7 @@ def test_same_seed_same_weights():
     assert (one != three).any()
 
 
-# ---- Choices and ranges ---------------------------------------------------------------
+# ---- Choices and ranges --------------------------------------------------------------
 
 
 def choices():
@@ -155,9 +155,9 @@ def test_words_of_the_command_line():
     assert arguments["learning_rate"].parse("1e-3") == 1e-3
     assert arguments["dropout_at_inference"].parse("True") is True
     assert arguments["dropout_at_inference"].parse("false") is False
-    with pytest.raises(UserError, match="true or false. Received: 'yes'"):
+    with pytest.raises(UserError, match=r"true or false\. Received: 'yes'"):
         arguments["dropout_at_inference"].parse("yes")
-    with pytest.raises(UserError, match="an integer of at least 1. Received: 'none'"):
+    with pytest.raises(UserError, match=r"an integer of at least 1\. Received: 'none'"):
         arguments["filters"].parse("none")
     assert Argument("name", str, "", "free text").parse("none") == "none"
 
@@ -183,7 +183,7 @@ def test_a_preset_of_ones_own():
     assert preset.build(**preset.resolve({})) == 4
 
 
-# ---- The list -------------------------------------------------------------------------
+# ---- The list ------------------------------------------------------------------------
 
 
 def test_the_list_fits_80_columns(capsys):
@@ -215,7 +215,7 @@ def test_the_list_needs_no_tensorflow():
     assert done.returncode == 0, done.stderr
 
 
-# ---- Loading --------------------------------------------------------------------------
+# ---- Loading -------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
