@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 
 import keras
 import numpy as np
@@ -72,11 +73,43 @@ def test_repeat_runs_through_the_epochs(source, storage):
     assert _passes(load_images(**source).repeat(2), 1)[0] == first[0] + first[1]
 
 
-def test_an_abandoned_pass_counts_as_one(source):
-    first = _passes(load_images(**source), 2)
-    dataset = load_images(**source)
+@pytest.fixture
+def small_batches(source):
+    """The source in a dozen batches or more."""
+    return {**source, "batch_size": 6 if "data_dir" in source else 2}
+
+
+def test_a_look_is_not_a_pass(small_batches):
+    first = _passes(load_images(**small_batches), 3)
+    dataset = load_images(**small_batches)
     next(iter(dataset))
-    assert _passes(dataset, 1)[0] == first[1]
+    assert len(list(dataset.take(8))) == 8
+    assert _passes(dataset, 1)[0] == first[0]
+    list(dataset.take(9))  # many batches of an epoch that is then left
+    assert _passes(dataset, 1)[0] == first[2]
+
+
+def test_a_look_at_a_set_of_few_batches_is_not_a_pass(source):
+    first = _passes(load_images(**source), 1)
+    dataset = load_images(**source)
+    looked_at = next(iter(dataset))
+    time.sleep(0.2)  # the whole epoch is read ahead
+    assert _passes(dataset, 1) == first
+    assert [x.tobytes() for x in looked_at.numpy()] == first[0][: source["batch_size"]]
+
+
+def test_a_look_does_not_change_what_fit_sees(small_batches):
+    def fit(look):
+        seen = []
+        model = Recorder(lambda images: seen.extend(x.tobytes() for x in images))
+        model.compile()
+        dataset = load_images(**small_batches)
+        if look:
+            next(iter(dataset))
+        model.fit(dataset, epochs=2, shuffle=False, verbose=0)
+        return seen
+
+    assert fit(look=True) == fit(look=False)
 
 
 def test_labels_stay_with_their_images(folder, storage):
@@ -119,14 +152,14 @@ def _fit_replicas(source, epochs, initial_epoch=0):
 
 
 @both_ways("named", "folder")
-def test_replicas_share_each_batch(source, storage):
-    size = source["batch_size"]
-    # Before it starts, Keras takes a batch to build the model: a pass of its own.
-    epochs = _passes(load_images(**source), 4)[1:]
+def test_replicas_share_each_batch(small_batches, storage):
+    """Before it starts, Keras takes a batch to build the model, which is a look."""
+    size = small_batches["batch_size"]
+    epochs = _passes(load_images(**small_batches), 3)
     steps = [sorted(x[i : i + size]) for x in epochs for i in range(0, len(x), size)]
-    assert _fit_replicas(source, epochs=3) == steps
+    assert _fit_replicas(small_batches, epochs=3) == steps
     last = steps[-len(steps) // 3 :]
-    assert _fit_replicas(source, epochs=1, initial_epoch=2) == last
+    assert _fit_replicas(small_batches, epochs=1, initial_epoch=2) == last
 
 
 def test_fashion_mnist(fashion_dir, storage):

@@ -61,9 +61,12 @@ def load_images(
     Every example comes once an epoch, the last batch may be smaller, and the number of
     batches is known. The order depends on `seed` and the epoch alone, and the k-th pass
     over the dataset is the epoch `initial_epoch + k`, so that training resumes where
-    it stopped. (With replicas, `fit` of a model that is not ours may look at one batch
-    before it starts: that is a pass of its own.) Images that take at most 1 GiB as
-    uint8 are decoded once and kept in memory; larger sets are read every epoch.
+    it stopped. A pass counts once it has given out nine batches, or its last: a look at
+    the first ones, as `next(iter(images))` takes, changes no order. (With replicas,
+    batches are read ahead: there a look at a set of eight batches or fewer may count.
+    For validation during `fit`, load a dataset of its own.) Images that take at most
+    1 GiB as uint8 are decoded once and kept in memory; larger sets are read every
+    epoch.
 
     Args:
         source: A TFDS name (`"mnist_5k"`, `"name/config"`; prepared on first use) or a

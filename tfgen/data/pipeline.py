@@ -12,13 +12,14 @@ Random crops and mirror images are those that pix2pix and CycleGAN train on:
 import math
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 PARALLEL_CALLS = os.cpu_count() or 1
 _PREFETCHED_BATCHES = 4
+_LOOKS = 8  # batches that may be looked at before a pass counts as one
 _ALIGNMENT = 64  # bytes: what TensorFlow needs to use memory in place
 _DRAWS = 3  # of an augmentation: row, column, mirror
 _STREAM = -1  # keeps its draws apart from those of the orders
@@ -126,25 +127,36 @@ def repeat_epochs(
 ) -> tf.data.Dataset:
     """A dataset whose k-th pass is the epoch `initial_epoch + k`, scaled.
 
-    A pass counts from the moment its first batch is asked for.
+    A pass counts once it has given out nine batches, or its last: who looks at the
+    first ones, as `next(iter(dataset))` does, changes no order.
     """
+    num_batches = math.ceil(num_examples / batch_size)
     with tf.device("CPU:0"):  # tf.data runs there; a variable may not move between
         next_epoch = tf.Variable(initial_epoch, dtype=tf.int64, trainable=False)
 
-    def count(_: tf.Tensor) -> tf.Tensor:
-        return next_epoch.assign_add(1) - 1
+    def number(epoch: tf.Tensor) -> tf.data.Dataset:
+        batches = make_epoch(epoch).enumerate()
+        return batches.map(lambda index, batch: (epoch, index, batch))
 
-    def scale(*components: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, ...]:
-        scaled = tuple(scale_images(part, value_range) for part in components)
-        return scaled if len(scaled) > 1 else scaled[0]
+    def scale(epoch: tf.Tensor, index: tf.Tensor, batch: tuple) -> tuple:
+        return epoch, index, tuple(scale_images(x, value_range) for x in batch)
 
-    batches = tf.data.Dataset.range(1).map(count)
+    def give_out(epoch: tf.Tensor, index: tf.Tensor, batch: tuple) -> Any:
+        is_pass = index + 1 == min(_LOOKS + 1, num_batches)
+        following = tf.where(is_pass, epoch + 1, 0)
+        count = next_epoch.assign(tf.maximum(next_epoch, following))
+        with tf.control_dependencies([count]):
+            batch = tuple(map(tf.identity, batch))
+        return batch if len(batch) > 1 else batch[0]
+
+    batches = tf.data.Dataset.range(1).map(lambda _: next_epoch.read_value())
     # AutoGraph cannot read TFDS's wrapped methods and would warn about them.
-    batches = batches.flat_map(tf.autograph.experimental.do_not_convert(make_epoch))
+    batches = batches.flat_map(tf.autograph.experimental.do_not_convert(number))
     batches = batches.map(scale, num_parallel_calls=PARALLEL_CALLS)
-    num_batches = math.ceil(num_examples / batch_size)
+    # Counted after reading ahead: what nobody has taken does not count.
+    batches = batches.prefetch(_PREFETCHED_BATCHES).map(give_out)
     batches = batches.apply(tf.data.experimental.assert_cardinality(num_batches))
-    return batches.prefetch(_PREFETCHED_BATCHES).with_options(dataset_options())
+    return batches.with_options(dataset_options())
 
 
 class Augmentation(NamedTuple):
