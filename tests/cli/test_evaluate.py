@@ -94,7 +94,7 @@ def test_samples_are_scored_beside_real_images(evaluated):
     model = package.load(evaluated)
     count = len(images) // 2
     drawn = model.signatures()["sample"](np.arange(count, dtype="int64"))["images"]
-    with pytest.warns(UserWarning, match="no full rank"):
+    with pytest.warns(UserWarning, match="full rank"):
         score = metrics.compare_samples(images, drawn, subject.feature_network)
     assert found["feature_network"] == score.feature_network
     assert found["num_generated"] == score.num_samples == count
@@ -105,7 +105,7 @@ def test_samples_are_scored_beside_real_images(evaluated):
             assert found[f"{name}_floor"] == pytest.approx(value, rel=1e-3), name
     assert "fid" not in found
     # 64 features of fewer images, and the reader is told.
-    assert any("no full rank" in note for note in found["notes"])
+    assert any("full rank" in note for note in found["notes"])
 
 
 def test_latent_variables_and_space(evaluated):

@@ -4,17 +4,19 @@
     FD    = |m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2))
 
 With Inception's features these are KID and FID, with others they are not. `MMD^2` is
-estimated without bias, so it is comparable across numbers of samples; `FD` is biased
-upwards, the more so the fewer the samples, by about a / num_samples, and the
-extrapolation to 1 / num_samples = 0 takes that away.
+estimated without bias, so it is comparable across numbers of samples. `FD` is biased
+upwards by about a / num_samples, which the extrapolation takes away.
 
 References:
 - [Binkowski et al., 2018](https://arxiv.org/abs/1801.01401), eq. 4: MMD and its kernel.
 - [Heusel et al., 2017](https://arxiv.org/abs/1706.08500), eq. 6: Frechet distance.
 - [Chong and Forsyth, 2020](https://arxiv.org/abs/1911.07023), sec. 3: the bias of the
-  Frechet distance and its extrapolation.
+  Frechet distance and its extrapolation over 1 / num_samples.
+- [Quenouille, 1956](https://doi.org/10.1093/biomet/43.3-4.353): the bias from halves.
 - [Efron and Stein, 1981](https://doi.org/10.1214/aos/1176345462): the jackknife's
   variance, which in expectation is not below the variance of the estimate.
+- [Efron, 1982](https://doi.org/10.1137/1.9781611970319), ch. 6: the infinitesimal
+  jackknife, which is the delta method.
 """
 
 import warnings
@@ -29,6 +31,18 @@ class KernelDistance(NamedTuple):
 
     Attributes:
         value: MMD^2; around 0, and so below it at times, for equal distributions.
+        standard_error: Of `value`, over draws of both sets of samples.
+    """
+
+    value: float
+    standard_error: float
+
+
+class FrechetDistance(NamedTuple):
+    """What `frechet_distance` returns.
+
+    Attributes:
+        value: FD, never below 0.
         standard_error: Of `value`, over draws of both sets of samples.
     """
 
@@ -83,67 +97,64 @@ def kernel_distance(
     return KernelDistance(float(np.mean(values)), float(np.sqrt(variance)))
 
 
-def frechet_distance(features: npt.ArrayLike, other_features: npt.ArrayLike) -> float:
+def frechet_distance(
+    features: npt.ArrayLike, other_features: npt.ArrayLike
+) -> FrechetDistance:
     """Returns the Frechet distance of the Gaussians fitted to two sets of samples.
+
+    It takes one singular value decomposition of a matrix `(d, d)`. The standard error
+    is that of the first-order change of the distance with each sample; it does not
+    cover the bias of few samples.
 
     Args:
         features: `(num_samples, d)`, more samples than features: with fewer, a
-            covariance has no full rank, and a warning says so.
+            covariance does not have full rank, and a warning says so.
         other_features: `(num_others, d)`, likewise.
     """
     x, y = check_pair(features, other_features)
-    shortest, width = min(len(x), len(y)), x.shape[1]
-    if shortest < 2:
-        raise ValueError(f"A covariance needs 2 samples. Received: {shortest}")
-    if shortest <= width:
-        warnings.warn(
-            f"{shortest} samples of {width} features: the covariance has no full rank, "
-            "and the Frechet distance is far too large or too small.",
-            stacklevel=2,
-        )
-    root_x, root_y = _covariance_root(x), _covariance_root(y)
-    # The eigenvalues of S_x S_y are those of root_x S_y root_x, which is symmetric;
-    # their roots, the singular values of root_x root_y, keep twice the digits.
-    cross = np.linalg.svd(root_x @ root_y, compute_uv=False).sum()
-    spread = np.square(root_x).sum() + np.square(root_y).sum() - 2.0 * cross
-    shift = np.square(x.mean(axis=0) - y.mean(axis=0)).sum()
-    return float(shift + max(spread, 0.0))
+    _check_rank(x, y)
+    mean_x, root_x = _fit_gaussian(x)
+    mean_y, root_y = _fit_gaussian(y)
+    u, cross, vt = np.linalg.svd(root_x.T @ root_y)
+    shift = mean_x - mean_y
+    variance = 0.0
+    for samples, mean, shift_from, map_root in (
+        (x, mean_x, shift, root_y @ vt.T),
+        (y, mean_y, -shift, root_x @ u),
+    ):
+        influence = _influence(samples - mean, shift_from, map_root, cross)
+        variance += influence.var(ddof=1) / len(samples)
+    value = _distance(shift, root_x, root_y, cross)
+    return FrechetDistance(value, float(np.sqrt(variance)))
 
 
 def extrapolate_frechet_distance(
-    features: npt.ArrayLike,
-    other_features: npt.ArrayLike,
-    num_sizes: int = 15,
-    seed: int = 0,
+    features: npt.ArrayLike, other_features: npt.ArrayLike, seed: int = 0
 ) -> float:
     """Estimates the Frechet distance of infinitely many samples.
 
-    The distances of subsets, from all samples down to half of each set, lie about on a
-    line over 1 / size: its value at 0 is returned, around 0, and so below it at times,
-    for equal distributions. It scatters more than the distance itself. The reference
-    takes subsets of the generated samples only and so keeps the bias of the real ones;
-    here both sets shrink by the same factor.
+    The distance is about linear in 1 / num_samples: its value at 0 is twice the
+    distance of all samples less the mean distance of their two halves. It is around 0,
+    and so below it at times, for equal distributions, and it scatters more than the
+    distance itself. The reference takes subsets of the generated samples only and so
+    keeps the bias of the real ones; here both sets are halved.
 
     Args:
         features: `(num_samples, d)`, `2 (d + 1)` samples or more.
         other_features: `(num_others, d)`, likewise.
-        num_sizes: Integer of at least 2, the points of the line.
-        seed: Integer, of the subsets.
+        seed: Integer, of the halves.
     """
     x, y = check_pair(features, other_features)
-    shortest = min(len(x), len(y))
-    if num_sizes < 2 or shortest < 2 * (x.shape[1] + 1):
+    shortest, width = min(len(x), len(y)), x.shape[1]
+    if shortest < 2 * (width + 1):
         raise ValueError(
-            "The extrapolation needs `num_sizes` of at least 2, and 2 (d + 1) samples. "
-            f"Received: {num_sizes}, {shortest} samples, d = {x.shape[1]}"
+            f"The extrapolation needs 2 (d + 1) samples. Received: {shortest} samples, "
+            f"d = {width}"
         )
     rng = np.random.default_rng(seed)
-    factors = np.linspace(1.0, 2.0, num_sizes)
-    distances = []
-    for factor in factors:
-        subsets = [rng.permutation(s)[: int(len(s) / factor)] for s in (x, y)]
-        distances.append(frechet_distance(*subsets))
-    return float(np.polynomial.polynomial.polyfit(factors, distances, 1)[0])
+    halves = [np.array_split(rng.permutation(samples), 2) for samples in (x, y)]
+    distances = [_plain_distance(*pair) for pair in zip(*halves, strict=True)]
+    return float(2.0 * _plain_distance(x, y) - np.mean(distances))
 
 
 def check_pair(
@@ -186,12 +197,60 @@ def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return base * base * base  # a power takes five times as long or more
 
 
-def _covariance_root(samples: np.ndarray) -> np.ndarray:
-    """Returns the symmetric square root of the samples' covariance: `(d, d)`."""
+def _check_rank(x: np.ndarray, y: np.ndarray) -> None:
+    shortest, width = min(len(x), len(y)), x.shape[1]
+    if shortest < 2:
+        raise ValueError(f"A covariance needs 2 samples. Received: {shortest}")
+    if shortest <= width:
+        warnings.warn(
+            f"{shortest} samples of {width} features: their covariance does not have "
+            "full rank, and the Frechet distance is far too large or too small.",
+            stacklevel=3,
+        )
+
+
+def _fit_gaussian(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the mean `(d,)`, and a matrix R `(d, d)` with R R^T the covariance."""
     covariance = np.atleast_2d(np.cov(samples, rowvar=False))
-    values, vectors = np.linalg.eigh(covariance)
-    # Rounding makes eigenvalues of 0 negative.
-    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    try:
+        root = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:  # without full rank
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))  # rounding makes 0 negative
+    return samples.mean(axis=0), root
+
+
+def _plain_distance(x: np.ndarray, y: np.ndarray) -> float:
+    (mean_x, root_x), (mean_y, root_y) = _fit_gaussian(x), _fit_gaussian(y)
+    cross = np.linalg.svd(root_x.T @ root_y, compute_uv=False)
+    return _distance(mean_x - mean_y, root_x, root_y, cross)
+
+
+def _distance(
+    shift: np.ndarray, root_x: np.ndarray, root_y: np.ndarray, cross: np.ndarray
+) -> float:
+    """Returns FD; `cross` are the singular values of R_x^T R_y.
+
+    They are the roots of the eigenvalues of S_x S_y, with twice the digits.
+    """
+    spread = np.square(root_x).sum() + np.square(root_y).sum() - 2.0 * cross.sum()
+    return float(np.square(shift).sum() + max(spread, 0.0))
+
+
+def _influence(
+    centred: np.ndarray, shift: np.ndarray, map_root: np.ndarray, cross: np.ndarray
+) -> np.ndarray:
+    """Returns how FD changes with the weight of each sample, but for a constant.
+
+        2 (m_x - m_y) . c  +  |c|^2  -  c^T T c,         c = x - m_x
+
+    T is the linear map that takes the one Gaussian to the other, S_y = T S_x T. With
+    R_x^T R_y = U C V^T it is R_y V C^-1 V^T R_y^T; `map_root` is R_y V.
+    """
+    is_present = cross > 1e-10 * cross.max(initial=0.0)
+    along = centred @ map_root[:, is_present]
+    quadratic = np.square(along) @ (1.0 / cross[is_present])
+    return 2.0 * centred @ shift + np.square(centred).sum(axis=1) - quadratic
 
 
 def _checked(features: npt.ArrayLike) -> np.ndarray:
