@@ -22,7 +22,7 @@ def main():
 
     import tfgen
     from tests.models.digits import train_classifier
-    from tfgen.metrics.modes import mode_coverage
+    from tfgen.metrics import mode_coverage
 
     keras.utils.set_random_seed(0)
     classifier = train_classifier()

@@ -8,21 +8,9 @@ import pytest
 import scipy.stats
 from PIL import Image
 
-from tfgen.metrics import elbo
-from tfgen.metrics.anomaly import (
-    anomaly_roc,
-    complexity,
-    likelihood_ratio,
-    negative_elbo,
-)
+from tfgen.metrics import anomaly_roc, complexity, likelihood_ratio
 
 RNG = np.random.default_rng(0)
-
-
-def test_negative_elbo():
-    log_weights = RNG.normal(size=(7, 5)) * 100
-    np.testing.assert_allclose(negative_elbo(log_weights), -log_weights.mean(axis=0))
-    np.testing.assert_allclose(negative_elbo(log_weights), -elbo(log_weights))
 
 
 # ---- ROC -----------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Scores and floors: the metrics of equal halves, by hand."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -87,19 +88,24 @@ def test_sets_sorted_by_class_are_divided_at_random():
 
 
 def test_images_go_through_the_network():
-    network = metrics.build_random_features((8, 8, 1))
-    real, generated = RNG.uniform(size=(2, 600, 8, 8, 1)).astype(np.float32)
-    with pytest.warns(UserWarning, match="40 samples of 128 features"):
-        found = metrics.compare_samples(real[:80], generated[:80], network)
-    assert found.feature_network == "random_features"
-    batches = (generated[start : start + 100] for start in range(0, 600, 100))
-    found = metrics.compare_samples(real, batches, network, batch_size=200)
-    whole = metrics.compare_samples(
-        network(real).numpy(), network(generated).numpy(), as_they_are
-    )
-    assert list(found.scores.values()) == pytest.approx(
-        list(whole.scores.values()), rel=1e-3, abs=1e-4
-    )
+    layers = [keras.Input((2, 2, 1)), keras.layers.Flatten()]
+    network = keras.Sequential(layers, name="pixels")
+    real, generated = RNG.uniform(size=(2, 60, 2, 2, 1)).astype(np.float32)
+    batches = (generated[start : start + 25] for start in range(0, 60, 25))
+    comparison = metrics.compare_samples(real, batches, network, batch_size=20)
+    assert comparison.feature_network == "pixels"
+    pixels = real.reshape(60, 4), generated.reshape(60, 4)
+    expected = metrics.compare_samples(*pixels, as_they_are)
+    assert comparison.scores == expected.scores
+    assert comparison.floors == expected.floors
+
+
+def test_few_samples_are_noted_and_have_no_extrapolation():
+    real, generated = RNG.normal(size=(2, 40, 20))
+    with pytest.warns(UserWarning, match="20 samples of 20 features"):
+        comparison = metrics.compare_samples(real, generated, as_they_are)
+    assert "frechet_distance_infinity" not in comparison.scores
+    assert "frechet_distance_error" not in comparison.floors
 
 
 def test_objects_that_are_called_are_named_by_their_class():

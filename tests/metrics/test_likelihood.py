@@ -12,7 +12,6 @@ import tensorflow as tf
 import tfgen
 from tests.models import linear_gaussian
 from tfgen import metrics
-from tfgen.metrics import likelihood
 
 RNG = np.random.default_rng(0)
 
@@ -76,20 +75,6 @@ def test_bits_of_a_density_match_the_bits_of_its_levels():
     assert found == pytest.approx(exact, abs=1e-4)
 
 
-def test_active_units_counts_variances_above_the_threshold():
-    means = np.zeros((1000, 4))
-    signs = np.resize([-1.0, 1.0], 1000)
-    means[:, 0] = 5.0  # constant, away from 0: not active
-    means[:, 1] = 0.09 * signs  # variance 0.0081
-    means[:, 2] = 3.0 + 0.11 * signs  # variance 0.0121
-    means[:, 3] = signs
-    assert metrics.active_units(means) == 2
-    assert metrics.active_units(means, threshold=0.008) == 3
-    assert isinstance(metrics.active_units(means), int)
-    with pytest.raises(ValueError, match=r"Received: \(4,\)"):
-        metrics.active_units(np.zeros(4))
-
-
 def test_estimate_approaches_the_closed_form():
     images = np.linspace(-2, 2, 5)
     found = metrics.estimate_log_likelihood(
@@ -129,7 +114,7 @@ def test_chunks_add_up_to_one_pass(batch_size, chunk_size):
 def test_estimate_repeats_for_a_seed_only():
     def run(seed):
         images = np.zeros(3)
-        return likelihood.estimate_log_likelihood(
+        return metrics.estimate_log_likelihood(
             gaussian_log_weights, images, 4, chunk_size=3, seed=seed
         ).log_likelihood
 

@@ -13,7 +13,7 @@ import tfgen
 from tests.contracts import dataset, optimizers
 from tfgen.augmentation import diff_augment
 from tfgen.callbacks import ModeCoverage
-from tfgen.metrics.modes import mode_coverage
+from tfgen.metrics import mode_coverage
 from tfgen.models import gan
 from tfgen.networks.conditioning import add_labels, project_labels
 

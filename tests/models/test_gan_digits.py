@@ -5,7 +5,7 @@ import pytest
 
 import tfgen
 from tests.models.digits import train_classifier
-from tfgen.metrics.modes import mode_coverage
+from tfgen.metrics import mode_coverage
 
 pytestmark = pytest.mark.large
 

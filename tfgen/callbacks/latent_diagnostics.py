@@ -5,7 +5,7 @@ import warnings
 import keras
 import numpy as np
 
-from tfgen.metrics.likelihood import active_units
+from tfgen.metrics import active_units
 
 
 class LatentDiagnostics(keras.callbacks.Callback):

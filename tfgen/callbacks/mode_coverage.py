@@ -5,7 +5,7 @@ import warnings
 import keras
 import numpy as np
 
-from tfgen.metrics.modes import mode_coverage
+from tfgen.metrics import mode_coverage
 
 
 class ModeCoverage(keras.callbacks.Callback):

@@ -1,14 +1,14 @@
-"""Functions on arrays that measure a model: they know no model class."""
+"""Functions of arrays that measure a model. They know no model class."""
 
-from tfgen.metrics.aggregate_posterior import KLDecomposition, decompose_kl
-from tfgen.metrics.anomaly import (
-    Roc,
-    anomaly_roc,
-    complexity,
-    likelihood_ratio,
-    negative_elbo,
-)
 from tfgen.metrics.comparison import Comparison, compare_samples
+from tfgen.metrics.coverage import (
+    DensityCoverage,
+    ModeCoverage,
+    PrecisionRecall,
+    density_coverage,
+    mode_coverage,
+    precision_recall,
+)
 from tfgen.metrics.disentanglement import (
     Dci,
     dci,
@@ -20,12 +20,14 @@ from tfgen.metrics.disentanglement import (
 )
 from tfgen.metrics.feature_network import build_feature_network
 from tfgen.metrics.features import (
+    build_random_features,
     compile_network,
     extract_features,
     inception_v3,
     mobilenet_v2,
 )
 from tfgen.metrics.fidelity import (
+    FrechetDistance,
     KernelDistance,
     extrapolate_frechet_distance,
     frechet_distance,
@@ -35,25 +37,23 @@ from tfgen.metrics.fixed_factor import beta_vae_score, factor_vae_score
 from tfgen.metrics.latent_space import (
     Completeness,
     Continuity,
+    KLDecomposition,
+    active_units,
     completeness,
     continuity,
+    decompose_kl,
 )
 from tfgen.metrics.likelihood import (
     LikelihoodEstimate,
-    active_units,
+    Roc,
+    anomaly_roc,
     bits_per_dim,
+    complexity,
     elbo,
     estimate_log_likelihood,
     importance_weighted_log_likelihood,
+    likelihood_ratio,
 )
-from tfgen.metrics.modes import ModeCoverage, mode_coverage
-from tfgen.metrics.nearest import (
-    DensityCoverage,
-    PrecisionRecall,
-    density_coverage,
-    precision_recall,
-)
-from tfgen.metrics.random_features import build_random_features
 from tfgen.metrics.translation import mean_absolute_error, psnr, ssim
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "Continuity",
     "Dci",
     "DensityCoverage",
+    "FrechetDistance",
     "KLDecomposition",
     "KernelDistance",
     "LikelihoodEstimate",
@@ -99,7 +100,6 @@ __all__ = [
     "mode_coverage",
     "modularity",
     "mutual_information",
-    "negative_elbo",
     "precision_recall",
     "psnr",
     "sap",

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tfgen.metrics.coverage import density_coverage, precision_recall
 from tfgen.metrics.features import extract_features
 from tfgen.metrics.fidelity import (
     extrapolate_frechet_distance,
     frechet_distance,
     kernel_distance,
 )
-from tfgen.metrics.nearest import density_coverage, precision_recall
 
 
 @dataclasses.dataclass(frozen=True)

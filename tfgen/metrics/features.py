@@ -1,13 +1,19 @@
-"""Images to features: by any network or function, or by one trained on ImageNet.
+"""Images to features: by any function, a random network, or one trained on ImageNet.
 
 The Frechet distance of Inception's features is called FID, the kernel distance KID.
 Published figures use other weights of Inception (of 2015, with a resize of their own):
 those of Keras give figures that are comparable among themselves only.
 
+The features of a network that was never trained compare images of any kind without a
+download. `kernel_distance` of them sees colours, contrast, edges and texture, not what
+an image shows. Figures are comparable among runs with the same image shape and seed.
+
 References:
 - [Szegedy et al., 2016](https://arxiv.org/abs/1512.00567): Inception v3.
 - [Sandler et al., 2018](https://arxiv.org/abs/1801.04381): MobileNet v2.
 - [Parmar et al., 2022](https://arxiv.org/abs/2104.11222): why to resize antialiased.
+- [Naeem et al., 2020](https://arxiv.org/abs/2002.09797), on random embeddings, which
+  suit images unlike ImageNet's better than trained ones.
 """
 
 import contextlib
@@ -23,6 +29,7 @@ import tensorflow as tf
 
 from tfgen.errors import UserError
 
+_RANDOM_CHANNELS = (16, 16, 16, 16)
 _URL = "https://storage.googleapis.com/tensorflow/keras-applications"
 
 
@@ -85,6 +92,52 @@ def compile_network(network: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda batch: graph(keras.ops.cast(batch, spec.dtype))
 
 
+def build_random_features(
+    image_shape: tuple[int, int, int], seed: int = 0
+) -> keras.Model:
+    """Builds a fixed network: four stages of convolution 3x3, stride 2, and ReLU.
+
+    Kernels are normal with variance 2 / inputs (He), so that every stage keeps the
+    scale of the pixels. Features are each stage's channel means over the image, and
+    their standard deviations over it.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        seed: Integer. The same weights on every machine.
+
+    Returns:
+        Images `(batch, height, width, channels)` in [0, 1] -> features `(batch, 128)`,
+        float32 whatever the global dtype policy.
+    """
+    rng = np.random.default_rng(seed)
+    images = keras.Input(image_shape, name="images")
+    hidden = keras.layers.Rescaling(2.0, offset=-1.0, dtype="float32")(images)
+    features, kernels = [], []
+    for channels in _RANDOM_CHANNELS:
+        shape = (3, 3, hidden.shape[-1], channels)
+        scale = np.sqrt(2.0 / np.prod(shape[:3]))
+        kernels.append((scale * rng.standard_normal(shape)).astype(np.float32))
+        hidden = keras.layers.Conv2D(
+            channels,
+            3,
+            strides=2,
+            padding="same",
+            activation="relu",
+            use_bias=False,
+            dtype="float32",
+        )(hidden)
+        features += [
+            keras.ops.mean(hidden, axis=(1, 2)),
+            keras.ops.std(hidden, axis=(1, 2)),
+        ]
+    model = keras.Model(
+        images, keras.ops.concatenate(features, axis=-1), name="random_features"
+    )
+    model.set_weights(kernels)
+    model.trainable = False
+    return model
+
+
 def inception_v3(
     image_shape: tuple[int | None, int | None, int], weights: str | None = "imagenet"
 ) -> keras.Model:
@@ -114,15 +167,15 @@ def mobilenet_v2(
     Some ten times faster than `inception_v3`.
 
     Args:
-        image_shape: As of `inception_v3`. Images are resized to 224 x 224.
-        weights: As of `inception_v3`.
+        image_shape: As in `inception_v3`. Images are resized to 224 x 224.
+        weights: As in `inception_v3`.
 
     Returns:
         Images `(batch, height, width, channels)` in [0, 1] -> features `(batch, 1280)`,
         float32 whatever the global dtype policy.
 
     Raises:
-        UserError: As of `inception_v3`.
+        UserError: As in `inception_v3`.
     """
     return _build(_MOBILENET_V2, image_shape, weights)
 

@@ -1,4 +1,4 @@
-"""The terms of the KL against closed forms and quadrature."""
+"""Active units, and the terms of the KL against closed forms and quadrature."""
 
 import math
 
@@ -10,7 +10,6 @@ import tensorflow_probability as tfp
 
 from tests.models import linear_gaussian
 from tfgen import metrics
-from tfgen.metrics import aggregate_posterior
 
 RNG = np.random.default_rng(0)
 tfd = tfp.distributions
@@ -28,7 +27,7 @@ def test_linear_gaussian_model_in_closed_form():
     rng = np.random.default_rng(3)
     a, s = rng.normal(size=(4, 2)), np.array([0.5, 0.8])
     means = rng.normal(size=(4000, 4)) @ a + [0.3, -1.0]
-    found = metrics.decompose_kl(means, np.broadcast_to(s, means.shape))
+    terms = metrics.decompose_kl(means, np.broadcast_to(s, means.shape))
     covariance = a.T @ a + np.diag(s**2)
     _, log_det = np.linalg.slogdet(covariance)
     information = 0.5 * log_det - np.log(s).sum()
@@ -37,10 +36,10 @@ def test_linear_gaussian_model_in_closed_form():
         aggregate, tfd.MultivariateNormalFullCovariance(np.zeros(2), np.eye(2))
     )
     assert 1.5 < information < math.log(4000) / 2
-    assert found.mutual_information == pytest.approx(information, abs=0.06)
-    assert found.aggregate_kl == pytest.approx(float(divergence), rel=0.05)
-    assert found.aggregate_kl + found.mutual_information == pytest.approx(
-        found.kl, rel=0.02
+    assert terms.mutual_information == pytest.approx(information, abs=0.06)
+    assert terms.aggregate_kl == pytest.approx(float(divergence), rel=0.05)
+    assert terms.aggregate_kl + terms.mutual_information == pytest.approx(
+        terms.kl, rel=0.02
     )
 
 
@@ -56,10 +55,10 @@ def test_exact_posterior_of_pca_has_the_prior_as_its_aggregate():
     noise = rng.normal(size=(3000, linear_gaussian.NUM_DIMS))
     rows = latents @ weights + bias + float(model.pixel_scale) * noise
     posterior = model.encode(linear_gaussian.as_images(rows)).distribution
-    found = metrics.decompose_kl(posterior.loc, posterior.scale)
+    terms = metrics.decompose_kl(posterior.loc, posterior.scale)
     information = -np.log(linear_gaussian.posterior_stddevs(model)).sum()
-    assert found.aggregate_kl == pytest.approx(0.0, abs=0.02)
-    assert found.mutual_information == pytest.approx(information, abs=0.06)
+    assert terms.aggregate_kl == pytest.approx(0.0, abs=0.02)
+    assert terms.mutual_information == pytest.approx(information, abs=0.06)
 
 
 def test_three_images_by_quadrature():
@@ -74,10 +73,10 @@ def test_three_images_by_quadrature():
     def divergence(p, q):
         return scipy.integrate.quad(lambda z: p(z) * np.log(p(z) / q(z)), -6, 9)[0]
 
-    found = metrics.decompose_kl(means, scales, num_samples=20000)
+    terms = metrics.decompose_kl(means, scales, num_samples=20000)
     information = np.mean([divergence(density, aggregate) for density in densities])
-    assert found.mutual_information == pytest.approx(information, abs=0.01)
-    assert found.aggregate_kl == pytest.approx(divergence(aggregate, prior), abs=0.02)
+    assert terms.mutual_information == pytest.approx(information, abs=0.01)
+    assert terms.aggregate_kl == pytest.approx(divergence(aggregate, prior), abs=0.02)
 
 
 def test_limits_of_the_information():
@@ -89,17 +88,30 @@ def test_limits_of_the_information():
 
 
 def test_one_image_has_its_own_density():
-    found = metrics.decompose_kl([[0.7]], [[0.2]], num_samples=30000)
-    assert found.mutual_information == pytest.approx(0.0, abs=1e-9)
-    assert found.aggregate_kl == pytest.approx(found.kl, abs=0.01)
+    terms = metrics.decompose_kl([[0.7]], [[0.2]], num_samples=30000)
+    assert terms.mutual_information == pytest.approx(0.0, abs=1e-9)
+    assert terms.aggregate_kl == pytest.approx(terms.kl, abs=0.01)
 
 
-def test_chunks_change_nothing(monkeypatch):
+def test_seeds_decide():
     means, scales = RNG.normal(size=(23, 3)), RNG.uniform(0.1, 1.0, (23, 3))
-    whole = metrics.decompose_kl(means, scales, num_samples=2)
-    monkeypatch.setattr(aggregate_posterior, "_CHUNK_NUMBERS", 100)  # 4 latents
-    assert metrics.decompose_kl(means, scales, 2) == pytest.approx(whole, rel=1e-12)
-    assert metrics.decompose_kl(means, scales, 2, seed=1) != whole
+    first = metrics.decompose_kl(means, scales)
+    assert metrics.decompose_kl(means, scales) == first
+    assert metrics.decompose_kl(means, scales, seed=1) != first
+
+
+def test_active_units_counts_variances_above_the_threshold():
+    means = np.zeros((1000, 4))
+    signs = np.resize([-1.0, 1.0], 1000)
+    means[:, 0] = 5.0  # constant, away from 0: not active
+    means[:, 1] = 0.09 * signs  # variance 0.0081
+    means[:, 2] = 3.0 + 0.11 * signs  # variance 0.0121
+    means[:, 3] = signs
+    assert metrics.active_units(means) == 2
+    assert metrics.active_units(means, threshold=0.008) == 3
+    assert isinstance(metrics.active_units(means), int)
+    with pytest.raises(ValueError, match=r"Received: \(4,\)"):
+        metrics.active_units(np.zeros(4))
 
 
 @pytest.mark.parametrize(
