@@ -17,7 +17,7 @@ from tests.models import small
 from tests.models.test_contracts import make_autoencoder, make_vae
 from tfgen.callbacks import ExactBackup, ResampleByLatents
 from tfgen.errors import UserError
-from tfgen.latent.walks import neighbor_resampling_weights
+from tfgen.latent import neighbor_resampling_weights
 from tfgen.networks import build_mlp_decoder, build_mlp_encoder
 
 COUNT = 20

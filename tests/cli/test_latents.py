@@ -14,10 +14,8 @@ from tensorboard.plugins.projector import ProjectorConfig
 import tfgen as package
 from tests.cli.conftest import tfgen, write_images
 from tests.cli.sprites import make_sprites_run
-from tfgen.figures import latent_plots, projector
+from tfgen.figures import projector
 from tfgen.files import replaced_folder
-from tfgen.latent import walks as latents
-from tfgen.latent.encoding import Encoding
 from tfgen.training.run import Config, load_arrays
 
 
@@ -26,27 +24,6 @@ def written(vae_run, tmp_path_factory):
     out = tmp_path_factory.mktemp("latents") / "deep" / "out"
     assert tfgen("latents", vae_run, "--out", out) == 0
     return out
-
-
-@pytest.fixture
-def plotted(monkeypatch):
-    """The figures that are drawn."""
-    figures, draw = [], latent_plots.pictures.draw_figure
-    monkeypatch.setattr(
-        latent_plots.pictures,
-        "draw_figure",
-        lambda figure: figures.append(figure) or draw(figure),
-    )
-    return figures
-
-
-def make_encoding(count=500, dim=3, stddev=0.5, classes=None):
-    rng = np.random.default_rng(0)
-    means = rng.normal(size=(count, dim)) * np.sqrt(1 - stddev**2)
-    spread = None if stddev == 0 else np.full_like(means, stddev)
-    kl = np.arange(dim) / dim
-    centre = np.zeros(dim)
-    return Encoding(means, spread, classes, None, kl, "nats", centre, centre + 1)
 
 
 def read_projector(folder):
@@ -156,83 +133,9 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
     assert [x.name for x in path.parent.iterdir()] == ["folder"]
 
 
-# ---- The plots -----------------------------------------------------------------------
-
-
-def test_posterior_samples_are_drawn_beside_the_prior(plotted):
-    """Here they are of the prior, though the means alone are not."""
-    title, image = latent_plots.plot_density(make_encoding(20_000), seed=1)
-    assert "prior" in title
-    assert image.std() > 0
-    axes = plotted[0].axes
-    assert [a.get_title() for a in axes] == [
-        f"latent {i}: {i / 3:.2f} nats" for i in (2, 1, 0)
-    ]
-    for one in axes:
-        (stairs,), (line,) = one.patches, one.lines
-        densities, edges, _ = stairs.get_data()
-        middles = (edges[1:] + edges[:-1]) / 2
-        prior = np.interp(middles, *line.get_data())
-        np.testing.assert_allclose(densities, prior, atol=0.03)
-
-
-def test_no_prior_where_there_is_none_and_at_most_16_variables(plotted):
-    title, _ = latent_plots.plot_density(make_encoding(dim=20, stddev=0), seed=0)
-    assert "prior" not in title
-    assert len(plotted[0].axes) == 16
-    assert plotted[0].axes[0].get_title().startswith("latent 19:")
-    assert not any(axes.lines for axes in plotted[0].axes)
-
-
-def test_classes_have_colours_and_names(plotted):
-    classes = np.arange(500) % 12
-    names = tuple(f"name {i}" for i in range(12))
-    found = make_encoding(dim=1, classes=classes)
-    title, _ = latent_plots.plot_projection(found, names)
-    assert "100% of their" in title
-    (axes,) = plotted[0].axes
-    shown = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert shown == list(names)
-    colours = axes.collections[0].get_facecolors()
-    assert len(np.unique(colours, axis=0)) == 12
-    named = axes.collections[4].get_facecolors()[0]
-    np.testing.assert_allclose(colours[3, :3], named[:3])  # but for the opacity
-
-
-def test_many_classes_are_on_a_scale(plotted):
-    found = make_encoding(classes=np.arange(500) % 100)
-    latent_plots.plot_projection(found, tuple(map(str, range(100))))
-    assert len(plotted[0].axes) == 2
-    assert plotted[0].axes[0].get_legend() is None
-
-
 def test_a_sprite_image_that_is_too_large_is_made_of_smaller_ones(vae_run, monkeypatch):
     monkeypatch.setattr(projector, "_MAX_SIDE", 40)  # for 3 images of 28 pixels
     sprite, size = projector._draw_sprite(Config.read(vae_run), 8)
     assert size == (13, 13)
     assert sprite.size == (39, 39)
     assert np.asarray(sprite).std() > 0
-
-
-def test_principal_components_of_a_turned_cloud():
-    rng = np.random.default_rng(0)
-    spreads = np.array([3.0, 2.0, 0.1])
-    cloud = spreads * rng.normal(size=(5000, 3))
-    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
-    points, shares = latents.principal_components(cloud @ turn.T + 7.0)
-    np.testing.assert_allclose(shares, np.square([3, 2]) / 13.01, atol=0.02)
-    for found, known in zip(points.T, cloud.T, strict=False):
-        assert abs(np.corrcoef(found, known)[0, 1]) > 0.999
-        assert found.std() == pytest.approx(known.std(), rel=0.01)
-    np.testing.assert_allclose(points.mean(axis=0), 0.0, atol=1e-9)
-    again, _ = latents.principal_components(-(cloud @ turn.T) + 7.0)
-    np.testing.assert_allclose(again, -points, atol=1e-9)  # no sign by chance
-
-
-def test_principal_components_of_little():
-    points, shares = latents.principal_components([[1.0], [3.0]])
-    np.testing.assert_allclose(points, [[-1, 0], [1, 0]])
-    np.testing.assert_allclose(shares, [1, 0])
-    points, shares = latents.principal_components([[1.0, 2.0]])
-    assert not points.any()
-    assert not shares.any()

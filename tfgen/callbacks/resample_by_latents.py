@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.errors import UserError
-from tfgen.latent.walks import neighbor_resampling_weights
+from tfgen.latent import neighbor_resampling_weights
 
 _ENCODED_AT_ONCE = 256
 _PREFETCHED_BATCHES = 4
@@ -36,7 +36,7 @@ class ResampleByLatents(keras.callbacks.Callback):
         labels: Integers `(n,)`: if given, batches are `(images, labels)`.
         batch_size: Integer; the last batch may be smaller.
         weights: Function from latent means `(n, latent_dim)` to probabilities `(n,)`,
-            such as a `functools.partial` of those in `tfgen.latent.walks`.
+            such as a `functools.partial` of those in `tfgen.latent`.
         start_epoch: Integer, the first epoch, counted from 0, that is drawn by weights:
             latents of a model that has learned nothing say nothing.
         every: Integer, epochs from one encoding to the next.
@@ -60,7 +60,7 @@ class ResampleByLatents(keras.callbacks.Callback):
 
     References:
         [Amini et al., 2019](https://doi.org/10.1145/3306618.3314243), alg. 1; their
-        weights are `tfgen.latent.walks.resampling_weights`.
+        weights are `tfgen.latent.resampling_weights`.
     """
 
     def __init__(

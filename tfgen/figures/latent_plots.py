@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_probability as tfp
 
 from tfgen.figures import pictures
-from tfgen.latent import walks as latents
+from tfgen.latent import latent_density, principal_components
 from tfgen.latent.encoding import Encoding
 
 _MAX_LEGEND = 40  # classes: more are numbered on a scale of colours
@@ -21,7 +21,7 @@ def plot_projection(found: Encoding, names: tuple[str, ...]) -> tuple[str, np.nd
         found: Of the images.
         names: Of the classes.
     """
-    points, shares = latents.principal_components(found.latents)
+    points, shares = principal_components(found.latents)
     figure = pictures.new_figure(7.0, 6.0)
     axes = figure.add_subplot()
     style = {"s": 9, "alpha": 0.7, "linewidths": 0}
@@ -61,7 +61,7 @@ def plot_density(found: Encoding, seed: int) -> tuple[str, np.ndarray]:
     columns = min(4, len(dims))
     rows = math.ceil(len(dims) / columns)
     figure = pictures.new_figure(2.4 * columns, 2.0 * rows)
-    edges, densities = latents.latent_density(values[:, dims], _NUM_BINS)
+    edges, densities = latent_density(values[:, dims], _NUM_BINS)
     for index, dim in enumerate(dims):
         axes = figure.add_subplot(rows, columns, index + 1)
         axes.stairs(densities[index], edges[index], fill=True, alpha=0.5)

@@ -1,17 +1,13 @@
 """The latent space: walks and directions, functions of a decoder and of arrays."""
 
-from tfgen.latent.walks import (
+from tfgen.latent.density import (
     LatentDensity,
-    attribute_direction,
-    interpolate,
     latent_density,
-    lerp,
     neighbor_resampling_weights,
-    principal_components,
     resampling_weights,
-    slerp,
-    traverse,
 )
+from tfgen.latent.directions import attribute_direction, principal_components
+from tfgen.latent.walks import interpolate, lerp, slerp, traverse
 
 __all__ = [
     "LatentDensity",

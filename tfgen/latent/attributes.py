@@ -7,8 +7,8 @@ import numpy as np
 from tfgen.data import Factors
 from tfgen.data.classes import find_name, list_names
 from tfgen.errors import UserError
+from tfgen.latent.directions import attribute_direction
 from tfgen.latent.encoding import Encoding
-from tfgen.latent.walks import attribute_direction
 
 
 @dataclasses.dataclass(frozen=True)
