@@ -16,17 +16,19 @@ def require_inside(path: str) -> str:
     Raises:
         ExportError: The path is absolute or empty, or leaves the folder.
     """
-    pure = pathlib.PurePosixPath(path)
-    backslash_or_drive = pathlib.PureWindowsPath(path)
-    if (
-        not pure.parts
-        or "\0" in path
-        or ".." in {*pure.parts, *backslash_or_drive.parts}
-        or pure.is_absolute()
-        or backslash_or_drive.anchor
-    ):
+    if not is_inside(path):
         raise ExportError(f"a record names {path!r}, which is outside of the folder")
     return path
+
+
+def is_inside(path: str) -> bool:
+    """Whether a record's path stays in the folder, on every system."""
+    kinds = pathlib.PurePosixPath(path), pathlib.PureWindowsPath(path)
+    return (
+        bool(kinds[0].parts)
+        and "\0" not in path
+        and not any(pure.anchor or ".." in pure.parts for pure in kinds)
+    )
 
 
 def walk(directory: pathlib.Path) -> Iterator[pathlib.Path]:

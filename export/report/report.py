@@ -6,22 +6,19 @@ from Keras, how fast it is, and the SHA-256 of what was written. Sizes are in by
 latencies in ms at batch 1, PSNR in dB.
 """
 
-import itertools
 import json
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from export._staging import staging
 from export.errors import ExportError
 from export.paths import require_inside
-from export.report import page, units
+from export.report import page
 
 FORMAT = 1
-THREADS = 2  # of the latencies in `table`: what a phone spares
 
 NAME, PAGE = "report.json", "report.html"
-_RUNTIMES = {"saved_model": "SavedModel", "tflite": "LiteRT"}
 
 _Json = dict[str, Any]
 
@@ -29,9 +26,6 @@ _Json = dict[str, Any]
 _EXPORT = {"name": str, "version": int, "endpoints": dict, "files": list}
 _FILE = {"path": str, "format": str, "quantization": str, "sha256": dict, "rows": list}
 _ROW = {"endpoint": str, "ok": bool}
-
-
-# ---- report.json ---------------------------------------------------------------------
 
 
 def read(directory: pathlib.Path) -> _Json:
@@ -117,91 +111,3 @@ def _require(value: Any, fields: Mapping[str, type], what: str) -> None:
     for name, kind in fields.items():
         if not isinstance(value, dict) or not isinstance(value.get(name), kind):
             raise ValueError(f"{what} needs '{name}', a {kind.__name__}")
-
-
-# ---- a table in Markdown -------------------------------------------------------------
-
-
-def table(report: Mapping[str, Any], threads: int = THREADS) -> str:
-    """Returns a Markdown table of the files of a report, or of one export of it.
-
-    A line a file: size, the worst of its endpoints (largest difference from Keras, PSNR
-    in dB, SSIM), partitions of the delegate, and for each endpoint the median latency
-    with the speed relative to the SavedModel (2.0x takes half of the time). Columns
-    without a figure are left out.
-    """
-    if "exports" not in report:
-        return _tabulate(report, threads)
-    exports = report["exports"]
-    if len(exports) == 1:
-        return _tabulate(exports[0], threads)
-    return "\n".join(
-        f"**{_cell(export['name'])}**, version {export['version']}\n\n"
-        f"{_tabulate(export, threads)}"
-        for export in exports
-    )
-
-
-def _tabulate(export: Mapping[str, Any], threads: int) -> str:
-    latency = export.get("latency", [])
-    measured = {(entry["runtime"], entry["quantization"]) for entry in latency}
-    files = [(_runtime_of(file), _figures(file)) for file in export["files"]]
-    others = sorted(measured - {runtime for runtime, _ in files})
-    rows = [*files, *[(other, {"File": " ".join(other)}) for other in others]]
-    lines = [figures | _times(runtime, latency, threads) for runtime, figures in rows]
-    columns = [
-        key
-        for key in dict.fromkeys(itertools.chain(*lines))
-        if any(line.get(key) for line in lines)
-    ]
-    cells = [columns, [":--", *["--:"] * (len(columns) - 1)]]
-    cells += [[line.get(key) or "-" for key in columns] for line in lines]
-    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in cells)
-
-
-def _times(
-    runtime: tuple[str, str], latency: Sequence[Mapping[str, Any]], threads: int
-) -> dict[str, str]:
-    """Returns latencies by endpoint: with so many threads, or else as measured."""
-    times = {}
-    for entry in sorted(latency, key=lambda entry: entry["threads"] == threads):
-        if (entry["runtime"], entry["quantization"]) == runtime:
-            title = f"{entry['endpoint']}, {units.count(threads, 'thread')}"
-            other = entry["threads"] != threads
-            note = f", {units.count(entry['threads'], 'thread')}" if other else ""
-            times[title] = _with_speed(entry, latency) + note
-    return times
-
-
-def _figures(file: Mapping[str, Any]) -> dict[str, str]:
-    title = "SavedModel" if file["format"] == "saved_model" else f".{file['format']}"
-    if file["format"] not in _RUNTIMES:  # ONNX: a file for each endpoint
-        title = pathlib.PurePosixPath(file["path"]).name
-    failed = "" if all(row["ok"] for row in file["rows"]) else " (fails)"
-    return {
-        "File": f"{title} {file['quantization']}{failed}",
-        "Size": units.size(file.get("size_bytes")),
-        "Largest difference": units.difference(_of_all(max, file, "difference")),
-        "PSNR": units.decibel(_of_all(min, file, "psnr")),
-        "SSIM": units.similarity(_of_all(min, file, "ssim")),
-        "Partitions": units.plain(_of_all(max, file, "partitions")),
-    }
-
-
-def _of_all(choose: Callable[..., Any], file: Mapping[str, Any], name: str) -> Any:
-    figures = [row[name] for row in file["rows"] if row.get(name) is not None]
-    return choose(figures, default=None)
-
-
-def _runtime_of(file: Mapping[str, Any]) -> tuple[str, str]:
-    return _RUNTIMES.get(file["format"], file["format"]), file["quantization"]
-
-
-def _with_speed(entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
-    speed = units.speed(entry, entries)
-    time = units.time(entry.get("median_ms")) or "cannot be run"
-    return f"{time} ({speed})" if speed else time
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")

@@ -9,41 +9,20 @@ import subprocess
 import sys
 import urllib.parse
 
+import markdown_it
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.report import guide, report
-from export.serving.encoded import add_twins, example_bytes
-from export.verify import golden
+from export.report import guide, report, snippets, wording
+from export.report.templates import markdown
+from export.serving.encoded import example_bytes
 
 from .serving_double import ModelsDouble, PredictionServiceDouble, RestDouble
-from .small import Autoencoder
 
 NAME = 'odd "näme" $(x)'
 FENCE = re.compile(r"^```(\w+)\n(.*?)\n```$", re.DOTALL | re.MULTILINE)
 REST, GRPC = "http://localhost:8501", "localhost:8500"
-
-
-def _describe(tensors):
-    return {
-        name: {
-            "dtype": tensor.dtype.name,
-            "shape": list(tensor.shape),
-            "range": "[0, 1]" if name == "images" else "",
-        }
-        for name, tensor in tensors.items()
-    }
-
-
-def _endpoints(functions):
-    return {
-        name: {
-            "inputs": _describe({spec.name: spec for spec in function.input_signature}),
-            "outputs": _describe(function.get_concrete_function().structured_outputs),
-        }
-        for name, function in functions.items()
-    }
 
 
 def _file(path, file_format, endpoints):
@@ -76,22 +55,23 @@ def _section(text, title, level="###"):
 
 
 @pytest.fixture(scope="module")
-def exported(shipped, tmp_path_factory):
-    """A folder with a SavedModel, twins included, a .tflite file and the README."""
+def exported(bundle, tmp_path_factory):
+    """An exported folder whose model has an odd name, and the README."""
     folder = tmp_path_factory.mktemp("exported")
-    model = Autoencoder()
-    functions = add_twins(model.signatures())
-    signatures = {key: f.get_concrete_function() for key, f in functions.items()}
-    version = folder / "serving" / NAME / "2"
-    tf.saved_model.save(model, str(version), signatures=signatures)
-    edge = folder / "edge" / f"{NAME}-v2-float32.tflite"
-    edge.parent.mkdir()
-    shutil.copy(shipped.tflite, edge)
-    endpoints = _endpoints(functions)
-    offered = list(golden.read(shipped.tflite))
-    text = _write(folder, _export(NAME, 2, endpoints, offered))
+    (entry,) = report.read(bundle)["exports"]
+    renamed = {"serving/digits/1": f"serving/{NAME}/2"}
+    renamed |= {
+        file["path"]: file["path"].replace("digits-v1", f"{NAME}-v2")
+        for file in entry["files"][1:]
+    }
+    for old, new in renamed.items():
+        (folder / new).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (bundle / old).is_dir() else shutil.copy
+        copy(bundle / old, folder / new)
+    files = [file | {"path": renamed[file["path"]]} for file in entry["files"]]
+    text = _write(folder, entry | {"name": NAME, "version": 2, "files": files})
     (folder / "photo.png").write_bytes(example_bytes(np.full((1, 8, 8, 1), 0.5))[0])
-    return folder, text, endpoints
+    return folder, text, entry["endpoints"]
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +103,7 @@ def _run(command, folder):
 
 def test_python_of_the_device_runs_without_tensorflow(exported):
     folder, text, _ = exported
-    (code,) = _blocks(_section(text, f"{guide._text(NAME)} in Python"), "python")
+    (code,) = _blocks(_section(text, f"{markdown(NAME)} in Python"), "python")
     ending = "\nimport sys; assert 'tensorflow' not in sys.modules"
     printed = _run([sys.executable, "-c", code + ending], folder).splitlines()
     expected = re.findall(r"print\(.*\)  # \w+ (\(.*?\))", code)
@@ -281,8 +261,10 @@ def test_advice_is_given_on_files_that_are_present(tmp_path):
     one["files"].append(one["files"][1] | {"quantization": "int8", "path": "edge/i"})
     text = _write(tmp_path, one)
     advice = re.findall(r"^- `(\w+)`: ", text, re.MULTILINE)
-    assert [name for name in advice if name in guide._ADVICE] == ["float32", "int8"]
-    assert report.table(one) in text
+    assert advice == ["float32", "int8"]
+    for file in one["files"][1:]:
+        sentence = markdown(wording.sentence(file))
+        assert f"| .tflite {file['quantization']} | 1.00 kB | {sentence} |" in text
     one["files"] = one["files"][:1]
     assert "Run on a device" not in _write(tmp_path, one)
 
@@ -295,7 +277,7 @@ def test_licence_and_check_are_told(tmp_path):
     assert "Licence" not in _write(tmp_path, _simple("vae", 1))
 
 
-def test_words_of_a_user_are_no_markup(tmp_path):
+def test_words_of_a_user_are_not_markup(tmp_path):
     text = _write(
         tmp_path,
         _simple("a`b", 1, description="# x\n\n```sh\n<b>[y](z)", licence="*l*\n# m"),
@@ -303,7 +285,83 @@ def test_words_of_a_user_are_no_markup(tmp_path):
     assert "\\# x \\`\\`\\`sh \\<b\\>\\[y\\](z)" in text
     assert "\\*l\\* \\# m" in text
     assert "`` a`b `` version 1" in text
-    assert len(FENCE.findall(text)) * 2 == len(re.findall("^```", text, re.MULTILINE))
+
+
+NASTY = "<script>\n\n```\n# `x` \"q\" 'q' | [a](b) **b** $(d) \\ \u2028 &lt; ~~s~~ "
+STRUCTURE = ("format", "quantization", "dtype")
+
+
+def _spoil(value, spoil_keys=False):
+    """Puts hostile text before every string, and before names of endpoints."""
+    if isinstance(value, list):
+        return [_spoil(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            (NASTY + key if spoil_keys else key): (
+                item
+                if key in STRUCTURE
+                else _spoil(item, key in ("endpoints", "inputs", "outputs"))
+                if key != "endpoints"
+                else {
+                    NASTY + name: {
+                        kind: _spoil(specs, spoil_keys=True)
+                        for kind, specs in endpoint.items()
+                    }
+                    for name, endpoint in item.items()
+                }
+            )
+            for key, item in value.items()
+        }
+    return NASTY + value if isinstance(value, str) else value
+
+
+def _parse(text):
+    """Returns the blocks of a text in Markdown, and what stands within its lines."""
+    tokens = markdown_it.MarkdownIt("commonmark").enable("table").parse(text)
+    inline = [child.type for token in tokens for child in token.children or []]
+    return [(token.type, token.tag, token.info) for token in tokens], inline
+
+
+def test_hostile_text_anywhere_in_a_report_changes_no_structure(bundle):
+    (entry,) = report.read(bundle)["exports"]
+    entry |= {"licence": "CC0", "description": "Digits."}
+    onnx = entry["files"][1] | {"format": "onnx", "path": "onnx/a.onnx"}
+    entry["files"].append(onnx)
+    clean = guide.render({"exports": [entry]})
+    dirty = guide.render({"exports": [_spoil(entry)]})
+    assert dirty.count("script") > 100
+    blocks, inline = _parse(clean)
+    dirty_blocks, dirty_inline = _parse(dirty)
+    assert dirty_blocks == blocks
+    for markup in ("html_inline", "link_open", "image", "strong_open", "em_open"):
+        assert dirty_inline.count(markup) == inline.count(markup), markup
+    assert "html_inline" not in inline
+    for code in _blocks(dirty, "python"):
+        compile(code, "snippet", "exec")
+    for code in _blocks(dirty, "sh"):
+        subprocess.run(["bash", "-n", "-c", code], check=True)
+    for language in ("kotlin", "swift"):
+        lines = len(_blocks(clean, language)), len("".join(_blocks(clean, language)))
+        assert lines[0] == len(_blocks(dirty, language))
+        assert all("<script>\n" not in code for code in _blocks(dirty, language))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a", "`a`"), ("a`b", "`` a`b ``"), ("``", "``` `` ```"), ("a\n b", "`a b`")],
+)
+def test_code_within_a_line(text, shown):
+    assert snippets.code(text) == shown
+
+
+def test_the_guide_says_what_was_run_and_which_runtimes(exported):
+    text = " ".join(exported[1].split())
+    for language in ("Kotlin", "Swift"):
+        (section,) = re.findall(rf"in {language} (.{{40}})", text)
+        assert section.startswith("**Not run by this project**")
+    for words in ("TensorFlow 2.17, 2.20 and 2.21", "LiteRT (`ai-edge-litert`) 2.3 or",
+                  "Browsers: ", "Give each thread its own", "SHA256SUMS"):  # fmt: skip
+        assert words in text
 
 
 def test_every_type_has_a_filler(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import export
-from export.report import report
+from export.report import report, wording
 
 IMAGES = {"dtype": "float32", "shape": [None, 8, 8, 1], "range": "[0, 1]"}
 LATENTS = {"dtype": "float32", "shape": [None, 4]}
@@ -77,7 +77,8 @@ EDGE = make_file(
         make_row(difference=0.04, psnr=38.2, ssim=0.98141, floor_db=35.0, partitions=2,
                  operations=57, outside={"MEAN": 3, "ADD": 1},
                  agreement={"reference": 1.5e-6, "compiled_model": None}),
-        make_row("encode", difference=0.07, psnr=36.1, partitions=1, operations=9),
+        make_row("encode", difference=0.07, psnr=36.1, floor_db=35.0, partitions=1,
+                 operations=9),
     ],
 )  # fmt: skip
 LATENCY = [
@@ -173,74 +174,53 @@ def test_failure_midway_leaves_the_older_files(tmp_path, monkeypatch):
 
 def test_import_is_light(pytestconfig):
     code = (
-        "import sys; from export import guide, report; "
+        "import sys; from export.report import guide, report; "
         "assert not {'tensorflow', 'keras', 'tfgen', 'PIL'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=pytestconfig.rootpath, check=True)
 
 
-# ---- the table -----------------------------------------------------------------------
+# ---- figures in words ----------------------------------------------------------------
 
 
-def test_table_has_the_worst_figures_and_the_speed():
-    text = report.table(make_export(files=[make_file(), EDGE], latency=LATENCY))
-    lines = [
-        [cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()
-    ]
-    head, _, saved, edge, export_of_keras, keras = lines
-    edge = dict(zip(head, edge, strict=True))
-    assert edge == {
-        "File": ".tflite int8",
-        "Size": "346 kB",
-        "Largest difference": "0.07",
-        "PSNR": "36.1 dB",
-        "SSIM": "0.9814",
-        "Partitions": "2",
-        "decode, 2 threads": "3.00 ms (4.00x)",
-    }
-    saved = dict(zip(head, saved, strict=True))
-    assert saved["Largest difference"] == "2.0e-07"
-    assert saved["decode, 2 threads"] == "12.0 ms (1.00x)"
-    assert (export_of_keras[0], export_of_keras[-1]) == (
-        "Keras litert export float32",
-        "cannot be run",
+def test_what_matters_of_a_file_stands_beside_its_floor():
+    assert wording.sentence(make_file()) == "2.0e-07 from Keras at most (decode)."
+    row = make_row("b", difference=3e-6, tolerance=1e-5)
+    assert wording.sentence(make_file(rows=[make_row(), row])) == (
+        "3.0e-06 from Keras at most (b), where 1.0e-05 is allowed."
     )
-    assert (keras[0], keras[-1]) == ("Keras predict float32", "60.0 ms (0.200x)")
+    rows = [EDGE["rows"][0] | {"psnr": 36.06}, EDGE["rows"][1] | {"psnr": 40.0}]
+    assert wording.sentence(EDGE | {"rows": rows}) == (
+        "36.1 dB PSNR against Keras at worst (decode), where 35.0 dB is the floor; "
+        "SSIM 0.9814."
+    )
+    failed = make_file(rows=[make_row(), make_row("b", ok=False, problem="NaN")])
+    assert wording.sentence(failed) == "fails: b: NaN."
+    assert wording.sentence(make_file(rows=[])) == "was not compared with Keras."
+    nothing = make_file(rows=[make_row(difference=None)])
+    assert wording.sentence(nothing) == "agrees with Keras."
 
 
-def test_table_leaves_out_what_was_not_measured_and_names_failures():
-    failed = make_file(rows=[make_row(ok=False, problem="NaN")])
-    text = report.table(make_report(make_export(files=[failed])))
-    assert text.splitlines()[0] == "| File | Size | Largest difference |"
-    assert "SavedModel float32 (fails)" in text
-    both = report.table(make_report(make_export("a|b"), make_export("c")))
-    assert "**a\\|b**, version 1" in both
-    assert "**c**, version 1" in both
+def test_times_have_the_speed_relative_to_the_saved_model():
+    assert list(wording.times(EDGE, LATENCY)) == ["decode 3.00 ms (4.00x)"]
+    assert list(wording.times(make_file(), LATENCY)) == ["decode 12.0 ms"]
+    assert list(wording.times(make_file("onnx/a.onnx", format="onnx"), LATENCY)) == []
 
 
-def test_runtimes_that_take_every_core_are_compared_and_say_so():
+def test_runtimes_that_take_every_core_are_compared_with_what_is_nearest():
     latency = [
         make_latency("SavedModel", "float32", 8.0, threads=16),
-        make_latency("LiteRT", "int8", 4.0),
         make_latency("LiteRT", "int8", 6.0, threads=1),
+        make_latency("LiteRT", "int8", 4.0),
     ]
-    text = report.table(make_export(files=[make_file(), EDGE], latency=latency))
-    assert "| 8.00 ms (1.00x), 16 threads |" in text
-    assert "| 4.00 ms (2.00x) |" in text
+    assert list(wording.times(EDGE, latency)) == ["decode 4.00 ms (2.00x)"]
+    assert wording.speed(latency[1], latency) == "1.33x"
 
 
-def test_onnx_files_are_told_apart():
-    paths = [f"onnx/vae-v1-{name}.onnx" for name in ("encode", "decode")]
-    files = [make_file(path, format="onnx") for path in paths]
-    text = report.table(make_export(files=files))
-    assert "vae-v1-encode.onnx float32" in text
-    assert "vae-v1-decode.onnx float32" in text
-
-
-def test_table_of_one_thread():
-    text = report.table(make_export(latency=LATENCY), threads=1)
-    assert "decode, 1 thread |" in text
-    assert "20.0 ms (1.00x)" in text
+def test_titles_tell_files_apart():
+    onnx = make_file("onnx/vae-v1-encode.onnx", format="onnx")
+    titles = [wording.title(file) for file in (make_file(), EDGE, onnx)]
+    assert titles == ["SavedModel", ".tflite int8", "vae-v1-encode.onnx"]
 
 
 # ---- the page ------------------------------------------------------------------------
@@ -318,6 +298,10 @@ def test_page_tells_all_with_units(tmp_path):
         "LiteRT int8, 2 threads 3.00 ms 4.50 ms 4.00x 50",
         "SavedModel float32, 1 thread 20.0 ms 30.0 ms 1.00x 50",
         "needs Flex",
+        "SavedModel , 1.23 MB: 2.0e-07 from Keras at most (decode). "
+        "Median latency: decode 12.0 ms.",
+        ".tflite int8 , 346 kB: 36.1 dB PSNR against Keras at worst (encode), where "
+        "35.0 dB is the floor. Median latency: decode 3.00 ms (4.00x).",
         "latents : float32 (batch, 4)",
         "images : float32 (batch, 8, 8, 1) in [0, 1]",
         "2026-01-02T03:04:05+00:00 · EPYC · 2 cores · Linux",
@@ -330,6 +314,21 @@ def test_page_tells_all_with_units(tmp_path):
         "decode: input",
         "decode: Keras",
         "decode: int8",
+    ]
+
+
+def test_page_leads_with_the_picture_that_shows_most(tmp_path):
+    pictures = [
+        {"endpoint": endpoint, "label": label, "path": _picture(tmp_path, "p.png")}
+        for endpoint, label in (("decode", "Keras"), ("paint", "input"))
+    ]
+    page = make_page(tmp_path, make_export(pictures=pictures, latency=LATENCY))
+    order = ["paint", "In short", "More pictures", "Files and endpoints"]
+    places = [page.text.index(words) for words in order]
+    assert places == sorted(places)
+    assert [image["alt"] for image in page.find("img")] == [
+        "paint: input",
+        "decode: Keras",
     ]
 
 
@@ -411,7 +410,7 @@ def test_pictures_are_taken_from_the_folder_only(tmp_path):
     pictures = [{"endpoint": "decode", "label": p, "path": p} for p in paths]
     page = make_page(inside, make_export(pictures=pictures))
     assert page.find("img") == []
-    assert page.text.count("is no PNG of this folder") == len(paths)
+    assert page.text.count("is not a PNG file of this folder") == len(paths)
 
 
 def test_bars_are_proportional_or_logarithmic(tmp_path):
