@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from export.errors import ExportError
@@ -19,6 +20,11 @@ _RANDOM_OPS = re.compile(
     "|^Rng|CandidateSampler|NonDeterministicInts|Shuffle|DistortedBoundingBox"
 )
 _WRITING_OPS = re.compile("^Assign|^Resource(Apply|Sparse|Scatter|StridedSliceAssign)")
+_HALVES = (tf.float16, tf.bfloat16)
+# Of a row alone to that row in a batch, relative to the largest value: kernels sum in
+# another order for another batch.
+_ROW_TOLERANCE = 1e-3
+_HALF_TOLERANCE = 5e-2
 _LEAST_WEIGHTS = 0.5  # of their bytes: constant folding may spare a few
 
 
@@ -76,14 +82,18 @@ def record(
 
     Raises:
         ExportError: An example does not fit; an input needs one; or an endpoint
-            returns no dict.
+            returns no dict of tensors with a row for each row of its inputs, or
+            answers a row in a batch in another way than the row alone: servers put
+            the requests of strangers into one batch.
     """
     goldens = {}
     with _full_float32():
         for name, function in endpoints.items():
             specs = specs_of(name, function)
             inputs = golden.make_inputs(specs, examples.of(name))
-            goldens[name] = golden.Golden(inputs, _call(name, function, inputs))
+            outputs = _call(name, function, inputs)
+            _require_rows(name, function, inputs, outputs)
+            goldens[name] = golden.Golden(inputs, outputs)
     return goldens
 
 
@@ -111,7 +121,59 @@ def _call(name: str, function: Any, inputs: golden.Arrays) -> golden.Arrays:
     outputs = function(*(tf.constant(array) for array in inputs.values()))
     if not isinstance(outputs, dict) or not outputs:
         raise ExportError(f"endpoint '{name}' must return a dict of tensors")
+    for key, tensor in outputs.items():
+        if not isinstance(tensor, tf.Tensor):
+            raise ExportError(
+                f"endpoint '{name}' must return a dict of tensors, not nested. Its "
+                f"output '{key}' is a {type(tensor).__name__}"
+            )
     return {key: golden.to_array(tensor) for key, tensor in outputs.items()}
+
+
+def _require_rows(
+    name: str, function: Any, inputs: golden.Arrays, outputs: golden.Arrays
+) -> None:
+    rows = len(next(iter(inputs.values())))
+    for key, array in outputs.items():
+        if not array.ndim or len(array) != rows:
+            raise ExportError(
+                f"endpoint '{name}': output '{key}' must have a row for each row of "
+                f"the inputs. Received: shape {array.shape} for {rows} rows"
+            )
+    alone = golden.run_rows(lambda row: _call(name, function, row), inputs)
+    tolerance = _HALF_TOLERANCE if half_precision(function, "") else _ROW_TOLERANCE
+    for key, array in outputs.items():
+        if not _equal(array, alone[key], tolerance):
+            if problem := _state(function.get_concrete_function()):
+                raise ExportError(f"endpoint '{name}' {problem}")
+            raise ExportError(
+                f"endpoint '{name}': output '{key}' of a row alone is not that of the "
+                "row in a batch. Servers put several requests into one batch: let no "
+                "row depend on another one, call layers with training=False, and take "
+                "random numbers from `seeds` or `latents`"
+            )
+
+
+def _equal(batch: np.ndarray, alone: np.ndarray, tolerance: float) -> bool:
+    if batch.shape != alone.shape or batch.dtype.kind != "f":
+        return np.array_equal(batch, alone)
+    largest = np.abs(batch[np.isfinite(batch)]).max(initial=0.0)
+    limit = tolerance * float(largest)
+    return np.allclose(alone, batch, rtol=0.0, atol=limit, equal_nan=True)
+
+
+def half_precision(function: Any, kind: str) -> str:
+    """Returns why a `kind` of file cannot hold an endpoint in half precision, or ""."""
+    halves = {dtype.as_datatype_enum: dtype.name for dtype in _HALVES}
+    if hasattr(function, "get_concrete_function"):
+        function = function.get_concrete_function()
+    types = {a.type for node in _nodes(function) for a in node.attr.values()}
+    if names := ", ".join(sorted(halves[kind] for kind in types & set(halves))):
+        return (
+            f"computes in {names}, for which {kind} runtimes have no kernels: export a "
+            "copy of the model with the policy float32"
+        )
+    return ""
 
 
 @contextlib.contextmanager
@@ -153,7 +215,7 @@ def choose(
             "no endpoint to convert: each draws random numbers or has strings"
         )
     for name in asked:
-        if problem := obstacles[name] or _state(functions[name], kind):
+        if problem := obstacles[name] or _state(functions[name]):
             raise ExportError(f"endpoint '{name}' {problem}")
     return list(asked)
 
@@ -174,20 +236,24 @@ def _obstacle(function: Any, kind: str) -> str:
     return ""
 
 
-def _state(function: Any, kind: str) -> str:
-    """Returns what keeps an endpoint from being converted, or ""."""
+def _state(function: Any) -> str:
+    """Returns which state an endpoint changes, or ""."""
     if ops := _find_ops(function, _WRITING_OPS):
         return (
-            f"changes variables ({', '.join(ops)}), and a {kind} file keeps no state: "
-            "export an inference function"
+            f"changes variables ({', '.join(ops)}), and an exported file keeps no "
+            "state: export an inference function"
         )
     return ""
 
 
 def _find_ops(function: Any, pattern: re.Pattern[str]) -> list[str]:
+    return sorted({n.op for n in _nodes(function) if pattern.search(n.op)})
+
+
+def _nodes(function: Any) -> list[Any]:
+    """Returns the nodes of a concrete function, and of what it calls."""
     graph = function.graph.as_graph_def()
-    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
-    return sorted({node.op for node in nodes if pattern.search(node.op)})
+    return [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
 
 
 def check_size(size: int, functions: Iterable[Any]) -> None:

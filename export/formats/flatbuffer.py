@@ -63,6 +63,20 @@ def subgraph_of(model: Any, signature: str) -> Any:
     raise KeyError(signature)
 
 
+def passed_through(content: bytes) -> dict[str, list[str]]:
+    """Returns by signature the outputs that are an input, untouched."""
+    found = {}
+    for definition in read(content).signatureDefs:
+        inputs = {entry.tensorIndex for entry in definition.inputs}
+        signature = definition.signatureKey.decode()
+        found[signature] = [
+            entry.name.decode()
+            for entry in definition.outputs
+            if entry.tensorIndex in inputs
+        ]
+    return found
+
+
 def extract(content: bytes, signature: str) -> bytes | None:
     """Returns a file with one signature, or None if its graph calls another graph."""
     model = read(content)

@@ -18,6 +18,7 @@ from export._staging import staging
 from export.check import require_agreement
 from export.errors import ExportError
 from export.formats.endpoint_model import EndpointModel
+from export.guard import guard, num_classes_of
 from export.verify import golden, onnx_runtime
 
 _PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
@@ -70,10 +71,11 @@ def export_onnx(
     sorted_examples = endpoints.sort_examples(examples, available)
     goldens = endpoints.record(chosen, sorted_examples)
     targets = {name: pathlib.Path(folder, f"{stem}-{name}.onnx") for name in names}
+    num_classes = num_classes_of(model)
     with staging(pathlib.Path(folder, stem)) as staged:
         for name, target in targets.items():
             file = staged / target.name
-            _convert(name, chosen[name], file)
+            _convert(name, guard(chosen[name], num_classes, for_onnx=True), file)
             _label(file, name, chosen[name], description, licence)
             endpoints.check_size(file.stat().st_size, [traced[name]])
             golden.write(golden.path_of(file), {name: goldens[name]})
@@ -111,6 +113,7 @@ def _convert(name: str, function: Any, file: pathlib.Path) -> None:
             )
     except Exception as error:  # the converter raises many kinds
         reason = (str(error) or repr(error)).splitlines()[0]
+        reason = endpoints.half_precision(function, ".onnx") or reason
         raise ExportError(f"endpoint '{name}' cannot be converted: {reason}") from error
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from export import endpoints
 from export._staging import staging
 from export.errors import ExportError
+from export.guard import guard, num_classes_of
 from export.serving import configuration as serving
 from export.serving import encoded
 from export.verify import golden
@@ -52,7 +53,12 @@ def export_saved_model(
     originals = endpoints.find(model)
     sorted_examples = endpoints.sort_examples(examples, originals)
     goldens = endpoints.record(originals, sorted_examples)
-    functions = encoded.add_twins(originals)
+    num_classes = num_classes_of(model)
+    guarded = {name: guard(f, num_classes) for name, f in originals.items()}
+    functions = {
+        name: guarded.get(name) or guard(function, num_classes)
+        for name, function in encoded.add_twins(guarded).items()
+    }
     goldens |= endpoints.record_twins(functions, goldens)
     with staging(target) as folder:
         staged = folder / target.name
@@ -79,5 +85,6 @@ def _write(
     holder.model = model
     archive.track(holder)
     for name, function in functions.items():
-        archive.add_endpoint(name, function)  # traced: the golden examples ran it
+        function.get_concrete_function()  # the archive takes traced ones only
+        archive.add_endpoint(name, function)
     archive.write_out(str(folder), verbose=False)  # verbose prints every endpoint

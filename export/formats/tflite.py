@@ -124,6 +124,12 @@ def convert(
     functions = {name: _fix_shapes(name, available[name]) for name in chosen}
     with staging(version) as folder:
         content = _convert(functions, folder / "static")
+        passed = flatbuffer.passed_through(content)
+        if any(passed.values()):
+            # Outputs without an operation: `CompiledModel` of LiteRT 2.3 leaves them
+            # unwritten.
+            functions = {n: _copy_outputs(f, passed[n]) for n, f in functions.items()}
+            content = _convert(functions, folder / "copied")
     endpoints.check_size(len(content), functions.values())
     recorded = {name: goldens[name] for name in chosen}
     specs = {name: fidelity.batched_specs(f) for name, f in available.items()}
@@ -250,6 +256,23 @@ def _fix_shapes(endpoint: str, function: Any) -> Any:
     return wrapper.get_concrete_function(**specs)
 
 
+def _copy_outputs(function: Any, names: Sequence[str]) -> Any:
+    """Returns the function with an operation, which changes nothing, before outputs."""
+
+    def copy(tensor: tf.Tensor) -> tf.Tensor:
+        if tensor.dtype == tf.bool:
+            return tf.cast(tf.maximum(tf.cast(tensor, tf.int32), 0), tf.bool)
+        least = -np.inf if tensor.dtype.is_floating else tensor.dtype.min
+        return tf.maximum(tensor, tf.constant(least, tensor.dtype))
+
+    def copied(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = function(**inputs)
+        return {k: copy(v) if k in names else v for k, v in outputs.items()}
+
+    specs = function.structured_input_signature[1]
+    return tf.function(copied, autograph=False).get_concrete_function(**specs)
+
+
 def _convert(functions: Mapping[str, Any], folder: pathlib.Path) -> bytes:
     try:
         return _convert_together(functions, folder)
@@ -259,7 +282,10 @@ def _convert(functions: Mapping[str, Any], folder: pathlib.Path) -> bytes:
                 _convert({name: function}, folder / name)
         lines = str(error).splitlines()
         ops = [re.match("(?:TF Select|Custom) ops: (.*)", line) for line in lines]
-        if needed := ", ".join(found[1] for found in ops if found):
+        halves = [endpoints.half_precision(f, ".tflite") for f in functions.values()]
+        if any(halves):
+            reason = next(filter(None, halves))
+        elif needed := ", ".join(found[1] for found in ops if found):
             reason = f"needs operations that .tflite has not built in: {needed}"
         else:
             reason = f"cannot be converted: {lines[0] if lines else repr(error)}"

@@ -78,7 +78,10 @@ def _take(spec: Any, example: np.ndarray, rows: int) -> np.ndarray:
             f"the example for input '{spec.name}' must have at least one row and the "
             f"shape {tuple(spec.shape)}. Received: {example.shape}"
         )
-    return example[np.arange(rows) % len(example)].astype(spec.dtype.as_numpy_dtype)
+    taken = example[np.arange(rows) % len(example)]
+    if spec.dtype.as_numpy_dtype is object:  # TensorFlow's strings are bytes
+        return np.char.encode(taken, "utf-8") if taken.dtype.kind == "U" else taken
+    return taken.astype(spec.dtype.as_numpy_dtype)
 
 
 def _draw(spec: Any, rng: np.random.Generator, rows: int) -> np.ndarray:
@@ -226,4 +229,4 @@ def psnr(name: str, expected: np.ndarray, found: np.ndarray) -> float:
 def _range_with_zero(array: np.ndarray) -> float:
     # A tensor that is nearly constant, such as a collapsed posterior's scale, is not
     # measured against its own ripple.
-    return float(max(array.max(), 0) - min(array.min(), 0))
+    return max(float(array.max()), 0.0) - min(float(array.min()), 0.0)

@@ -68,15 +68,22 @@ def _compiled_endpoint(model: CompiledModel, signature: str) -> Endpoint:
 
     def run(arrays: golden.Arrays) -> golden.Arrays:
         for name, buffer in inputs.items():
-            buffer.write(np.ascontiguousarray(arrays[name]))
+            buffer.write(_as_words(np.ascontiguousarray(arrays[name])))
         model.run_by_name(signature, inputs, outputs)
         answers = {}
         for name, buffer in outputs.items():
-            shape, dtype = details[name]["shape"], np.dtype(details[name]["dtype"])
-            answers[name] = buffer.read(int(np.prod(shape)), dtype.type).reshape(shape)
+            empty = np.empty(details[name]["shape"], details[name]["dtype"])
+            words = _as_words(empty)
+            read = buffer.read(words.size, words.dtype.type)
+            answers[name] = read.view(empty.dtype).reshape(empty.shape)
         return answers
 
     return run
+
+
+def _as_words(array: np.ndarray) -> np.ndarray:
+    """Returns integers of 64 bits as pairs of 32: buffers take no wider ones."""
+    return array.reshape(-1).view(np.int32) if array.dtype == np.int64 else array
 
 
 def load_others(content: bytes) -> dict[str, dict[str, Endpoint]]:

@@ -75,6 +75,8 @@ class Autoencoder(keras.Model):
 class Generator(keras.Model):
     """Convolutions whose shapes depend on the batch, and a label."""
 
+    num_classes = 4
+
     def __init__(self):
         super().__init__()
         layers = keras.layers

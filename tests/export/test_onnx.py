@@ -130,6 +130,13 @@ def test_convolutions_norms_and_labels(tmp_path):
     for rows in (1, 5):
         latents = np.random.default_rng(1).normal(size=(rows, 4)).astype("float32")
         compare(model, file, latents, (np.arange(rows) % 4).astype("int32"))
+    decode = load_onnx(file)["decode"]
+    nothing = {"latents": np.zeros((0, 4), "f4"), "labels": np.zeros(0, "i4")}
+    assert decode(nothing)["images"].shape == (0, 16, 16, 3)
+    for label in (4, 100, -1, -4, -100):  # ONNX counts negative indices back
+        wrong = {"latents": latents[:1], "labels": np.array([label], "i4")}
+        with pytest.raises(Exception, match="indices element out of data bounds"):
+            decode(wrong)
 
 
 def test_check_runs_the_files_and_finds_a_planted_error(written, tmp_path):
