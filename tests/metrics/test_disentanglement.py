@@ -45,20 +45,20 @@ def test_a_code_for_each_factor_is_perfect():
 
 def test_turned_factors_are_known_but_not_apart():
     assert gaps(TURNED) == pytest.approx([0.0, 0.0, 1.0 - 1.0 / 3.0])
-    found = disentanglement.dci(TURNED, GRID, num_trees=50)
-    assert found.disentanglement == pytest.approx(0.5, abs=0.03)
-    assert found.completeness == pytest.approx(0.5, abs=0.03)
-    assert found.informativeness == pytest.approx(1.0, abs=0.01)
+    scores = disentanglement.dci(TURNED, GRID, num_trees=50)
+    assert scores.disentanglement == pytest.approx(0.5, abs=0.03)
+    assert scores.completeness == pytest.approx(0.5, abs=0.03)
+    assert scores.informativeness == pytest.approx(1.0, abs=0.01)
     assert fixed_factor_scores(TURNED) == pytest.approx([0.5, 0.5], abs=0.08)
 
 
 def test_two_codes_for_each_factor_lack_compactness_only():
     assert gaps(DUPLICATED) == pytest.approx([0.0, 0.0, 1.0])
-    found = disentanglement.dci(DUPLICATED, GRID, num_trees=50)
-    assert found.disentanglement == pytest.approx(1.0)
+    scores = disentanglement.dci(DUPLICATED, GRID, num_trees=50)
+    assert scores.disentanglement == pytest.approx(1.0)
     # The forest shares the use of equal codes by lot.
-    assert found.completeness == pytest.approx(1 - math.log(2) / math.log(8), abs=0.03)
-    assert found.informativeness == pytest.approx(1.0)
+    assert scores.completeness == pytest.approx(1 - math.log(2) / math.log(8), abs=0.03)
+    assert scores.informativeness == pytest.approx(1.0)
     assert fixed_factor_scores(DUPLICATED) == [1.0, 1.0]
 
 
@@ -66,10 +66,10 @@ def test_noise_is_at_chance():
     mig, sap, _ = gaps(NOISE)
     assert 0.0 < mig < 0.02
     assert 0.0 < sap < 0.01
-    found = disentanglement.dci(NOISE, GRID)
-    assert 0.0 < found.disentanglement < 0.05
-    assert 0.0 < found.completeness < 0.05
-    assert found.informativeness == pytest.approx(0.2, abs=0.05)
+    scores = disentanglement.dci(NOISE, GRID)
+    assert 0.0 < scores.disentanglement < 0.05
+    assert 0.0 < scores.completeness < 0.05
+    assert scores.informativeness == pytest.approx(0.2, abs=0.05)
     assert fixed_factor_scores(NOISE) == pytest.approx([0.25, 0.25], abs=0.08)
 
 
@@ -79,8 +79,8 @@ def test_scores_do_not_depend_on_the_codes_order_or_scale_or_the_factors_names()
     assert all(0.1 < score < 0.97 for score in scores)
     other = noisy[:, [2, 0, 3, 1]] * [-3.0, 0.01, 1.0, 50.0] + 7.0
     assert gaps(other) == pytest.approx(scores, abs=0.01)
-    found = disentanglement.mig(noisy, 10 * GRID - 3)
-    assert found == pytest.approx(scores[0])
+    score = disentanglement.mig(noisy, 10 * GRID - 3)
+    assert score == pytest.approx(scores[0])
 
 
 def test_constant_codes_change_nothing():
@@ -98,23 +98,23 @@ def test_mutual_information_against_sklearn():
     codes = np.stack([RNG.integers(7, size=500), RNG.integers(-3, 4, size=500)], axis=1)
     factors = (codes + RNG.integers(3, size=codes.shape)) // 2
     # Few values are taken as they are, however unevenly they are spaced.
-    found = disentanglement.mutual_information(np.exp(4.0 * codes), factors)
+    information = disentanglement.mutual_information(np.exp(4.0 * codes), factors)
     for i, j in np.ndindex(2, 2):
         expected = sklearn.metrics.mutual_info_score(codes[:, i], factors[:, j])
-        assert found[i, j] == pytest.approx(expected, rel=1e-10)
+        assert information[i, j] == pytest.approx(expected, rel=1e-10)
 
 
 def test_many_values_are_cut_into_bins_of_equal_width():
     code = RNG.uniform(-1.0, 1.0, size=(400, 1)) ** 3
     factor = (code + RNG.normal(size=code.shape) > 0.2).astype(int)
     factor[code.argmax()] = 0  # not as its neighbours
-    found = disentanglement.mutual_information(
+    information = disentanglement.mutual_information(
         np.repeat(code, 2, axis=1), np.repeat(factor, 2, axis=1), num_bins=6
     )
     width = np.ptp(code) / 6
     bins = np.minimum(np.floor((code - code.min()) / width), 5).ravel()
     expected = sklearn.metrics.mutual_info_score(bins, factor.ravel())
-    np.testing.assert_allclose(found, np.full((2, 2), expected), rtol=1e-10)
+    np.testing.assert_allclose(information, np.full((2, 2), expected), rtol=1e-10)
 
 
 def test_mig_is_relative_to_each_factors_entropy():
@@ -125,21 +125,23 @@ def test_mig_is_relative_to_each_factors_entropy():
     np.testing.assert_allclose(known, np.diag(np.log([2.0, 8.0])), atol=1e-12)
 
 
-def test_modularity_by_hand():
-    """One code knows one bit of the first factor and half a bit of the second."""
+def entropy_of_bit(share):
+    return -share * math.log(share) - (1 - share) * math.log(1 - share)
+
+
+def test_modularity_in_closed_form():
+    """One code knows the first of three factors, and now and then the second."""
     factors = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1, 2, 3]), -1).reshape(-1, 3)
     x, y, z = factors.T
     codes = np.stack([x + 2 * (y * (z == 0)), z], axis=1)
-    table = disentanglement.mutual_information(codes, factors)
-    expected = []
-    for row in table:
-        best = row.argmax()
-        template = np.where(np.arange(3) == best, row[best], 0.0)
-        deviation = np.sum((row - template) ** 2) / (row[best] ** 2 * 2)
-        expected.append(1.0 - deviation)
-    assert expected[0] < 0.999
-    found = disentanglement.modularity(codes, factors)
-    assert found == pytest.approx(np.mean(expected))
+    # The bit y * (z == 0) is 1 in an eighth of the rows, a quarter of those of y = 1,
+    # and half of those of z = 0.
+    about_y = entropy_of_bit(1 / 8) - entropy_of_bit(1 / 4) / 2
+    about_z = entropy_of_bit(1 / 8) - math.log(2) / 4
+    first = 1.0 - (about_y**2 + about_z**2) / (math.log(2) ** 2 * 2)
+    assert 0.9 < first < 0.999
+    score = disentanglement.modularity(codes, factors)
+    assert score == pytest.approx((first + 1.0) / 2)
 
 
 def test_sap_against_linear_regression():
@@ -149,8 +151,8 @@ def test_sap_against_linear_regression():
         x, y = codes[:, [i]], GRID[:, j]
         scores[i, j] = sklearn.linear_model.LinearRegression().fit(x, y).score(x, y)
     second, first = np.sort(scores, axis=0)[-2:]
-    found = disentanglement.sap(codes, GRID)
-    assert found == pytest.approx(np.mean(first - second), rel=1e-10)
+    score = disentanglement.sap(codes, GRID)
+    assert score == pytest.approx(np.mean(first - second), rel=1e-10)
 
 
 def test_sap_of_a_category_is_by_thresholds():
@@ -159,11 +161,11 @@ def test_sap_of_a_category_is_by_thresholds():
     factors = np.stack([shape.ravel(), size.ravel()], axis=1)
     codes = np.stack([np.array([1.0, 5.0, 0.0])[factors[:, 0]], factors[:, 1]], axis=1)
     by_line = np.corrcoef(codes[:, 0], factors[:, 0])[0, 1] ** 2
-    found = disentanglement.sap(codes, factors)
-    assert found == pytest.approx((by_line + 1.0) / 2)
+    score = disentanglement.sap(codes, factors)
+    assert score == pytest.approx((by_line + 1.0) / 2)
     # Three values: knowing nothing, a third is right.
-    found = disentanglement.sap(codes, factors, categorical=[0])
-    assert found == pytest.approx((1.0 - 1.0 / 3.0 + 1.0) / 2)
+    score = disentanglement.sap(codes, factors, categorical=[0])
+    assert score == pytest.approx((1.0 - 1.0 / 3.0 + 1.0) / 2)
 
 
 def test_thresholds_give_rare_values_their_weight():
@@ -171,11 +173,11 @@ def test_thresholds_give_rare_values_their_weight():
     factor = np.repeat([0, 1], [900, 100])
     codes = RNG.normal(size=(1000, 2))
     factors = np.stack([factor, np.arange(1000) % 2], axis=1)
-    found = disentanglement.sap(codes, factors, categorical=[0, 1])
-    assert found == pytest.approx(0.0, abs=0.06)
+    score = disentanglement.sap(codes, factors, categorical=[0, 1])
+    assert score == pytest.approx(0.0, abs=0.06)
     codes[:, 0] += 100 * factor
-    found = disentanglement.sap(codes, factors, categorical=[0, 1])
-    assert found == pytest.approx(0.25, abs=0.06)
+    score = disentanglement.sap(codes, factors, categorical=[0, 1])
+    assert score == pytest.approx(0.25, abs=0.06)
 
 
 def test_thresholds_find_rare_values():
@@ -184,8 +186,8 @@ def test_thresholds_find_rare_values():
     codes = np.stack([RNG.uniform(size=1000), np.zeros(1000)], axis=1)
     codes[factor == 1, 0] = np.linspace(0.9, 1.0, 20)
     factors = np.stack([factor, factor], axis=1)
-    found = disentanglement.sap(codes, factors, categorical=[0, 1])
-    assert found == pytest.approx(0.95 - 0.5, abs=0.03)
+    score = disentanglement.sap(codes, factors, categorical=[0, 1])
+    assert score == pytest.approx(0.95 - 0.5, abs=0.03)
 
 
 def test_disentanglement_and_completeness_by_hand():
@@ -193,12 +195,12 @@ def test_disentanglement_and_completeness_by_hand():
     used = np.array([[0.75, 0.25], [0.25, 0.0], [0.0, 0.75], [0.0, 0.0]])
     entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
     by_weight = (1.0 * (1 - entropy / math.log(2)) + 0.25 + 0.75) / 2.0
-    assert disentanglement._disentanglement(used) == pytest.approx(by_weight)
-    found = disentanglement._completeness(used)
-    assert found == pytest.approx(1 - entropy / math.log(4))
-    half = np.array([[1.0, 0.0], [0.0, 0.0]])  # the second factor is not predicted
-    assert disentanglement._completeness(half) == pytest.approx(0.5)
-    assert disentanglement._disentanglement(np.zeros((2, 2))) == 0.0
+    by_factor = 1 - entropy / math.log(4)
+    scores = disentanglement.score_importances(used)
+    assert scores == pytest.approx((by_weight, by_factor))
+    half = [[1.0, 0.0], [0.0, 0.0]]  # the second factor is not predicted
+    assert disentanglement.score_importances(half) == pytest.approx((1.0, 0.5))
+    assert disentanglement.score_importances(np.zeros((2, 2))) == (0.0, 0.0)
 
 
 def test_factors_followed():
@@ -221,15 +223,16 @@ def test_seeds_decide():
         lambda *x, seed: fixed_factor.beta_vae_score(*x, 200, 2, seed=seed),
     )
     for score in scores:
-        assert score(noisy, GRID, seed=1) == score(noisy, GRID, seed=1)
-        assert score(noisy, GRID, seed=1) != score(noisy, GRID, seed=2)
+        first = score(noisy, GRID, seed=1)
+        assert score(noisy, GRID, seed=1) == first
+        assert score(noisy, GRID, seed=2) != first
 
 
 def test_scores_do_not_depend_on_the_unit_of_a_code():
     noisy = GRID + 2.0 * NOISE
     for score in (fixed_factor.factor_vae_score, fixed_factor.beta_vae_score):
-        found = score(noisy * [1.0, 1024.0, 2.0**-9, 1.0], GRID, 200, 8)
-        assert found == score(noisy, GRID, 200, 8)
+        scaled = score(noisy * [1.0, 1024.0, 2.0**-9, 1.0], GRID, 200, 8)
+        assert scaled == score(noisy, GRID, 200, 8)
 
 
 def test_scores_are_of_draws_that_the_classifier_was_not_made_with():
@@ -241,7 +244,7 @@ def test_scores_are_of_draws_that_the_classifier_was_not_made_with():
 
 def test_groups_share_their_value_and_never_pair_a_row_with_itself():
     factor = np.array([4, 0, 4, 2, 0, 4, 1])  # 1, 2 stand alone
-    groups = fixed_factor._group(factor)
+    groups = fixed_factor.group_rows(factor)
     rng = np.random.default_rng(0)
     rows, partners = groups.draw_pairs(500, rng)
     assert (factor[rows] == factor[partners]).all()
@@ -267,17 +270,16 @@ def test_few_rows_a_value_are_enough_and_none_are_refused():
 # ---- Refusals ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "score",
-    [
-        disentanglement.mig,
-        disentanglement.modularity,
-        disentanglement.sap,
-        disentanglement.dci,
-        fixed_factor.factor_vae_score,
-        fixed_factor.beta_vae_score,
-    ],
-)
+SCORES = [
+    disentanglement.mig,
+    disentanglement.modularity,
+    disentanglement.sap,
+    disentanglement.dci,
+    fixed_factor.factor_vae_score,
+    fixed_factor.beta_vae_score,
+]
+
+
 @pytest.mark.parametrize(
     ("codes", "factors", "message"),
     [
@@ -286,12 +288,13 @@ def test_few_rows_a_value_are_enough_and_none_are_refused():
         (GRID[:9], GRID, "9 codes and 625 factors"),
         (np.where(GRID, GRID, np.nan), GRID, "finite"),
         (GRID, GRID / 2, "integers.*float64"),
-        (GRID, GRID * [1, 1, 0, 1], "Factor 2 has one value"),
+        (GRID, GRID * [1, 1, 0, 1], "Factor 2 has a single value"),
     ],
 )
-def test_arguments_are_checked(score, codes, factors, message):
-    with pytest.raises(ValueError, match=message):
-        score(codes, factors)
+def test_arguments_are_checked(codes, factors, message):
+    for score in SCORES:
+        with pytest.raises(ValueError, match=message):
+            score(codes, factors)
 
 
 def test_counts_are_checked():

@@ -17,6 +17,7 @@ from tfgen.metrics.disentanglement import (
     modularity,
     mutual_information,
     sap,
+    score_importances,
 )
 from tfgen.metrics.feature_network import build_feature_network
 from tfgen.metrics.features import (
@@ -103,5 +104,6 @@ __all__ = [
     "precision_recall",
     "psnr",
     "sap",
+    "score_importances",
     "ssim",
 ]

@@ -53,7 +53,7 @@ class DensityCoverage(NamedTuple):
     """What `density_coverage` returns.
 
     Attributes:
-        density: How densely real samples lie around generated ones; 1 for equal
+        density: How densely real samples lie around generated ones: 1 for equal
             distributions, more where generated samples keep to the densest places.
         coverage: Share of the real samples that have a generated one near, in [0, 1].
     """
@@ -114,11 +114,11 @@ def mode_coverage(
     """Counts the classes among samples.
 
     Args:
-        classes: Integers `(num_samples,)` in `[0, num_classes)`, what a classifier
-            says of each sample. Without samples there is no mode, and no entropy.
+        classes: Integers `(num_samples,)` in `[0, num_classes)`, the class that a
+            classifier gives each sample. Without samples, modes and entropy are 0.
         num_classes: Integer.
-        min_share: Float, the least share of the samples that makes a mode: above 0, so
-            that a few mistakes of the classifier make none.
+        min_share: Float in (0, 1], the least share of the samples that counts as a
+            mode, so that a few mistakes of the classifier do not.
     """
     classes = np.asarray(classes)
     integral = np.issubdtype(classes.dtype, np.integer) or not classes.size
@@ -144,7 +144,7 @@ def mode_coverage(
 def _count_in_balls(
     centers: np.ndarray, samples: np.ndarray, num_neighbors: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns in how many balls each sample lies, and how many samples in each ball."""
+    """Returns the number of balls around each sample, and of samples in each ball."""
     if not 1 <= num_neighbors < len(centers) or not len(samples):
         raise ValueError(
             "`num_neighbors` must be at least 1 and below the number of samples. "

@@ -1,8 +1,8 @@
 """Whether each latent variable follows one factor of the data, and each factor one.
 
-All scores read a table: one row for each of the d latent variables ("codes"), one
-column for each of the k known factors, and say how near it is to one large entry a
-column (gaps, completeness) or a row (modularity, disentanglement).
+All scores read a table with one row for each of the d latent variables ("codes") and
+one column for each of the k known factors. They say how near it is to one large entry
+a column (gaps, completeness) or a row (modularity, disentanglement).
 
     MIG        = 1/k sum_j ( I_aj - I_bj ) / H(v_j)      a, b: the best two of factor j
     SAP        = 1/k sum_j ( S_aj - S_bj )                         likewise, S in [0, 1]
@@ -13,9 +13,9 @@ column (gaps, completeness) or a row (modularity, disentanglement).
 
 I is the mutual information of a code and a factor, H entropy, both in nats; S is how
 well one code predicts one factor; R is how much a forest that predicts a factor uses a
-code. What the scores say of codes whose answer is known, for factors that are
-independent in the sample ("turned": the factors in pairs, by 45 degrees; "0+": above 0
-by chance, the more so the fewer the rows):
+code. The scores of codes whose answer is known, for factors that are independent in
+the sample ("turned": the factors in pairs, by 45 degrees; "0+": above 0 by chance, the
+more so the fewer the rows):
 
                            MIG   SAP   modularity     D                 C
     one code a factor      1     1     1              1                 1
@@ -23,8 +23,9 @@ by chance, the more so the fewer the rows):
     turned                 0     0     1 - 1/(k - 1)  1 - log 2/log k   1 - log 2/log d
     noise                  0+    0+    arbitrary      0+                0+
 
-Only `Dci.informativeness` says how much the codes know, which those of turned factors
-do; modularity judges noise by its chance correlations.
+Only `Dci.informativeness` says how much the codes know: those of turned factors know
+all. Modularity judges noise by its chance correlations. SAP falls short of 1 for
+factors without an order.
 
 References:
 - [Chen et al., 2018](https://arxiv.org/abs/1802.04942), eq. 6: MIG. They integrate over
@@ -53,8 +54,8 @@ class Dci(NamedTuple):
     Attributes:
         disentanglement: D, each code is used for one factor.
         completeness: C, each factor is read from one code.
-        informativeness: Accuracy of factors predicted from all codes, on held-out rows,
-            a mean over the factors. Chance is 1 over the number of a factor's values.
+        informativeness: Accuracy of factors predicted from all codes on held-out rows,
+            averaged over the factors. Chance is 1 over the number of a factor's values.
     """
 
     disentanglement: float
@@ -67,9 +68,9 @@ def mutual_information(
 ) -> np.ndarray:
     """Estimates I of each code and each factor: float64 `(d, k)`, nats.
 
-    A code of up to `num_bins` distinct values is taken as it is; others are cut into
-    bins of equal width from their least to their largest value. Independent samples
-    have about `(bins - 1) (values - 1) / (2 n)` nats rather than 0.
+    A code with up to `num_bins` distinct values is used as it is; others are cut into
+    bins of equal width from their least to their largest value. For independent samples
+    the estimate is about `(bins - 1) (values - 1) / (2 n)` nats rather than 0.
 
     Args:
         codes: `(n, d)`, such as posterior means.
@@ -84,12 +85,12 @@ def mutual_information(
 def factors_followed(
     codes: npt.ArrayLike, factors: npt.ArrayLike, num_bins: int = 20
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns for each code the factor it knows most of, and what share of it.
+    """Returns the factor that each code knows most of, and what share of it.
 
     Args:
-        codes: As of `mutual_information`.
-        factors: As of `mutual_information`.
-        num_bins: As of `mutual_information`.
+        codes: As in `mutual_information`.
+        factors: As in `mutual_information`.
+        num_bins: As in `mutual_information`.
 
     Returns:
         Columns of `factors`, int `(d,)`, and `I / H` in [0, 1], float64 `(d,)`.
@@ -102,9 +103,9 @@ def mig(codes: npt.ArrayLike, factors: npt.ArrayLike, num_bins: int = 20) -> flo
     """Returns the mutual information gap, in [0, 1].
 
     Args:
-        codes: As of `mutual_information`.
-        factors: As of `mutual_information`.
-        num_bins: As of `mutual_information`.
+        codes: As in `mutual_information`.
+        factors: As in `mutual_information`.
+        num_bins: As in `mutual_information`.
     """
     information = mutual_information(codes, factors, num_bins)
     return _mean_gap(information / _entropies(factors))
@@ -113,12 +114,12 @@ def mig(codes: npt.ArrayLike, factors: npt.ArrayLike, num_bins: int = 20) -> flo
 def modularity(
     codes: npt.ArrayLike, factors: npt.ArrayLike, num_bins: int = 20
 ) -> float:
-    """Returns the modularity, in [0, 1], a mean over codes of any information.
+    """Returns the modularity, in [0, 1]: a mean over codes that know anything.
 
     Args:
-        codes: As of `mutual_information`. Constant ones don't count.
-        factors: As of `mutual_information`.
-        num_bins: As of `mutual_information`.
+        codes: As in `mutual_information`. Constant codes do not count.
+        factors: As in `mutual_information`.
+        num_bins: As in `mutual_information`.
     """
     information = mutual_information(codes, factors, num_bins)
     information = information[information.max(axis=1) > 1e-12]
@@ -134,14 +135,15 @@ def sap(
 ) -> float:
     """Returns the separated attribute predictability, in [0, 1].
 
-    The score S of one code and one factor is the R^2 of linear regression; for a factor
-    without an order, the balanced accuracy of the best thresholds on the code. The
-    latter's gap falls short of 1 by 1 over the number of values.
+    The score S of one code and one factor is the R^2 of a linear regression. For a
+    factor without an order, it is the balanced accuracy of the best thresholds on the
+    code, whose gap falls short of 1 by 1 over the number of values.
 
     Args:
         codes: `(n, d)`.
         factors: Integers `(n, k)`, each of at least two values.
-        categorical: Columns of `factors` that have no order, such as a shape.
+        categorical: Columns of `factors` without an order, such as a shape:
+            `tfgen.data.Factors.categorical`.
     """
     codes, factors = check_codes(codes, factors)
     columns = [
@@ -158,8 +160,8 @@ def dci(
 ) -> Dci:
     """Returns disentanglement, completeness and informativeness.
 
-    A random forest a factor is fitted to one half of the rows, drawn at random, and
-    judged by the other.
+    For each factor, a random forest is fitted to one half of the rows, drawn at random,
+    and judged by the other half.
 
     Args:
         codes: `(n, d)`, `n` of at least 20.
@@ -175,15 +177,25 @@ def dci(
     ensemble = import_sklearn("ensemble")
     importances, accuracies = [], []
     for factor in factors.T:
-        # Every split sees all codes: with a part of them, noise would be used too.
+        # Every split sees all codes: if it saw some of them, noise would be used too.
         forest = ensemble.RandomForestClassifier(
             num_trees, max_features=None, min_samples_leaf=_MIN_LEAF, random_state=seed
         )
         forest.fit(codes[train], factor[train])
         importances.append(forest.feature_importances_)
         accuracies.append(forest.score(codes[test], factor[test]))
-    used = np.stack(importances, axis=1)
-    return Dci(_disentanglement(used), _completeness(used), float(np.mean(accuracies)))
+    scores = score_importances(np.stack(importances, axis=1))
+    return Dci(*scores, float(np.mean(accuracies)))
+
+
+def score_importances(importances: npt.ArrayLike) -> tuple[float, float]:
+    """Returns disentanglement and completeness of a table of one's own.
+
+    Args:
+        importances: `(d, k)` from 0: how much each code is used to predict each factor.
+    """
+    used = np.asarray(importances, np.float64)
+    return _disentanglement(used), _completeness(used)
 
 
 def check_codes(
@@ -205,7 +217,7 @@ def check_codes(
     values = [np.unique(factor, return_inverse=True) for factor in factors.T]
     for j, (known, _) in enumerate(values):
         if len(known) < 2:
-            raise ValueError(f"Factor {j} has one value only: leave its column out.")
+            raise ValueError(f"Factor {j} has a single value: leave its column out.")
     return codes, np.stack([inverse for _, inverse in values], axis=1)
 
 
@@ -218,13 +230,13 @@ def _bin(code: np.ndarray, num_bins: int) -> np.ndarray:
     return np.searchsorted(edges, code, side="right")
 
 
-def _information(one: np.ndarray, other: np.ndarray) -> float:
+def _information(bins: np.ndarray, factor: np.ndarray) -> float:
     """Returns I of two arrays of integers from 0, in nats."""
-    width = other.max() + 1
-    joint = np.bincount(one * width + other, minlength=(one.max() + 1) * width)
-    joint = joint.reshape(-1, width) / len(one)
-    both = _entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))
-    return max(both - _entropy(joint.ravel()), 0.0)
+    width = factor.max() + 1
+    joint = np.bincount(bins * width + factor, minlength=(bins.max() + 1) * width)
+    joint = joint.reshape(-1, width) / len(bins)
+    apart = _entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))
+    return max(apart - _entropy(joint.ravel()), 0.0)
 
 
 def _entropies(factors: npt.ArrayLike) -> np.ndarray:
@@ -261,13 +273,13 @@ def _threshold_scores(codes: np.ndarray, factor: np.ndarray) -> np.ndarray:
         thresholds = tree.DecisionTreeClassifier(
             max_leaf_nodes=factor.max() + 1, class_weight="balanced", random_state=0
         )
-        found = thresholds.fit(code, factor).predict(code)
-        scores.append(metrics.balanced_accuracy_score(factor, found))
+        predicted = thresholds.fit(code, factor).predict(code)
+        scores.append(metrics.balanced_accuracy_score(factor, predicted))
     return np.array(scores)
 
 
 def _disentanglement(used: np.ndarray) -> float:
-    """Returns D of importances `(d, k)`; codes that are not used weigh nothing."""
+    """Returns D of importances `(d, k)`; codes that are not used do not count."""
     used = used[used.sum(axis=1) > 0.0]
     if not len(used):
         return 0.0

@@ -82,7 +82,7 @@ def extract_features(
 def compile_network(network: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Returns a network as one graph, for batches of any size; a function as it is.
 
-    `extract_features` does it at every call: to call it again, do it once beforehand.
+    `extract_features` does so at every call: to call it often, compile once beforehand.
     """
     inputs = getattr(network, "inputs", None)
     if not isinstance(network, keras.Model) or not inputs:
@@ -103,7 +103,7 @@ def build_random_features(
 
     Args:
         image_shape: `(height, width, channels)`.
-        seed: Integer. The same weights on every machine.
+        seed: Integer, of the weights, which are the same on every machine.
 
     Returns:
         Images `(batch, height, width, channels)` in [0, 1] -> features `(batch, 128)`,
@@ -153,8 +153,8 @@ def inception_v3(
         float32 whatever the global dtype policy.
 
     Raises:
-        UserError: There are no weights and they can't be downloaded; or the channels
-            are neither 1 nor 3.
+        UserError: The weights can't be loaded or downloaded; or the channels are
+            neither 1 nor 3.
     """
     return _build(_INCEPTION_V3, image_shape, weights)
 
@@ -195,7 +195,7 @@ def _build(
         if channels == 1:
             hidden = keras.layers.Concatenate()([hidden] * 3)
         network = _load(pretrained, weights)
-        # A name of Keras's own must not pass for trained weights.
+        # Without weights, the name must not look like that of a trained network.
         name = f"{pretrained.folder}_{weights or 'untrained'}"
         model = keras.Model(images, network(hidden, training=False), name=name)
     model.trainable = False

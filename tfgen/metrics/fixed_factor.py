@@ -1,14 +1,14 @@
 """Which latent variable stays where one factor of the data is held fixed.
 
-Rows that share a value of one factor, drawn at random, differ in all others. A
-classifier must tell which factor it is from the codes of such rows alone:
+Rows that share a value of one factor, and are drawn at random otherwise, differ in all
+other factors. A classifier must tell the shared factor from the codes of such rows:
 
     FactorVAE score:  argmin_i  Var(z_i) / Var_data(z_i)    ->  the factor, by majority
     BetaVAE score:    mean over pairs of |z - z'|           ->  the factor, linearly
 
-Both are accuracies on draws that the classifier was not made with: 1 where each factor
-has codes of its own (one or several), chance, 1/k, for noise, and 1/2 where factors are
-turned in pairs by 45 degrees: the codes of a pair move alike whichever is fixed.
+Both are accuracies on draws that the classifier was not fitted to: 1 where each factor
+has codes of its own (one or several); chance, 1/k, for noise; and 1/2 where factors are
+turned in pairs by 45 degrees, since the codes of a pair move alike whichever is fixed.
 
 References:
 - [Kim & Mnih, 2018](https://arxiv.org/abs/1802.05983), sec. 4: the FactorVAE score.
@@ -35,9 +35,9 @@ def factor_vae_score(
     """Returns the FactorVAE score, in [0, 1].
 
     Args:
-        codes: `(n, d)`, such as posterior means. Constant ones don't count.
+        codes: `(n, d)`, such as posterior means. Constant codes do not count.
         factors: Integers `(n, k)`, each of at least two values, drawn independently.
-        num_votes: Integer, groups to make the classifier with, and as many to judge it.
+        num_votes: Integer, groups to fit the classifier to, and as many to judge it.
         group_size: Integer of at least 2, rows of a group (fewer where fewer share a
             value).
         seed: Integer.
@@ -53,8 +53,8 @@ def factor_vae_score(
         votes.append(codes[members].var(axis=0).argmin())
     counts = np.zeros((codes.shape[1], len(groups)))
     np.add.at(counts, (votes[:num_votes], fixed[:num_votes]), 1)
-    found = counts.argmax(axis=1)[votes[num_votes:]]
-    return float(np.mean(found == fixed[num_votes:]))
+    predicted = counts.argmax(axis=1)[votes[num_votes:]]
+    return float(np.mean(predicted == fixed[num_votes:]))
 
 
 def beta_vae_score(
@@ -67,8 +67,8 @@ def beta_vae_score(
     """Returns the BetaVAE score, in [0, 1].
 
     Args:
-        codes: As of `factor_vae_score`.
-        factors: As of `factor_vae_score`.
+        codes: As in `factor_vae_score`.
+        factors: As in `factor_vae_score`.
         num_points: Integer, points to fit the classifier to, and as many to judge it.
         num_pairs: Integer, pairs of rows that a point is the mean of.
         seed: Integer.
@@ -86,7 +86,7 @@ def beta_vae_score(
     return float(classifier.score(points[num_points:], fixed[num_points:]))
 
 
-class _Groups(NamedTuple):
+class Groups(NamedTuple):
     """The rows that share a value of one factor with another row.
 
     Attributes:
@@ -100,7 +100,7 @@ class _Groups(NamedTuple):
     sizes: np.ndarray
 
     def draw_members(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Returns up to `count` rows of one group: a value as often as it occurs."""
+        """Returns up to `count` rows of one group, likelier the larger it is."""
         place = rng.integers(len(self.order))
         start, size = self.starts[place], self.sizes[place]
         return self.order[start + rng.choice(size, min(count, size), replace=False)]
@@ -108,7 +108,7 @@ class _Groups(NamedTuple):
     def draw_pairs(
         self, count: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns rows and for each another one of its group, both `(count,)`."""
+        """Returns rows, and for each another row of its group, both `(count,)`."""
         places = rng.integers(len(self.order), size=count)
         starts, sizes = self.starts[places], self.sizes[places]
         steps = 1 + rng.integers(sizes - 1)  # never all around, back to the same row
@@ -118,16 +118,17 @@ class _Groups(NamedTuple):
 
 def _prepare(
     codes: npt.ArrayLike, factors: npt.ArrayLike
-) -> tuple[np.ndarray, list[_Groups]]:
+) -> tuple[np.ndarray, list[Groups]]:
     """Returns codes of deviation 1, without constant ones, and each factor's groups."""
     codes, factors = check_codes(codes, factors)
     codes = codes[:, np.ptp(codes, axis=0) > 0.0]
     if not codes.shape[1]:
-        raise ValueError("All codes are constant: no factor can be told from them.")
-    return codes / codes.std(axis=0), [_group(factor) for factor in factors.T]
+        raise ValueError("All codes are constant: they tell no factor.")
+    return codes / codes.std(axis=0), [group_rows(factor) for factor in factors.T]
 
 
-def _group(factor: np.ndarray) -> _Groups:
+def group_rows(factor: np.ndarray) -> Groups:
+    """Groups rows by their value of a factor, integers from 0 `(n,)`."""
     counts = np.bincount(factor)
     order = np.argsort(factor, kind="stable")
     order = order[counts[factor[order]] > 1]
@@ -135,7 +136,7 @@ def _group(factor: np.ndarray) -> _Groups:
         raise ValueError("No two rows share a value of a factor: pass more rows.")
     values, starts = np.unique(factor[order], return_index=True)
     group = np.searchsorted(values, factor[order])
-    return _Groups(order, starts[group], counts[values][group])
+    return Groups(order, starts[group], counts[values][group])
 
 
 def _check_counts(least: int = 1, **counts: int) -> None:

@@ -76,7 +76,7 @@ class Completeness(NamedTuple):
 
     Attributes:
         on_manifold: Share of the decoded samples that lie among the images, in [0, 1].
-        density: How densely images lie around decoded samples, about 1 for images.
+        density: How densely images lie around decoded samples; about 1 around images.
         coverage: Share of the images that have a decoded sample near, in [0, 1].
     """
 
@@ -105,9 +105,8 @@ def continuity(
 ) -> Continuity:
     """Measures how evenly decoded images move along paths of latents.
 
-    Paths between the latents of images, by `tfgen.latent.lerp`, are in the unit of the
-    latent space, and so comparable among models where the pairs of images and the
-    number of steps are the same.
+    With paths between the latents of images, by `tfgen.latent.lerp`, figures are
+    comparable among models if the images and the number of steps are the same.
 
     Args:
         decode: Function from float32 latents `(n, latent_dim)` to images; it is called
@@ -145,18 +144,18 @@ def completeness(
     feature_network: Callable[[Any], Any],
     num_neighbors: int = 5,
 ) -> Completeness:
-    """Measures how far decoded draws of a prior lie among images, and everywhere there.
+    """Measures whether decoded draws from a prior lie among images, and reach them all.
 
-    The figures depend on both numbers of images: those of as many real images in place
-    of `decoded` are what a perfect model would have.
+    The figures depend on both numbers of images. Those of as many real images in place
+    of `decoded` are what a perfect model would get.
 
     Args:
         decoded: Images `(num_samples, height, width, channels)` in [0, 1] decoded from
             latents drawn from the prior, or batches of them. For a model without a
-            prior, say which one it was given: a normal fitted to its latents is a
-            kinder one than the standard normal.
-        images: Images of the data, likewise, that the model was not trained with.
-        feature_network: As of `extract_features`.
+            prior, name the distribution beside the figures: a normal fitted to its
+            latents gives better ones than the standard normal.
+        images: Images of the data, likewise, that the model was not trained on.
+        feature_network: As in `extract_features`.
         num_neighbors: Integer k, below the number of images and of samples.
     """
     real = extract_features(images, feature_network)

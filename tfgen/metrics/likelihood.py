@@ -58,8 +58,8 @@ class Roc(NamedTuple):
     """What `anomaly_roc` returns.
 
     Attributes:
-        auc: Area under the curve: the chance that an anomaly has a higher score than a
-            usual image (half where equal). 1 is best, 0.5 is a guess.
+        auc: Area under the curve: the probability that an anomaly has a higher score
+            than a usual image (ties count half). 1 is best, 0.5 is a guess.
         false_positive_rate: Share of usual images at or above a threshold,
             `(num_thresholds,)`, rising from 0 to 1.
         true_positive_rate: Share of anomalies there, likewise.
@@ -122,14 +122,14 @@ def estimate_log_likelihood(
             f"Received: {num_samples}, {batch_size}, {chunk_size}"
         )
     chunks = range(0, num_samples, chunk_size)
-    counts = [min(chunk_size, num_samples - done) for done in chunks]
-    parts = [
+    counts = [min(chunk_size, num_samples - start) for start in chunks]
+    sums = [
         _sum_chunks(log_weights_fn, batch, counts, [seed, index])
         for index, batch in enumerate(_batches(images, labels, batch_size))
     ]
-    if not parts:
+    if not sums:
         raise ValueError("There are no images to estimate the likelihood of.")
-    log_weight_sums, log_sums = map(np.concatenate, zip(*parts, strict=True))
+    log_weight_sums, log_sums = map(np.concatenate, zip(*sums, strict=True))
     log_likelihood = log_sums - math.log(num_samples)
     return LikelihoodEstimate(log_weight_sums / num_samples, log_likelihood)
 
@@ -159,11 +159,11 @@ def bits_per_dim(
 def likelihood_ratio(
     log_likelihood: npt.ArrayLike, background_log_likelihood: npt.ArrayLike
 ) -> np.ndarray:
-    """Returns how much likelier images are to the background: `(num_images,)`, nats.
+    """Returns how much likelier the background model finds images: `(num_images,)`.
 
     Args:
         log_likelihood: Of images under the model, or a bound, nats `(num_images,)`.
-        background_log_likelihood: Likewise under the background model; or
+        background_log_likelihood: The same under the background model, or
             `-complexity(images)`.
     """
     model = np.asarray(log_likelihood, np.float64)
@@ -179,9 +179,9 @@ def likelihood_ratio(
 def complexity(images: npt.ArrayLike) -> np.ndarray:
     """Returns the length of each image as a PNG file, in nats: `(num_images,)`.
 
-    It stands for minus the log-probability of an image of 8 bits. The log of a density
-    on [0, 1] is larger by log 256 a number, for all images of one size alike: that
-    changes no ROC.
+    It stands for minus the log-probability of an 8-bit image. The log of a density on
+    [0, 1] is larger by log 256 per number, which is the same for all images of one size
+    and so does not change a ROC.
 
     Args:
         images: `(num_images, height, width, channels)` float in [0, 1], of 1, 3 or 4
@@ -230,8 +230,8 @@ def _batches(
         if labels is not None:
             raise ValueError("Batches must hold their labels: `labels` is for arrays.")
         for batch in images:
-            parts = batch if isinstance(batch, tuple | list) else (batch,)
-            yield [np.asarray(part) for part in parts]
+            arrays = batch if isinstance(batch, tuple | list) else (batch,)
+            yield [np.asarray(array) for array in arrays]
         return
     images = np.asarray(images)
     data = [images] if labels is None else [images, np.asarray(labels)]
