@@ -39,7 +39,7 @@ _Export = dict[str, Any]
 def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
     """Writes `README.md` of the folder, over an older one."""
     with staging(directory / NAME) as folder:
-        (folder / NAME).write_text(render(report), encoding="utf-8")
+        (folder / NAME).write_text(render(report), encoding="utf-8", newline="\n")
         (folder / NAME).replace(directory / NAME)
 
 

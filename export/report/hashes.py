@@ -25,6 +25,7 @@ _OWN = (
     "serving/models.config",
     "serving/batching.config",
 )
+_MOST_TEXT = 2**22  # bytes of a file that is looked at for what Git did to it
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
@@ -75,7 +76,8 @@ def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
             digests[path] = hash_file(directory / path)
     lines = [f"{digest}  {path}\n" for path, digest in sorted(digests.items())]
     with staging(directory / NAME) as folder:
-        (folder / NAME).write_text("".join(lines), encoding="utf-8")
+        text = "".join(lines)
+        (folder / NAME).write_text(text, encoding="utf-8", newline="\n")
         (folder / NAME).replace(directory / NAME)
 
 
@@ -144,10 +146,22 @@ def _verify(directory: pathlib.Path, path: str, digest: str) -> str:
         if not file.is_file():
             return f"{path}: is missing"
         if hash_file(file) != digest:
-            return f"{path}: has changed since it was exported"
+            return f"{path}: {_explain(file, digest)}"
     except OSError as error:
         return f"{path}: cannot be read ({error.strerror or error})"
     return ""
+
+
+def _explain(file: pathlib.Path, digest: str) -> str:
+    """Returns why a file differs, where Git did it without being asked."""
+    if file.stat().st_size < _MOST_TEXT:
+        content = file.read_bytes()
+        if content.startswith(b"version https://git-lfs"):
+            return "is a pointer of Git LFS in place of the file: run git lfs pull"
+        text = content.replace(b"\r\n", b"\n")
+        if hashlib.sha256(text).hexdigest() == digest:
+            return "has the line endings of Windows: git config core.autocrlf false"
+    return "has changed since it was exported"
 
 
 def _find_new(

@@ -82,8 +82,8 @@ def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
         ) from error
     html = page.make_page(directory, report)
     with staging(directory / NAME) as folder:
-        (folder / NAME).write_text(text + "\n", encoding="utf-8")
-        (folder / PAGE).write_text(html, encoding="utf-8")
+        for name, content in {NAME: text + "\n", PAGE: html}.items():
+            (folder / name).write_text(content, encoding="utf-8", newline="\n")
         (folder / PAGE).replace(directory / PAGE)
         (folder / NAME).replace(directory / NAME)
 

@@ -15,7 +15,7 @@ from export.report import wording
 
 _WORDING = (
     *("size", "difference", "decibel", "similarity", "time", "count", "limited"),
-    *("speed", "tensor", "problem", "title", "worst", "times", "sentence"),
+    *("speed", "tensor", "problem", "title", "times", "sentence", "unbroken"),
 )
 
 

@@ -5,8 +5,11 @@ All of them are filters of the templates; see `export.report.templates`.
 
 import math
 import pathlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from markupsafe import Markup, escape
 
 REFERENCE = "SavedModel"  # the runtime that latencies are compared with
 RUNTIMES = {"saved_model": REFERENCE, "tflite": "LiteRT"}
@@ -144,7 +147,15 @@ def sentence(file: Mapping[str, Any]) -> str:
     if not (row := worst(file, "difference")):
         return "agrees with Keras."
     limit = difference(row.get("tolerance"))
+    if row["difference"] == 0:
+        return "the same numbers as Keras."
     return (
         f"{difference(row['difference'])} from Keras at most ({row['endpoint']})"
         f"{f', where {limit} is allowed' if limit else ''}."
     )
+
+
+def unbroken(text: str) -> Markup:
+    """Returns text in HTML in which no line breaks within a number such as 1.0e-05."""
+    number = r'<span class="figure">\g<0></span>'
+    return Markup(re.sub(r"\d[\d.]*e-\d+", number, str(escape(text))))

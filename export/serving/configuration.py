@@ -184,5 +184,5 @@ def _is_number(name: str) -> bool:
 def _replace(target: pathlib.Path, text: str) -> None:
     with staging(target) as folder:
         staged = folder / target.name
-        staged.write_text(text, encoding="utf-8")
+        staged.write_text(text, encoding="utf-8", newline="\n")
         staged.replace(target)

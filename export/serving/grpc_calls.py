@@ -7,6 +7,7 @@ import numpy as np
 
 from export.errors import ExportError
 from export.serving import configuration as serving
+from export.serving.rest import is_this_machine
 from export.serving.tensors import Arrays, Endpoint
 
 
@@ -19,6 +20,8 @@ class Grpc:
 
         sizes = ("grpc.max_send_message_length", "grpc.max_receive_message_length")
         options = [(name, -1) for name in sizes]  # the default, 4 MB, is few images
+        if is_this_machine(f"//{target}"):  # which no proxy of a company can reach
+            options.append(("grpc.enable_http_proxy", 0))
         self._channel = grpc.insecure_channel(target, options=options)
         self._stub = services.PredictionServiceStub(self._channel)
         self._target, self._model, self._version = target, model, version
@@ -71,6 +74,8 @@ class Grpc:
                 message = f"no answer from {self._target} in {self._timeout:g} s"
             if code is grpc.StatusCode.UNAVAILABLE:  # gRPC says so for both
                 message = f"{self._target} cannot be reached, or is full: {details}"
+                if "http" in details.lower():
+                    message += " (REST, mostly on port 8501, needs http://...)"
             raise ExportError(message) from error
         except ValueError as error:  # a closed channel
             raise ExportError(f"{self._target} cannot be called: {error}") from error

@@ -20,6 +20,9 @@ class Rest:
         self._address = address
         self._url = address.rstrip("/") + path
         self._timeout = timeout
+        # No proxy of a company can reach this machine's own address.
+        proxies = [urllib.request.ProxyHandler({})] if is_this_machine(address) else []
+        self._opener = urllib.request.build_opener(*proxies)
 
     def fetch_signatures(self) -> Any:
         """Returns the JSON form of a `SignatureDefMap`."""
@@ -57,7 +60,7 @@ class Rest:
         headers = {"Content-Type": "application/json"}
         try:
             request = urllib.request.Request(url, body, headers)
-            with urllib.request.urlopen(request, timeout=self._timeout) as response:
+            with self._opener.open(request, timeout=self._timeout) as response:
                 content = response.read()
         except urllib.error.HTTPError as error:
             raise ExportError(
@@ -79,7 +82,18 @@ class Rest:
         if isinstance(reason, TimeoutError):
             return ExportError(f"no answer from {self._address} in {self._timeout:g} s")
         said = " ".join(str(reason).split()) or repr(reason)
+        if isinstance(reason, (http.client.BadStatusLine, ConnectionResetError)):
+            said += " (gRPC, mostly on port 8500, needs grpc://...)"
         return ExportError(f"{self._address} cannot be reached: {said}")
+
+
+def is_this_machine(address: str) -> bool:
+    """Whether an address is that of the machine itself."""
+    try:
+        host = urllib.parse.urlsplit(address).hostname or ""
+    except ValueError:
+        return False
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _message_of(error: urllib.error.HTTPError) -> str:

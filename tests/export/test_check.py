@@ -220,6 +220,23 @@ def test_an_older_exports_changed_file_is_not_taken_for_right(bundle_copy):
     ]
 
 
+def test_what_git_does_to_files_is_named(bundle_copy):
+    """Line endings (actions/runner-images#32), LFS (huggingface/transformers#8497)."""
+    for name in ("SHA256SUMS", "report.json", "serving/models.config"):
+        text = (bundle_copy / name).read_bytes()
+        assert b"\r" not in text
+        (bundle_copy / name).write_bytes(text.replace(b"\n", b"\r\n"))
+    edge = "edge/digits-v1-float32.tflite"
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    (bundle_copy / edge).write_bytes(pointer)
+    endings = "has the line endings of Windows: git config core.autocrlf false"
+    assert _compare(bundle_copy) == [
+        f"{edge}: is a pointer of Git LFS in place of the file: run git lfs pull",
+        f"report.json: {endings}",
+        f"serving/models.config: {endings}",
+    ]
+
+
 def test_a_part_is_held_to_the_report_of_the_whole(bundle_copy):
     (bundle_copy / "README.md").unlink()
     edge = bundle_copy / "edge"

@@ -508,6 +508,26 @@ def test_server_that_hangs_up(sent, seconds, message):
             Client(address, "model", timeout=0.5).predict("decode", latents=ROWS)
 
 
+def test_a_proxy_is_not_asked_for_this_machine(double, monkeypatch):
+    """TensorFlow Serving's issue 387."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://localhost:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with Client(double.address, "two versions") as client:
+        assert client.predict("scale", latents=ROWS)["latents"].shape == (2, 4)
+
+
+def test_the_port_of_the_other_protocol_is_named(doubles):
+    """TensorFlow Serving's issue 1149."""
+    grpc = doubles["grpc"].address.replace("grpc:", "http:")
+    with pytest.raises(export.ExportError, match=r"cannot be reached: .*needs grpc:"):
+        Client(grpc, "model").predict("decode", latents=ROWS)
+    rest = doubles["rest"].address.replace("http:", "grpc:")
+    with pytest.raises(export.ExportError, match=r"cannot be reached.*needs http:"):
+        Client(rest, "model").predict("decode", latents=ROWS)
+
+
 @pytest.mark.parametrize(
     "address", ["http://[::1", "http://host:port", "http://a b:1", "http://" + "x" * 70]
 )

@@ -199,6 +199,8 @@ def test_what_matters_of_a_file_stands_beside_its_floor():
     assert wording.sentence(make_file(rows=[])) == "was not compared with Keras."
     nothing = make_file(rows=[make_row(difference=None)])
     assert wording.sentence(nothing) == "agrees with Keras."
+    equal = make_file(rows=[make_row(difference=0.0)])
+    assert wording.sentence(equal) == "the same numbers as Keras."
 
 
 def test_times_have_the_speed_relative_to_the_saved_model():
