@@ -9,6 +9,7 @@ Reference: [Zhu et al., 2017](https://arxiv.org/abs/1703.10593), app. 7.2;
 [Johnson et al., 2016](https://arxiv.org/abs/1603.08155).
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,58 +54,72 @@ def build_resnet_generator(
     """
     check_normalization(normalization, ("instance", "batch", None))
     _check_size(image_shape, padding)
-    if output_channels is None:
-        output_channels = image_shape[-1]
-
-    def convolve(features: Any, width: int, kernel_size: int, **kwargs: Any) -> Any:
-        if padding == "reflect":
-            features = ReflectionPadding2D(kernel_size // 2)(features)
-        return keras.layers.Conv2D(
-            width,
-            kernel_size,
-            padding="valid" if padding == "reflect" else "same",
-            data_format="channels_last",
-            kernel_initializer=_initializer(initial_stddev),
-            **kwargs,
-        )(features)
-
-    def resize(features: Any, width: int, layer_class: Any) -> Any:
-        return layer_class(
-            width,
-            kernel_size=3,
-            strides=2,
-            padding="same",
-            data_format="channels_last",
-            use_bias=use_bias,
-            kernel_initializer=_initializer(initial_stddev),
-        )(features)
-
-    def activate(features: Any) -> Any:
-        return keras.layers.ReLU()(normalize(features, normalization))
-
-    def add_residual(features: Any) -> Any:
-        residual = activate(convolve(features, width, 3, use_bias=use_bias))
-        residual = convolve(residual, width, 3, use_bias=use_bias)
-        return keras.layers.Add()([features, normalize(residual, normalization)])
-
-    use_bias = normalization is None
+    stages = _Stages(normalization, padding, initial_stddev)
     images = keras.Input(image_shape, name="images")
-    features = activate(convolve(images, filters, 7, use_bias=use_bias))
+    features = stages.convolve(images, filters, kernel_size=7)
     for stage in range(1, _HALVINGS + 1):
-        features = activate(resize(features, filters * 2**stage, keras.layers.Conv2D))
-    width = filters * 2**_HALVINGS
+        features = stages.resize(features, filters * 2**stage, keras.layers.Conv2D)
     for _ in range(num_blocks):
-        features = apply_block(add_residual, features, recompute)
+        features = apply_block(stages.add_residual, features, recompute)
     for stage in reversed(range(_HALVINGS)):
-        size = filters * 2**stage
-        features = activate(resize(features, size, keras.layers.Conv2DTranspose))
-    outputs = convolve(features, output_channels, 7, activation="tanh")
+        width = filters * 2**stage
+        features = stages.resize(features, width, keras.layers.Conv2DTranspose)
+    outputs = stages.pad_and_convolve(
+        features, output_channels or image_shape[-1], kernel_size=7, activation="tanh"
+    )
     return keras.Model(images, outputs, name="resnet_generator")
 
 
-def _initializer(stddev: float) -> Any:
-    # One a layer: used again, it would repeat its values.
-    return keras.initializers.RandomNormal(stddev=stddev)
+@dataclasses.dataclass(frozen=True)
+class _Stages:
+    """The layers of the network, with what they have in common."""
+
+    normalization: str | None
+    padding: str
+    initial_stddev: float
+
+    def convolve(self, features: Any, width: int, kernel_size: int) -> Any:
+        return self._activate(self._convolve(features, width, kernel_size))
+
+    def add_residual(self, features: Any) -> Any:
+        width = features.shape[-1]
+        residual = self.convolve(features, width, kernel_size=3)
+        residual = normalize(self._convolve(residual, width, 3), self.normalization)
+        return keras.layers.Add()([features, residual])
+
+    def resize(self, features: Any, width: int, layer_class: Any) -> Any:
+        layer = layer_class(
+            width, 3, strides=2, padding="same", **self._bias, **self._shared
+        )
+        return self._activate(layer(features))
+
+    def pad_and_convolve(
+        self, features: Any, width: int, kernel_size: int, **kwargs: Any
+    ) -> Any:
+        """Returns features of the same height and width, not normalised."""
+        if self.padding == "reflect":
+            features = ReflectionPadding2D(kernel_size // 2)(features)
+        padding = "valid" if self.padding == "reflect" else "same"
+        return keras.layers.Conv2D(
+            width, kernel_size, padding=padding, **kwargs, **self._shared
+        )(features)
+
+    def _convolve(self, features: Any, width: int, kernel_size: int) -> Any:
+        return self.pad_and_convolve(features, width, kernel_size, **self._bias)
+
+    def _activate(self, features: Any) -> Any:
+        return keras.layers.ReLU()(normalize(features, self.normalization))
+
+    @property
+    def _bias(self) -> dict[str, bool]:
+        # Before a normalisation, which takes a bias off again, there is none.
+        return {"use_bias": self.normalization is None}
+
+    @property
+    def _shared(self) -> dict[str, Any]:
+        # One initializer a layer: used again, it would repeat its values.
+        initializer = keras.initializers.RandomNormal(stddev=self.initial_stddev)
+        return {"data_format": "channels_last", "kernel_initializer": initializer}
 
 
 def _check_size(image_shape: Sequence[int | None], padding: str) -> None:

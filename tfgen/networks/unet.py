@@ -11,6 +11,7 @@ activation comes before each convolution.
 Reference: [Isola et al., 2017](https://arxiv.org/abs/1611.07004), app. 6.1.1.
 """
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -60,62 +61,76 @@ def build_unet_generator(
     check_normalization(normalization, ("instance", "batch", None))
     num_stages = _count_halvings(image_shape)
     widths = [filters * min(2**stage, _WIDEST) for stage in range(num_stages)]
-    if output_channels is None:
-        output_channels = image_shape[-1]
-
-    def shrink(features: Any, stage: int) -> Any:
-        is_normalized = 0 < stage < num_stages - 1
-        if stage:
-            features = keras.layers.LeakyReLU(negative_slope=0.2)(features)
-        features = keras.layers.Conv2D(
-            widths[stage],
-            use_bias=not is_normalized or normalization is None,
-            **_arguments(initial_stddev),
-        )(features)
-        return normalize(features, normalization if is_normalized else None)
-
-    def grow(features: Any, stage: int) -> Any:
-        features = keras.layers.ReLU()(features)
-        features = keras.layers.Conv2DTranspose(
-            widths[stage], use_bias=normalization is None, **_arguments(initial_stddev)
-        )(features)
-        return normalize(features, normalization)
+    stages = _Stages(widths, normalization, initial_stddev)
 
     images = keras.Input(image_shape, name="images")
     features = images
     grids = []
     for stage in range(num_stages):
-        block = functools.partial(shrink, stage=stage)
-        features = apply_block(block, features, recompute)
+        shrink = functools.partial(stages.shrink, stage=stage)
+        features = apply_block(shrink, features, recompute)
         grids.append(features)
 
     num_dropouts = _DROPOUTS if dropout else 0
     features = grids.pop()
     for stage in reversed(range(num_stages - 1)):
-        block = functools.partial(grow, stage=stage)
-        features = apply_block(block, features, recompute)
+        grow = functools.partial(stages.grow, stage=stage)
+        features = apply_block(grow, features, recompute)
         if num_dropouts and widths[stage] == _WIDEST * filters:
             features = NoiseDropout(dropout)(features)
             num_dropouts -= 1
         features = keras.layers.Concatenate()([features, grids.pop()])
 
     features = keras.layers.ReLU()(features)
-    outputs = keras.layers.Conv2DTranspose(
-        output_channels, activation="tanh", **_arguments(initial_stddev)
+    outputs = stages.make_layer(
+        keras.layers.Conv2DTranspose,
+        output_channels or image_shape[-1],
+        activation="tanh",
     )(features)
     return keras.Model(images, outputs, name="unet_generator")
 
 
-def _arguments(initial_stddev: float) -> dict[str, Any]:
-    # One initializer a layer: used again, it would repeat its values.
-    initializer = keras.initializers.RandomNormal(stddev=initial_stddev)
-    return {
-        "kernel_size": _KERNEL_SIZE,
-        "strides": 2,
-        "padding": "same",
-        "data_format": "channels_last",
-        "kernel_initializer": initializer,
-    }
+@dataclasses.dataclass(frozen=True)
+class _Stages:
+    """The stages down and up, from the outermost (0) to the innermost."""
+
+    widths: list[int]
+    normalization: str | None
+    initial_stddev: float
+
+    def shrink(self, features: Any, stage: int) -> Any:
+        """Returns features of half the size."""
+        is_normalized = 0 < stage < len(self.widths) - 1
+        use_bias = not is_normalized or self.normalization is None
+        if stage:
+            features = keras.layers.LeakyReLU(negative_slope=0.2)(features)
+        width = self.widths[stage]
+        layer = self.make_layer(keras.layers.Conv2D, width, use_bias=use_bias)
+        features = layer(features)
+        return normalize(features, self.normalization if is_normalized else None)
+
+    def grow(self, features: Any, stage: int) -> Any:
+        """Returns features of twice the size."""
+        layer = self.make_layer(
+            keras.layers.Conv2DTranspose,
+            self.widths[stage],
+            use_bias=self.normalization is None,
+        )
+        features = layer(keras.layers.ReLU()(features))
+        return normalize(features, self.normalization)
+
+    def make_layer(self, layer_class: Any, width: int, **kwargs: Any) -> Any:
+        # One initializer a layer: used again, it would repeat its values.
+        initializer = keras.initializers.RandomNormal(stddev=self.initial_stddev)
+        return layer_class(
+            width,
+            _KERNEL_SIZE,
+            strides=2,
+            padding="same",
+            data_format="channels_last",
+            kernel_initializer=initializer,
+            **kwargs,
+        )
 
 
 def _count_halvings(image_shape: Sequence[int]) -> int:
