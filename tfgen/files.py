@@ -1,34 +1,51 @@
-"""Files and folders that are written whole or not at all."""
+"""Files and folders that are written whole or not at all, and by one process."""
 
 import contextlib
 import os
 import pathlib
+import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+from tfgen.errors import UserError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".lock"
 
 
 @contextlib.contextmanager
 def replaced(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Gives a hidden name beside `path` to write to, and renames it in the end.
+    """Atomic write: yields a temporary path and renames it to `path` on success.
 
-    It has the suffix of `path`, and is of this process alone. If anything is raised,
-    it is removed, and what `path` was before is left.
+    The temporary path has the suffix of `path` and lies beside it. If anything is
+    raised, it is removed, and what `path` was before is left. The file's mode is what
+    the umask allows.
+
+    Raises:
+        OSError: It names `path`, never the temporary path.
     """
     path = pathlib.Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    os.close(handle)
-    temporary = pathlib.Path(name)
+    temporary = path.with_name(f".{secrets.token_hex(6)}{path.suffix}")
     try:
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
+        os.close(os.open(temporary, flags, 0o666))
         yield temporary
-        temporary.chmod(0o644)  # `mkstemp` gives it to its owner alone
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is not None and str(error.filename) == str(temporary):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def replaced_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Gives a hidden, empty folder beside `path`, and renames it in the end.
+    """Atomic write of a folder: yields an empty one and renames it on success.
 
     What `path` was before is removed then. If anything is raised, it is left, and what
     was written is removed.
@@ -41,6 +58,109 @@ def replaced_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         temporary, before = pathlib.Path(base, "new"), pathlib.Path(base, "before")
         temporary.mkdir()
         yield temporary
-        if path.exists():  # a folder is renamed onto none but an empty one
+        if path.exists():  # a folder can only be renamed onto an empty one
             path.rename(before)
         temporary.rename(path)
+
+
+def check_output_folder(
+    path: str | os.PathLike,
+    overwrite: bool = False,
+    markers: Iterable[str] = ("config.json",),
+    inputs: Iterable[str | os.PathLike | None] = (),
+) -> pathlib.Path:
+    """Returns a folder that may be written, `~` expanded; it need not exist.
+
+    Args:
+        path: The folder.
+        overwrite: Whether what tfgen wrote there before may be replaced.
+        markers: File names, one of which says that tfgen wrote the folder.
+        inputs: Folders that are read. None of them may be replaced, nor a folder that
+            holds one or lies in one.
+
+    Raises:
+        UserError: It is a file; it is not empty and not to be overwritten; or it is a
+            folder that tfgen did not write, or one of the inputs.
+    """
+    path = pathlib.Path(path).expanduser()
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file: choose another --out")
+    if is_empty(path):
+        return path
+    if not overwrite:
+        raise UserError(f"{path} is not empty: choose another --out, or --overwrite")
+    if not any((path / name).is_file() for name in markers):
+        raise UserError(
+            f"{path} was not written by tfgen (it has no {' or '.join(markers)}): "
+            "nothing in it is overwritten, choose another --out"
+        )
+    for folder in inputs:
+        if folder is not None and _overlap(path, pathlib.Path(folder).expanduser()):
+            raise UserError(
+                f"{path} is, holds or lies in {folder}, which is read: it is not "
+                "overwritten, choose another --out"
+            )
+    return path
+
+
+def is_empty(folder: pathlib.Path) -> bool:
+    """Returns whether a folder is absent or holds nothing but a lock."""
+    return not folder.is_dir() or all(p.name == LOCK for p in folder.iterdir())
+
+
+@contextlib.contextmanager
+def locked(folder: pathlib.Path) -> Iterator[None]:
+    """Keeps other processes from writing into a folder, which is made if need be.
+
+    The lock is a file with this process's number; it ends with the process, however
+    that ends. Folders that were made and are still empty are removed again.
+
+    Raises:
+        UserError: Another process writes there.
+    """
+    created = [p for p in (folder, *folder.parents) if not p.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK
+    handle = None
+    try:
+        handle = _lock(path)
+        yield
+    finally:
+        if handle is not None:
+            path.unlink(missing_ok=True)
+            os.close(handle)
+        with contextlib.suppress(OSError):  # not empty, or another process's
+            for empty in created:
+                empty.rmdir()
+
+
+def check_unlocked(folder: pathlib.Path) -> None:
+    """Raises a UserError if another process writes into the folder."""
+    if (folder / LOCK).is_file():
+        os.close(_lock(folder / LOCK))
+
+
+def _lock(path: pathlib.Path) -> int:
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if fcntl is not None:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had the lock may have removed the file between the two calls.
+            if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
+                os.ftruncate(handle, 0)
+                os.write(handle, str(os.getpid()).encode())
+                return handle
+        except BlockingIOError as error:
+            owner = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
+            os.close(handle)
+            raise UserError(
+                f"{path.parent} is being written by another process (pid {owner}): "
+                "wait for its end, or choose another --out"
+            ) from error
+        os.close(handle)
+
+
+def _overlap(one: pathlib.Path, other: pathlib.Path) -> bool:
+    one, other = one.resolve(), other.resolve()
+    return one == other or one in other.parents or other in one.parents

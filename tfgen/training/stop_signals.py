@@ -1,66 +1,195 @@
-"""Ctrl-C and SIGTERM as requests to stop at the next safe place."""
+"""SIGINT (Ctrl-C), SIGTERM and SIGHUP as requests to stop, none of which is lost.
 
+The handler notes the signal and acts: it raises `Stopped` or, while `fit` runs, calls
+what a callback has put there. An exception of a handler can get lost where it happens to
+be raised: in C++ that clears Python's errors (TensorFlow's `Flatten`), or in an
+`except` of a library. So a timer looks whether the exception is still on its way, and
+acts again if it is not.
+"""
+
+import os
 import signal
+import socket
 import threading
+import weakref
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if hasattr(signal, name)
+]
+_RETRY_SECONDS = 0.5
+
+_installed: "StopSignals | None" = None
 
 
-class TrainingStopped(KeyboardInterrupt):
+class Stopped(KeyboardInterrupt):
+    """The process was asked to stop.
+
+    Attributes:
+        signal_number: Such as `signal.SIGINT`.
+    """
+
+    def __init__(self, signal_number: int, message: str | None = None) -> None:
+        name = signal.Signals(signal_number).name
+        super().__init__(message or f"stopped by {name}")
+        self.signal_number = signal_number
+
+
+class TrainingStopped(Stopped):
     """Training was asked to stop, and did after it had saved its state.
 
     Attributes:
-        signal_number: `signal.SIGINT` or `signal.SIGTERM`.
+        signal_number: Such as `signal.SIGINT`.
         checkpoint: Folder of the newest checkpoint, or None.
     """
 
-    def __init__(self, signal_number, checkpoint):
+    def __init__(self, signal_number: int, checkpoint: Any) -> None:
         name = signal.Signals(signal_number).name
-        super().__init__(f"{name}: training stopped; its state is in {checkpoint}")
-        self.signal_number = signal_number
+        message = f"{name}: training stopped; its state is in {checkpoint}"
+        super().__init__(signal_number, message)
         self.checkpoint = checkpoint
 
 
 class StopSignals:
-    """Notes the first SIGINT or SIGTERM in `fit`; a second one acts as ever.
+    """Notes the first signal; a second one acts as if this object were not there.
+
+    Signals that the process ignores (`nohup`, a shell's background) stay ignored. In
+    other threads than the main one it does nothing: Python lets no other thread handle
+    signals.
+
+    Args:
+        ends_process: Whether a second signal ends the process at once, by its default
+            action, rather than go to the handlers of before.
 
     Attributes:
         received: The signal's number, or None.
-
-    Args:
-        on_signal: Function without arguments that is called when one arrives.
     """
 
-    def __init__(self, on_signal):
-        self.received = None
-        self._on_signal = on_signal
-        self._model = None
-        self._handlers = {}
+    def __init__(self, ends_process: bool = False) -> None:
+        self.received: int | None = None
+        self.ends_process = ends_process
+        self._model: Any = None
+        self._action: Callable[[], None] | None = None
+        self._raised: Callable[[], Any] | None = None
+        self._handlers: dict[int, Any] = {}
 
-    def install(self, model):
-        if threading.current_thread() is not threading.main_thread():
-            return  # Python lets no other thread do it
-        self.received = None
-        self._model = model
-        for number in _SIGNALS:
-            self._handlers[number] = signal.signal(number, self._note)
+    def __enter__(self) -> "StopSignals":
+        self.install()
+        return self
 
-    def restore(self):
-        while self._handlers:
-            signal.signal(*self._handlers.popitem())
-
-    def _note(self, number, frame):
+    def __exit__(self, *exception: Any) -> None:
         self.restore()
-        if not _is_fitting(self._model, frame):  # it was left by an exception
+
+    def install(self) -> None:
+        """Begins to note signals."""
+        global _installed
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self.received = self._raised = None
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._handlers[number] = signal.signal(number, self._note)
+        if self.ends_process:
+            self._watch_for_a_second()
+        _installed = self
+
+    def restore(self) -> None:
+        """Gives signals back to the handlers of before."""
+        global _installed
+        if _installed is self:
+            _installed = None
+        self._restore_handlers()
+        self._set_timer(0)
+
+    def act_in_fit(self, model: Any, action: Callable[[], None] | None) -> None:
+        """Calls `action` at a signal, in place of raising, while `model.fit` runs."""
+        self._model, self._action = model, action
+
+    def raising(self, error: BaseException) -> BaseException:
+        """Returns an exception that answers the signal, and is about to be raised."""
+        self._raised = weakref.ref(error)
+        return error
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._restore_handlers()
+        if self.ends_process:
+            for handled in _SIGNALS:
+                if signal.getsignal(handled) is not signal.SIG_IGN:
+                    signal.signal(handled, signal.SIG_DFL)
+        elif not _is_fitting(self._model, frame):  # `fit` was left by an exception
+            self.restore()
             signal.raise_signal(number)
             return
         self.received = number
-        self._on_signal()
+        self._set_timer(_RETRY_SECONDS)
+        self._act(frame)
+
+    def _retry(self, number: int, frame: FrameType | None) -> None:
+        if self._raised is None or self._raised() is None:
+            self._act(frame)
+
+    def _act(self, frame: FrameType | None) -> None:
+        if self._action is not None and _is_fitting(self._model, frame):
+            self._action()
+        elif self.ends_process:
+            raise self.raising(Stopped(self.received))
+        else:
+            self._set_timer(0)
+
+    def _restore_handlers(self) -> None:
+        while self._handlers:
+            signal.signal(*self._handlers.popitem())
+
+    def _set_timer(self, seconds: float) -> None:
+        if not hasattr(signal, "setitimer"):
+            return
+        if threading.current_thread() is not threading.main_thread():
+            return
+        handler = signal.getsignal(signal.SIGALRM)
+        if seconds and handler is signal.SIG_DFL:  # else the program has its own alarm
+            signal.signal(signal.SIGALRM, self._retry)
+            signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+        elif not seconds and handler == self._retry:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    def _watch_for_a_second(self) -> None:
+        """Ends the process at a second signal though the main thread may be in C++.
+
+        Python runs handlers between two of its own instructions only.
+        """
+        reader, writer = socket.socketpair()
+        writer.setblocking(False)
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+
+        def watch() -> None:
+            count = 0
+            while byte := reader.recv(1):
+                count += byte[0] in _SIGNALS
+                if count > 1 and _installed is self and self.received is None:
+                    os._exit(128 + byte[0])
+            writer.close()
+
+        threading.Thread(target=watch, daemon=True).start()
 
 
-def _is_fitting(model, frame):
+def installed() -> StopSignals | None:
+    """Returns the object that notes signals now, if any."""
+    return _installed
+
+
+def _is_fitting(model: Any, frame: FrameType | None) -> bool:
+    return model is not None and fit_arguments(model, frame) is not None
+
+
+def fit_arguments(model: Any, frame: FrameType | None) -> dict[str, Any] | None:
+    """Returns the local variables of `model.fit` below a frame, if it runs there."""
     while frame is not None:
         if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
-            return True
+            return frame.f_locals
         frame = frame.f_back
-    return False
+    return None
