@@ -15,7 +15,8 @@ from tests.models import small
 from tests.models.test_contracts import make_vae
 from tfgen.callbacks import ExactBackup, FiniteGuard, NotFiniteError, TrainingStopped
 from tfgen.errors import UserError
-from tfgen.training import exact_backup
+from tfgen.training import state as callback_state
+from tfgen.training import stop_signals
 from tfgen.training.checkpoints import ARRAYS, STATE, CheckpointStore
 
 make_model = make_vae()
@@ -27,6 +28,8 @@ def _interruptible():
     """Programs that a script starts in the background ignore SIGINT."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
+    if stop_signals.installed():  # by a `fit` that an exception left
+        stop_signals.installed().restore()
     signal.signal(signal.SIGINT, before)
 
 
@@ -180,6 +183,40 @@ def test_any_keras_model_and_the_callbacks_of_keras_resume(tmp_path):
     assert resumed_rate == rate
     for one, other in zip(weights, resumed, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_steps_per_epoch_is_refused(tmp_path):
+    """Its epochs end amid a pass over the data, where nothing could go on exactly."""
+    with pytest.raises(UserError, match=r"steps_per_epoch.*dataset\.take"):
+        fit(make_model(), [ExactBackup(tmp_path)], steps_per_epoch=2)
+    assert not names(tmp_path)
+
+
+def test_other_steps_of_an_execution_are_exact_or_refused(tmp_path):
+    """Within an epoch from a step that they begin at; from an epoch's end always."""
+    whole = make_model()
+    fit(whole)
+    with contextlib.suppress(contracts.Killed):
+        fit(make_model(), [contracts.KillAfter(8), ExactBackup(tmp_path, every=1)])
+    backup = ExactBackup(tmp_path)
+    assert (backup.initial_epoch, backup.initial_step) == (1, 1)
+    model = make_model()
+    model.steps_per_execution = 2
+    with pytest.raises(UserError, match=r"after 1 steps.*of before, 1"):
+        fit(model, [backup])
+    fit(make_model(), [ExactBackup(tmp_path)], epochs=2)
+    model = make_model()
+    model.steps_per_execution = 2
+    fit(model, [ExactBackup(tmp_path)])
+    contracts.assert_same_state(whole, model)
+
+
+def test_another_number_of_batches_is_refused_within_an_epoch(tmp_path):
+    with contextlib.suppress(contracts.Killed):
+        fit(make_model(), [contracts.KillAfter(8), ExactBackup(tmp_path, every=1)])
+    images = small.images(44)
+    with pytest.raises(UserError, match="epoch of 3 steps; the data make 6 now"):
+        fit(make_model(), [ExactBackup(tmp_path)], images=images)
 
 
 def test_a_finished_training_is_left_as_it_is(two_epochs):
@@ -427,7 +464,7 @@ def test_states_of_callbacks_survive_the_files():
         "pairs": [(1, 2)],
     }
     vars(callback).update(values, monitor_op=np.less, _private=1, params={})
-    state = exact_backup.state
+    state = callback_state
     plain, arrays = state.split(state.get_state(callback), "callback_1_")
     others = {"callback_10_array": np.zeros(1), "variable_0": np.zeros(2)}
     joined = state.join(plain, {**others, **arrays}, "callback_1_")

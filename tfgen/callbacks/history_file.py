@@ -11,8 +11,9 @@ from tfgen.files import replaced
 class HistoryFile(keras.callbacks.Callback):
     """Writes the history to a CSV file: a row an epoch, `epoch` counted from 0.
 
-    Unlike Keras's `CSVLogger` it writes the whole history each time, so that a run that
-    is resumed from an earlier epoch has each epoch once.
+    Unlike Keras's `CSVLogger` it writes the whole table each time, so that a run that
+    is resumed from an earlier epoch has each epoch once. Figures that an epoch lacks
+    (of validation, with `validation_freq=2`) are empty cells.
 
     Args:
         path: The file's name.
@@ -23,13 +24,17 @@ class HistoryFile(keras.callbacks.Callback):
         self.path = pathlib.Path(path)
 
     def on_epoch_end(self, epoch, logs=None):
-        past = self.model.history  # Keras adds this epoch after the callbacks
-        rows = [
-            {"epoch": epoch, **{n: v[i] for n, v in past.history.items() if i < len(v)}}
-            for i, epoch in enumerate(past.epoch)
-        ]
+        rows = [row for row in self._read() if int(row["epoch"]) < epoch]
         rows.append({"epoch": epoch, **(logs or {})})
-        with replaced(self.path) as name, name.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[-1]), extrasaction="ignore")
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        with replaced(self.path) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, names)
             writer.writeheader()
             writer.writerows(rows)
+
+    def _read(self):
+        """Returns the rows of earlier epochs, as they stand in the file."""
+        if not self.path.is_file():
+            return []
+        with self.path.open(newline="") as file:
+            return list(csv.DictReader(file))

@@ -1,6 +1,7 @@
 """Training that goes on, to the bit, where it was stopped or killed."""
 
 import platform
+import sys
 
 import keras
 import numpy as np
@@ -9,9 +10,8 @@ from tfgen import _compat
 from tfgen.callbacks.finite_guard import NotFiniteError
 from tfgen.errors import UserError
 from tfgen.optimizers import find_optimizers
-from tfgen.training import state
+from tfgen.training import state, stop_signals
 from tfgen.training.checkpoints import CheckpointStore
-from tfgen.training.stop_signals import StopSignals, TrainingStopped
 
 
 class ExactBackup(keras.callbacks.Callback):
@@ -27,7 +27,10 @@ class ExactBackup(keras.callbacks.Callback):
     So the data must come in the same order again, and begin with the epoch that `fit`
     begins with: data sets of `tfgen.data` do with `initial_epoch`.
 
-    SIGINT (Ctrl-C) and SIGTERM save after the step under way and raise
+    So that this is exact, `fit` may not be called with `steps_per_epoch`, and goes on
+    within an epoch with a `steps_per_execution` that divides the steps that were taken.
+
+    SIGINT (Ctrl-C), SIGTERM and SIGHUP save after the step under way and raise
     `TrainingStopped`; a second one acts at once, as if this callback were not there.
 
     Args:
@@ -50,7 +53,8 @@ class ExactBackup(keras.callbacks.Callback):
 
     Raises:
         UserError: A checkpoint could not be written (a full disk), or belongs to
-            another model. What was written before is left.
+            another model; or resuming would not be exact. What was written before is
+            left.
 
     Example:
         >>> backup = tfgen.callbacks.ExactBackup("run/checkpoints", every=500)
@@ -87,7 +91,7 @@ class ExactBackup(keras.callbacks.Callback):
         self._metrics = None  # those of the training steps, while evaluating
         self._at_checkpoint = True
         self._is_first_step = True  # of this `fit`: it may be long in tracing
-        self._signals = StopSignals(self._on_signal)
+        self._signals = None
 
     # ---- What `fit` calls ---------------------------------------------------------
 
@@ -96,11 +100,17 @@ class ExactBackup(keras.callbacks.Callback):
         if self._resumed:
             self._load_weights()
             _compat.set_initial_epoch(self.model, self.initial_epoch)
+        arguments = stop_signals.fit_arguments(self.model, sys._getframe()) or {}
+        _refuse_steps_per_epoch(arguments.get("steps_per_epoch"))
+        if self._resumed and self.initial_step:
+            size = self.model.steps_per_execution
+            _check_position(self._resumed, self.params.get("steps"), size)
         self._at_checkpoint = self._is_first_step = True
         if not _compat.in_multi_worker_mode(self.model.distribute_strategy):
             # Workers can only save together, and a signal reaches one of them: there it
             # ends the process, and the others stop for want of it.
-            self._signals.install(self.model)
+            self._signals = _take_signals()
+            self._signals.act_in_fit(self.model, self._on_signal)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._step, self._passed_over = epoch, 0, 0
@@ -148,7 +158,25 @@ class ExactBackup(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self._epoch = None
-        self._signals.restore()
+        if self._signals is not None:
+            self._signals.act_in_fit(None, None)
+            if not self._signals.ends_process:
+                self._signals.restore()
+
+    # ---- What a program may call --------------------------------------------------
+
+    def begin_epoch_anew(self):
+        """Makes `fit` begin with the first batch of the epoch: the data are others."""
+        self.initial_step = 0
+
+    def save(self):
+        """Writes a checkpoint after an error of `fit`, if the state is exactly known.
+
+        An execution of several steps may have been left amid them.
+        """
+        is_whole = self._epoch is not None and self.model.steps_per_execution == 1
+        if is_whole and not self._at_checkpoint:
+            self._save()
 
     # ---- Stopping -----------------------------------------------------------------
 
@@ -158,14 +186,16 @@ class ExactBackup(keras.callbacks.Callback):
             self._stop()
 
     def _stop_if_asked(self):
-        if self._signals.received is not None:
+        if self._signals is not None and self._signals.received is not None:
             if not self._at_checkpoint:
                 self._save()
             self._stop()
 
     def _stop(self):
         self._epoch = None
-        raise TrainingStopped(self._signals.received, self.newest)
+        signals = self._signals
+        error = stop_signals.TrainingStopped(signals.received, self.newest)
+        raise signals.raising(error)
 
     # ---- Saving -------------------------------------------------------------------
 
@@ -182,14 +212,16 @@ class ExactBackup(keras.callbacks.Callback):
         }
         states = []
         for index, callback in enumerate(self._others()):
-            found = state.get_state(callback)
-            plain, found = state.split(found, f"callback_{index}_")
+            values = state.get_state(callback)
+            plain, callback_arrays = state.split(values, f"callback_{index}_")
             states.append({"name": type(callback).__name__, "state": plain})
-            arrays |= found
+            arrays |= callback_arrays
         values = {
             "epoch": self._epoch,
             "step": self._step,
             "total_steps": self._total_steps,
+            "steps_per_epoch": self.params.get("steps"),
+            "steps_per_execution": self.model.steps_per_execution,
             "history": history or self._history(),
             "score": score,
             "callbacks": states,
@@ -207,8 +239,8 @@ class ExactBackup(keras.callbacks.Callback):
         return [*self.model.weights, *(v for o in optimizers for v in o.variables)]
 
     def _random_states(self):
-        known = {id(v) for v in (*self._weights(), *self._metric_variables())}
-        return [v for v in self.model.variables if id(v) not in known]
+        saved = {id(v) for v in (*self._weights(), *self._metric_variables())}
+        return [v for v in self.model.variables if id(v) not in saved]
 
     def _metric_variables(self):
         return [v for metric in self.model.metrics for v in metric.variables]
@@ -256,8 +288,8 @@ class ExactBackup(keras.callbacks.Callback):
             self.model.history.epoch = list(range(self.initial_epoch))
 
     def _load_callbacks(self):
-        found = zip(self._others(), self._resumed.state["callbacks"], strict=False)
-        for index, (callback, saved) in enumerate(found):
+        pairs = zip(self._others(), self._resumed.state["callbacks"], strict=False)
+        for index, (callback, saved) in enumerate(pairs):
             if saved["name"] == type(callback).__name__:
                 arrays, prefix = self._resumed.arrays, f"callback_{index}_"
                 joined = state.join(saved["state"], arrays, prefix)
@@ -284,6 +316,42 @@ class ExactBackup(keras.callbacks.Callback):
             # Those of `compile` make their variables when they first see a batch.
             self.model.test_on_batch(*keras.utils.unpack_x_y_sample_weight(batch))
         self._load(checkpoint, "metric", self._metric_variables())
+
+
+def _refuse_steps_per_epoch(steps_per_epoch):
+    if steps_per_epoch is not None:
+        raise UserError(
+            "`fit` with `steps_per_epoch` cannot be resumed exactly: epochs end amid "
+            "the data. Leave it out; `dataset.take(steps)` has fewer batches"
+        )
+
+
+def _check_position(checkpoint, num_steps, steps_per_execution):
+    """Raises unless an execution can begin where a checkpoint was written."""
+    saved = checkpoint.state
+    if saved["steps_per_epoch"] not in (None, num_steps):
+        raise UserError(
+            f"{checkpoint.path} was written in an epoch of {saved['steps_per_epoch']} "
+            f"steps; the data make {num_steps} now: they are not the same"
+        )
+    if saved["step"] % steps_per_execution and saved["step"] != num_steps:
+        raise UserError(
+            f"{checkpoint.path} was written after {saved['step']} steps of an epoch: "
+            f"executions of {steps_per_execution} steps do not begin there. Use the "
+            f"`steps_per_execution` of before, {saved['steps_per_execution']}"
+        )
+
+
+def _take_signals():
+    """Returns what notes signals: the process's own, or one for this `fit`."""
+    installed = stop_signals.installed()
+    if installed is not None and installed.ends_process:
+        return installed
+    if installed is not None:  # of a `fit` that was left by an exception
+        installed.restore()
+    signals = stop_signals.StopSignals()
+    signals.install()
+    return signals
 
 
 def _plain(value):

@@ -1,8 +1,8 @@
 """SIGINT (Ctrl-C), SIGTERM and SIGHUP as requests to stop, none of which is lost.
 
 The handler notes the signal and acts: it raises `Stopped` or, while `fit` runs, calls
-what a callback has put there. An exception of a handler can get lost where it happens to
-be raised: in C++ that clears Python's errors (TensorFlow's `Flatten`), or in an
+what a callback has put there. An exception of a handler can get lost where it happens
+to be raised: in C++ that clears Python's errors (TensorFlow's `Flatten`), or in an
 `except` of a library. So a timer looks whether the exception is still on its way, and
 acts again if it is not.
 """
