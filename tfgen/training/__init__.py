@@ -5,7 +5,11 @@ from typing import Any
 
 _HOME = {
     "Config": "tfgen.training.config",
+    "Estimate": "tfgen.training.estimate",
+    "ExactBackup": "tfgen.training.exact_backup",
     "Run": "tfgen.training.run",
+    "TrainingStopped": "tfgen.training.stop_signals",
+    "train": "tfgen.training.trainer",
 }
 __all__ = [*_HOME]
 

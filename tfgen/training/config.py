@@ -15,6 +15,7 @@ from tfgen.presets.preset import NONE
 FORMAT = 2  # of config.json; a newer tfgen counts on
 _VERSIONS = ("tfgen", "tensorflow", "keras", "tensorflow-probability", "numpy")
 _FILE = "config.json"
+AUTO = "auto"
 
 
 @dataclasses.dataclass
@@ -30,6 +31,8 @@ class Config:
         kind: `"images"`, `"pairs"` or `"domains"`.
         steps_per_execution: Integer; `"auto"` until training begins.
         precision: Keras's dtype policy; `"auto"` until training begins.
+        callbacks: Keras callbacks of the command line, as `"package.module:Class"`.
+        data_record: What the data were: `tfgen.training.data_record.record`.
     """
 
     preset: str | None
@@ -54,7 +57,9 @@ class Config:
     keep_best: str | None = None
     held_out_classes: str | None = None
     deterministic: bool = False
+    callbacks: list[str] = dataclasses.field(default_factory=list)
     attribution: str | None = None
+    data_record: dict[str, Any] = dataclasses.field(default_factory=dict)
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     format: int = FORMAT
 
@@ -103,6 +108,8 @@ class Config:
             names.append("direction")
         flags = {name: getattr(self, name) for name in names}
         words = ["tfgen", "train", str(self.preset)]
+        for callback in self.callbacks:
+            words += ["--callback", callback]
         overrides = {n: NONE if v is None else v for n, v in self.overrides.items()}
         for name, value in {**flags, **overrides, "out": out}.items():
             words += _flag(name, value)

@@ -17,6 +17,7 @@ from typing import Any
 
 from tfgen.errors import UserError
 from tfgen.training.config import Config, write_json  # noqa: F401
+from tfgen.training.data_record import check_present
 
 
 class Run:
@@ -70,9 +71,9 @@ class Run:
         """The run's `tfgen.training.Config`; a UserError for a model file alone."""
         config = Config.read(self.path)
         if self._data is not None:
-            config.data = os.fspath(self._data)
+            config.data = os.path.expanduser(self._data)
         if self._data_dir is not None:
-            config.data_dir = os.fspath(self._data_dir)
+            config.data_dir = os.path.expanduser(self._data_dir)
         return config
 
     @functools.cached_property
@@ -98,10 +99,12 @@ class Run:
 
     @property
     def preset(self) -> Any:
-        """The `Preset` that was trained."""
+        """The `Preset` that was trained; None for a model of the user's own."""
         from tfgen.presets import get_preset
 
-        return get_preset(self.config.preset)
+
+        name = self.config.preset
+        return None if name is None else get_preset(name)
 
     @property
     def attribution(self) -> str | None:
@@ -316,6 +319,7 @@ class Run:
         options |= {"batch_size": config.batch_size, "seed": config.seed}
         if config.kind == "images":
             options["labels"] = labels
+        check_present(config.data)
         source = self._source(held_out)
         return load[config.kind](config.data, split, **options, **source)
 

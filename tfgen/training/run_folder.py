@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 from tfgen import files
 from tfgen.errors import UserError
+from tfgen.training.config import Config
+from tfgen.training.strategy import is_chief, scratch_folder
 
 _FORMER = ".former"
 # What a run consists of. Other files in the folder are the user's, and stay.
@@ -73,10 +75,17 @@ class RunFolder:
 def claimed_run(path: str | os.PathLike) -> Iterator[RunFolder]:
     """Locks the folder of a run that is there.
 
+    A worker that is not the chief has a copy of its checkpoints instead.
+
     Raises:
-        UserError: Another process writes there.
+        UserError: It is not a run, or another process writes there.
     """
     path = pathlib.Path(path).expanduser()
+    config = Config.read(path)
+    if not is_chief(config.strategy):
+        with scratch_folder(path) as scratch:
+            yield RunFolder(scratch)
+        return
     with files.locked(path):
         folder = RunFolder(path)
         if (path / _FORMER).is_dir():  # its successor was killed
@@ -90,6 +99,7 @@ def claimed_new(
     default: str,
     overwrite: bool = False,
     data: str | os.PathLike | None = None,
+    strategy: str = "none",
 ) -> Iterator[RunFolder]:
     """Locks a folder for a new run.
 
@@ -102,11 +112,16 @@ def claimed_new(
         default: The folder without `out`.
         overwrite: Whether a run that is there may be replaced.
         data: Folder of the data, which is never replaced.
+        strategy: Of the run: a worker that is not the chief has a temporary folder.
 
     Raises:
         UserError: As in `tfgen.files.check_output_folder`, or another process writes
             there.
     """
+    if not is_chief(strategy):
+        with scratch_folder() as scratch:
+            yield RunFolder(scratch)
+        return
     if out is None and not overwrite:
         path = _first_free(pathlib.Path(default))
     else:

@@ -105,18 +105,18 @@ def workers_watched() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def run_directory(run: pathlib.Path, name: str, resume: bool) -> Iterator[pathlib.Path]:
-    """Gives the directory to train into: for all but the chief a temporary one.
+def scratch_folder(run: pathlib.Path | None = None) -> Iterator[pathlib.Path]:
+    """Yields a temporary folder in place of a run's: of a worker that is not the chief.
 
-    To resume, theirs holds a copy of the run's checkpoints.
+    Args:
+        run: Whose configuration and checkpoints it begins with.
     """
-    if is_chief(name):
-        yield run
-        return
     with tempfile.TemporaryDirectory(prefix="tfgen_worker_") as directory:
         scratch = pathlib.Path(directory)
-        if resume and (run / "checkpoints").is_dir():
-            shutil.copytree(run / "checkpoints", scratch / "checkpoints")
+        if run is not None:
+            shutil.copy(run / "config.json", scratch)
+            if (run / "checkpoints").is_dir():
+                shutil.copytree(run / "checkpoints", scratch / "checkpoints")
         yield scratch
 
 

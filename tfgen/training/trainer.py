@@ -1,96 +1,381 @@
-"""Training a preset into a run directory: what `train` and `quickstart` share."""
+"""`train`: a preset or a model of one's own, trained into a run directory."""
 
-import contextlib
 import functools
+import os
 import pathlib
-import re
-import shutil
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
-
-import click
 
 from tfgen._compat import optional_imports_hidden
 from tfgen.errors import UserError
-from tfgen.figures import pictures
-from tfgen.figures.panels import make_panels, make_translation_panels
-from tfgen.inference import Translator
-from tfgen.presets import Preset, create_model, get_preset
-from tfgen.training import speed
-from tfgen.training.run import Config, is_aligned, load_batches
-from tfgen.training.strategy import check_same, is_chief, make_strategy
+from tfgen.training import settings, speed
+from tfgen.training.config import AUTO, Config
+from tfgen.training.data_record import check_present, check_record, record, resolve_data
+from tfgen.training.explain import explained, numerics_checked
+from tfgen.training.run import Run
+from tfgen.training.run_callbacks import import_callbacks, make_callbacks
+from tfgen.training.run_folder import RunFolder, claimed_new, claimed_run
+from tfgen.training.strategy import (
+    check_same,
+    is_chief,
+    make_strategy,
+    workers_watched,
+)
 
-_NUM_PICTURED = 10
+Log = Callable[[str], None]
 
 
-def make_config(preset: Preset, overrides: dict[str, Any], **options: Any) -> Config:
-    """Returns the run's configuration: the preset's values where nothing was said."""
-    values = preset.resolve(overrides)
-    given = {name: value for name, value in options.items() if value is not None}
-    load_size = round(preset.load_scale * values["image_size"])
-    config = Config(
-        preset=preset.name,
-        overrides=overrides,
-        image_size=values["image_size"],
-        channels=values["channels"],
-        kind=preset.kind,
-        **{
-            "data": preset.data,
-            "data_dir": None,
-            "epochs": preset.epochs,
-            "batch_size": preset.batch_size,
-            "seed": 0,
-            "precision": "float32",
-            "steps_per_execution": speed.AUTO,
-            "load_size": load_size if preset.load_scale != 1.0 else None,
-            "mirror": preset.mirror,
-            **given,
-        },
-    )
-    if config.data is None:
-        raise UserError(
-            f"{preset.name} has no data of its own: pass --data, a TFDS name or a "
-            f"folder of {preset.kind}"
-        )
-    return config
+def no_log(line: str) -> None:
+    """Does nothing with a line that tells what happens."""
 
 
 def train(
-    config: Config,
-    out: pathlib.Path,
+    preset_or_model: Any = None,
+    data: str | os.PathLike | None = None,
+    out: str | os.PathLike | None = None,
     *,
-    resume: bool = False,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    seed: int = 0,
+    precision: str = "float32",
+    strategy: str = "none",
+    callbacks: Sequence[Any] = (),
+    resume: str | os.PathLike | None = None,
+    overwrite: bool = False,
+    other_data: bool = False,
     detect_anomaly: bool = False,
-) -> Any:
-    """Trains into `out`, anew or from the newest checkpoint; returns the model."""
+    verbose: int | str | None = 0,
+    log: Log = no_log,
+    **overrides: Any,
+) -> Run:
+    """Trains a preset, or a model of one's own, into a run directory.
+
+    Args:
+        preset_or_model: Name of a preset; or a compiled model of tfgen, which is
+            trained as it is. None with `resume`.
+        data: Name of a TFDS data set, or a folder; None for the preset's own. With
+            `resume` where the data are now.
+        out: The run directory; None for `runs/PRESET`, or the first free one of
+            `runs/PRESET-2`, ...
+        epochs: Integer; None for the preset's, or 10 for a model. With `resume` the
+            number to go on to, also of a run that is finished.
+        batch_size: Integer; None for the preset's, or 128 for a model.
+        seed: Integer in `[0, 2**31)`: of initial weights, draws and orders.
+        precision: `"float32"`, `"mixed_bfloat16"`, `"mixed_float16"`, or `"auto"`,
+            which measures whether bfloat16 pays. A model keeps its own.
+        strategy: `"none"`, `"mirrored"` or `"multi_worker"`; see
+            `tfgen.training.strategy`.
+        callbacks: Keras callbacks that `fit` gets besides the run's own.
+        resume: Run directory to go on with, from its newest checkpoint. The result is,
+            to the bit, that of a run that nothing interrupted.
+        overwrite: Whether a run in `out` may be replaced. It goes when the new run has
+            its first checkpoint.
+        other_data: Whether to resume though the data have changed.
+        detect_anomaly: Whether to check every operation, and name the first that is not
+            finite. Slow.
+        verbose: As in `fit`.
+        log: Called with each line that tells what happens.
+        **overrides: Fields of `tfgen.training.Config` such as `checkpoint_every`, and
+            arguments of the preset such as `latent_dim`.
+
+    Returns:
+        The `Run`.
+
+    Raises:
+        UserError: A mistake in an argument or in the data; training diverged; the disk
+            is full. In one line.
+        TrainingStopped: A signal came, and the state was saved.
+
+    Example:
+        >>> run = tfgen.train("vae_mnist_5k", epochs=5, latent_dim=16)
+        >>> run.history["val_loss"][-1]
+        105.3
+    """
+    options = {"detect_anomaly": detect_anomaly, "verbose": verbose, "log": log}
+    if resume is not None:
+        if preset_or_model is not None:
+            raise UserError("`resume` goes on with a run: it takes no preset or model")
+        with claimed_run(resume) as folder:
+            return resume_run(
+                folder, data, epochs, other_data, callbacks=callbacks, **options
+            )
+    given = {"data": data, "epochs": epochs, "batch_size": batch_size, "seed": seed}
+    given |= {"precision": precision, "strategy": strategy}
+    config, model = _configure(preset_or_model, given, overrides)
+    default = f"runs/{config.preset or type(model).__name__.lower()}"
+    with claimed_new(out, default, overwrite, config.data, strategy) as folder:
+        return train_run(config, folder, model, callbacks=callbacks, **options)
+
+
+@workers_watched()
+def train_run(
+    config: Config, folder: RunFolder, model: Any = None, **options: Any
+) -> Run:
+    """Trains a new run into a folder that is claimed; the rest is as in `train`."""
     _keep_order_of_sums(config)
     strategy = make_strategy(config.strategy)  # before any operation runs
-    preset = get_preset(config.preset)
-    labels = _takes_labels(preset, config)
-    backup = _find_backup(config, out) if resume else None
-    epoch = backup.initial_epoch if resume else 0
-    train_set = load_batches(config, "train", labels, initial_epoch=epoch)
-    test_set = load_batches(config, "test", labels)
-    num_steps = int(train_set.cardinality())
-    _check_workers(strategy, config, num_steps, backup)
-    make_model = functools.partial(_create_model, preset, config, num_steps)
-    model, chosen = speed.choose(
-        config, strategy, make_model, train_set, detect_anomaly
-    )
-    if not resume:
-        _start_anew(config, out)
-        backup = _make_backup(config, out)
-    if is_chief(config.strategy):
-        _announce(model, config, num_steps, backup, out)
-        click.echo(chosen)
-    callbacks = [*_callbacks(model, config, out, test_set), backup]
-    backup.callbacks = callbacks
-    with _explained(backup), _numerics_checked(detect_anomaly):
-        history = _fit(model, train_set, test_set, config, callbacks)
-    vars(model).pop("train_step", None)  # the traced one, of `speed.choose`
-    pictures.save_picture(pictures.plot_curves(history), out / "curves.png")
+    settings.absolute_data(config)
+    return _Training(config, folder, strategy, **options).start(model)
+
+
+@workers_watched()
+def resume_run(
+    folder: RunFolder,
+    data: str | os.PathLike | None = None,
+    epochs: int | None = None,
+    other_data: bool = False,
+    **options: Any,
+) -> Run:
+    """Goes on with the run in a folder that is claimed; the rest is as in `train`."""
+    config = Config.read(folder.path)
+    _keep_order_of_sums(config)
+    strategy = make_strategy(config.strategy)
+    training = _Training(config, folder, strategy, **options)
+    if epochs is not None and epochs != config.epochs:
+        _extend(config, epochs)
+    training.find_checkpoint()
+    check_present(config.data if data is None else resolve_data(data))
+    if data is not None:
+        config.data = resolve_data(data)
+    actual = record(config.data, config.data_dir, config.kind != "images")
+    if not other_data:
+        check_record(config.data, config.data_record, actual)
+    elif actual != config.data_record:
+        training.backup.begin_epoch_anew()
+    config.data_record = actual
+    return training.resume()
+
+
+def estimate_run(config: Config, log: Log = no_log) -> Any:
+    """Returns what a run of a preset will take: a `tfgen.training.estimate.Estimate`.
+
+    A few steps are taken; nothing is written.
+    """
+    from tfgen.training.estimate import estimate
+
+    _keep_order_of_sums(config)
+    run = Run.of(pathlib.Path(), config)
+    labels = settings.fit_classes(config, run.preset, log)
+    train_set = run.batches("train", labels)
+    make_model = model_maker(run, int(train_set.cardinality()))
+    strategy = make_strategy("none")
+    _, chosen = speed.choose(config, strategy, make_model, train_set)
+    log(chosen)
+    return estimate(make_model, train_set)
+
+
+class _Training:
+    """One call of `fit` on a run.
+
+    Args:
+        config: Of the run.
+        folder: Claimed for it.
+        strategy: A `tf.distribute.Strategy`.
+        callbacks: Besides the run's own.
+        detect_anomaly: As in `train`.
+        verbose: As in `train`.
+        log: As in `train`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        folder: RunFolder,
+        strategy: Any,
+        callbacks: Sequence[Any] = (),
+        detect_anomaly: bool = False,
+        verbose: int | str | None = 0,
+        log: Log = no_log,
+    ) -> None:
+        self.config, self.folder, self.strategy = config, folder, strategy
+        self.callbacks = [*callbacks, *import_callbacks(config.callbacks)]
+        self.detect_anomaly, self.verbose = detect_anomaly, verbose
+        self.log = log if is_chief(config.strategy) else no_log
+        self.run = Run.of(folder.path, config)
+        self.backup: Any = None
+
+    def start(self, model: Any = None) -> Run:
+        """Trains anew; a model of one's own is trained as it is."""
+        self._prepare(model)
+        from tfgen import data
+
+        config, folder = self.config, self.folder
+        is_translation = config.kind != "images"
+        description = data.describe(config.data, config.data_dir, is_translation)
+        config.attribution = description.attribution
+        folder.begin()
+        config.write(folder.path)
+        self.backup = self._make_backup()
+        return self._fit()
+
+    def resume(self) -> Run:
+        """Goes on from the newest checkpoint."""
+        self._prepare(self.run.model if self.config.preset is None else None)
+        self.config.write(self.folder.path)
+        return self._fit()
+
+    def find_checkpoint(self) -> None:
+        """Opens the newest checkpoint.
+
+        Raises:
+            UserError: There is none, or nothing left to do.
+        """
+        self.backup, path = self._make_backup(), self.folder.path
+        epochs = self.config.epochs
+        if self.backup.newest is None:
+            raise UserError(
+                f"{path} has no checkpoint that is whole: train anew with --overwrite"
+            )
+        if self.backup.initial_epoch >= epochs:
+            raise UserError(
+                f"{path} is finished: all {epochs} epochs are trained. To go on, pass "
+                f"--epochs with a number above {self.backup.initial_epoch}"
+            )
+
+    def _prepare(self, model: Any) -> None:
+        """Opens the data, makes the model, and measures what is to be chosen."""
+        config, run = self.config, self.run
+        epoch = self.backup.initial_epoch if self.backup else 0
+        if model is not None:
+            labels = bool(getattr(model, "num_classes", None))
+        else:
+            labels = settings.fit_classes(config, run.preset, self.log)
+        self.train_set = run.batches("train", labels, epoch)
+        self.test_set = run.batches("test", labels)
+        self.num_steps = int(self.train_set.cardinality())
+        _check_workers(self.strategy, config, self.num_steps, self.backup)
+        make_model = model_maker(run, self.num_steps)
+        self.model, self.chosen = speed.choose(
+            config,
+            self.strategy,
+            make_model,
+            self.train_set,
+            self.detect_anomaly,
+            model,
+        )
+        if not self.callbacks:
+            settings.check_monitor(config, self.model)
+
+    def _make_backup(self) -> Any:
+        from tfgen.training.exact_backup import ExactBackup
+
+        config = self.config
+        best = config.keep_best
+        return ExactBackup(
+            self.folder.path / "checkpoints",
+            every=config.checkpoint_every,
+            keep=config.keep_checkpoints,
+            monitor=best,
+            mode="min" if best is None or best.endswith("loss") else "max",
+        )
+
+    def _fit(self) -> Run:
+        from tfgen.figures import pictures
+
+        config, out, model = self.config, self.folder.path, self.model
+        self._announce()
+        own = make_callbacks(self.run, model, out, self.test_set)
+        callbacks = [*own, *self.callbacks, self.backup]
+        self.backup.callbacks = callbacks
+        with explained(self.backup), numerics_checked(self.detect_anomaly):
+            history = model.fit(
+                self.train_set,
+                validation_data=self.test_set,
+                epochs=config.epochs,
+                shuffle=False,  # the data set shuffles itself
+                verbose=self.verbose if is_chief(config.strategy) else 0,
+                callbacks=[*callbacks, _settling(self.folder)],
+            ).history
+        pictures.save_picture(pictures.plot_curves(history), out / "curves.png")
+        self.run.model = model
+        return self.run
+
+    def _announce(self) -> None:
+        config, backup = self.config, self.backup
+        size = "x".join(map(str, self.run.image_shape))
+        self.log(
+            f"{config.preset or type(self.model).__name__}: "
+            f"{self.model.count_params():,} weights, {config.data} at {size}, "
+            f"{config.epochs} epochs of {self.num_steps} steps of {config.batch_size}; "
+            f"writing {self.folder.path}"
+        )
+        if backup.newest:
+            step = f", step {backup.initial_step + 1}" if backup.initial_step else ""
+            place = f"epoch {backup.initial_epoch + 1}{step}"
+            self.log(f"resuming at {place} from {backup.newest}")
+        self.log(self.chosen)
+
+
+def model_maker(run: Run, num_steps: int) -> Callable[[], Any]:
+    """Returns a function that makes the model of a run of a preset.
+
+    Args:
+        run: The run.
+        num_steps: Integer, of an epoch: some learning rates end with training.
+    """
+    return functools.partial(_create_model, run, num_steps)
+
+
+def _create_model(run: Run, num_steps: int) -> Any:
+    from tfgen.presets import create_model
+
+    config = run.config
+    overrides = {**config.overrides, "seed": config.seed}
+    if "num_steps" in run.preset.arguments:
+        overrides["num_steps"] = config.epochs * num_steps
+    with optional_imports_hidden():  # of Keras 2, which TensorFlow Probability imports
+        model = create_model(config.preset, **overrides)
+    if config.steps_per_execution != AUTO:
+        model.steps_per_execution = config.steps_per_execution
     return model
+
+
+def _configure(
+    preset_or_model: Any, given: dict[str, Any], overrides: dict[str, Any]
+) -> tuple[Config, Any]:
+    """Returns the configuration, and the model if it is one's own."""
+    fields = {name for name in Config.__dataclass_fields__ if name not in _DERIVED}
+    options = {k: v for k, v in overrides.items() if k in fields}
+    arguments = {k: v for k, v in overrides.items() if k not in fields}
+    if isinstance(preset_or_model, str):
+        from tfgen.presets.registry import get_preset
+
+        preset = get_preset(preset_or_model)
+        return settings.preset_config(preset, arguments, **given, **options), None
+    if arguments:
+        raise UserError(f"`train` of a model takes no argument {next(iter(arguments))}")
+    for name, expected in (("strategy", "none"), ("precision", "float32")):
+        if given.pop(name) != expected:
+            raise UserError(
+                f"`{name}` is for presets: a model of one's own is trained as it is"
+            )
+    precision = getattr(preset_or_model, "dtype_policy", None)
+    name = getattr(precision, "name", "float32")
+    config = settings.model_config(preset_or_model, precision=name, **given, **options)
+    return config, preset_or_model
+
+
+# Fields of `Config` that are arguments of presets too, or are not the caller's to say.
+_DERIVED = ("preset", "overrides", "image_size", "channels", "kind", "attribution")
+_DERIVED += ("data_record", "versions", "format")
+
+
+def _extend(config: Config, epochs: int) -> None:
+    """Makes a run longer or shorter.
+
+    Raises:
+        UserError: Its learning rate ends with the training.
+    """
+    from tfgen.presets.registry import get_preset
+
+    if config.preset and "num_steps" in get_preset(config.preset).arguments:
+        raise UserError(
+            f"--epochs {epochs}: the learning rate of {config.preset} falls to its end "
+            f"over the {config.epochs} epochs that were asked for, so other epochs "
+            "would be another training: train anew"
+        )
+    config.epochs = epochs
+    settings.check_config(config)
 
 
 def _keep_order_of_sums(config: Config) -> None:
@@ -98,73 +383,6 @@ def _keep_order_of_sums(config: Config) -> None:
 
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-
-
-def _announce(
-    model: Any, config: Config, num_steps: int, backup: Any, out: pathlib.Path
-) -> None:
-    click.echo(
-        f"{config.preset}: {model.count_params():,} weights, {config.data} at "
-        f"{config.image_size}x{config.image_size}x{config.channels}, {config.epochs} "
-        f"epochs of {num_steps} steps of {config.batch_size}; writing {out}"
-    )
-    if backup.newest:
-        step = f", step {backup.initial_step + 1}" if backup.initial_step else ""
-        place = f"epoch {backup.initial_epoch + 1}{step}"
-        click.echo(f"resuming at {place} from {backup.newest}")
-
-
-def show_estimate(config: Config) -> None:
-    """Prints what training will take, of which a few steps are taken on a copy."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from tfgen.training.estimate import describe, estimate
-
-    _keep_order_of_sums(config)
-    preset = get_preset(config.preset)
-    train_set = load_batches(config, "train", _takes_labels(preset, config))
-    num_steps = int(train_set.cardinality())
-    make_model = functools.partial(_create_model, preset, config, num_steps)
-    _, chosen = speed.choose(config, make_strategy("none"), make_model, train_set)
-    found = estimate(make_model, train_set)
-    table = Table(title=config.preset, show_header=False)
-    for row in describe(found):
-        table.add_row(*row)
-    seconds = config.epochs * found.seconds_per_epoch
-    table.add_row(f"time of {config.epochs:,} epochs", f"{seconds / 60:,.1f} min")
-    click.echo(chosen)
-    Console().print(table)
-
-
-def _find_backup(config: Config, out: pathlib.Path) -> Any:
-    """Returns the callback that goes on with a run.
-
-    Raises:
-        UserError: There is nothing to go on from, or nothing left to do.
-    """
-    backup = _make_backup(config, out)
-    if backup.newest is None:
-        raise UserError(
-            f"{out} has no checkpoint that is whole: train anew with --overwrite"
-        )
-    if backup.initial_epoch >= config.epochs:
-        raise UserError(f"{out} is finished: all {config.epochs} epochs are trained")
-    return backup
-
-
-def _make_backup(config: Config, out: pathlib.Path) -> Any:
-    """Returns the callback that writes a run's checkpoints and resumes from them."""
-    from tfgen import callbacks
-
-    best = config.keep_best
-    return callbacks.ExactBackup(
-        out / "checkpoints",
-        every=config.checkpoint_every,
-        keep=config.keep_checkpoints,
-        monitor=best,
-        mode="min" if best is None or best.endswith("loss") else "max",
-    )
 
 
 def _check_workers(strategy: Any, config: Config, num_steps: int, backup: Any) -> None:
@@ -175,146 +393,10 @@ def _check_workers(strategy: Any, config: Config, num_steps: int, backup: Any) -
     check_same(strategy, flags=flags, steps=num_steps, checkpoint=newest)
 
 
-def _create_model(preset: Preset, config: Config, num_steps: int) -> Any:
-    overrides = {**config.overrides, "seed": config.seed}
-    if "num_steps" in preset.arguments:  # the learning rate ends with training
-        overrides["num_steps"] = config.epochs * num_steps
-    with optional_imports_hidden():  # of Keras 2, which TensorFlow Probability imports
-        model = create_model(preset.name, **overrides)
-    if config.steps_per_execution != speed.AUTO:
-        model.steps_per_execution = config.steps_per_execution
-    return model
-
-
-def _fit(
-    model: Any, train_set: Any, test_set: Any, config: Config, callbacks: list
-) -> dict[str, list[float]]:
-    """Returns the history."""
-    return model.fit(
-        train_set,
-        validation_data=test_set,
-        epochs=config.epochs,
-        shuffle=False,  # the data set shuffles itself
-        verbose=(1 if sys.stdout.isatty() else 2) if is_chief(config.strategy) else 0,
-        callbacks=callbacks,
-    ).history
-
-
-@contextlib.contextmanager
-def _explained(backup: Any) -> Iterator[None]:
-    """Makes one line of what training may raise."""
-    import tensorflow as tf
-
-    from tfgen.callbacks import NotFiniteError
-    from tfgen.models.translation import SINGLE_IMAGE
-
-    try:
-        yield
-    except (NotFiniteError, OSError) as error:  # a full disk, for one
-        last = backup.newest or "none was written yet"
-        raise UserError(f"{error}. The last good checkpoint: {last}") from error
-    except tf.errors.InvalidArgumentError as error:
-        if SINGLE_IMAGE in str(error):  # met in the graph, which can't raise ours
-            raise UserError(SINGLE_IMAGE) from error
-        raise
-
-
-@contextlib.contextmanager
-def _numerics_checked(detect_anomaly: bool) -> Iterator[None]:
-    """Checks every operation, if asked to, and names the first that isn't finite."""
-    import tensorflow as tf
-
-    if not detect_anomaly:
-        yield
-        return
-    tf.debugging.enable_check_numerics()
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        raise UserError(_name_operation(error.message)) from error
-    finally:
-        tf.debugging.disable_check_numerics()
-
-
-def _name_operation(message: str) -> str:
-    """Returns one line of what TensorFlow's check says over many."""
-    node = re.search(r"at node (\S+?)(/CheckNumericsV2\S*)? ", message)
-    places = re.findall(r'File "[^"]*?(tfgen/[^"]+)", line (\d+), in (\w+)', message)
-    where = "{}, line {}, in {}".format(*places[-1]) if places else "the model's step"
-    operation = node[1] if node else "an operation"
-    return f"training diverged: {operation} made the first NaN or infinity ({where})"
-
-
-def _takes_labels(preset: Preset, config: Config) -> bool:
-    """Returns whether the model is conditional.
-
-    Raises:
-        UserError: The data has labels out of its range, whose one-hot codes would be
-            zeros, silently.
-    """
-    from tfgen import data
-
-    num_classes = preset.resolve(config.overrides).get("num_classes")
-    if not num_classes:
-        return False
-    found = data.describe(config.data, config.data_dir).num_classes or 0
-    if found > num_classes:
-        raise UserError(
-            f"the data has {found} classes, the model {num_classes}: pass "
-            f"--num-classes {found}"
-        )
-    return True
-
-
-def _start_anew(config: Config, out: pathlib.Path) -> None:
-    """Makes the directory of a new run; what an earlier run left there is removed."""
-    from tfgen import data
-
-    config.attribution = data.describe(
-        config.data, config.data_dir, translation=config.kind != "images"
-    ).attribution
-    out.mkdir(parents=True, exist_ok=True)
-    _clear(out)
-    config.write(out)
-
-
-def _clear(out: pathlib.Path) -> None:
-    """Removes what an earlier run left, so that two runs are never mixed."""
-    for name in (
-        "config.json",
-        "history.csv",
-        "curves.png",
-        "model.keras",
-        "metrics.json",
-    ):
-        (out / name).unlink(missing_ok=True)
-    for name in ("samples", "logs", "checkpoints"):
-        shutil.rmtree(out / name, ignore_errors=True)
-
-
-def _callbacks(model: Any, config: Config, out: pathlib.Path, test_set: Any) -> list:
+def _settling(folder: RunFolder) -> Any:
+    """Returns a callback that lets the former run go once there is a checkpoint."""
     import keras
 
-    from tfgen import callbacks
-    from tfgen.data.loading import take
-
-    test = next(take(test_set, 256, 256).as_numpy_iterator())
-    images, others = test if isinstance(test, tuple) else (test, None)
-    few = slice(None, _NUM_PICTURED)
-    if config.kind == "images":
-        labels = None if others is None else others[few]
-        panels = make_panels(model, images[few], labels)
-    else:
-        aligned = is_aligned(config)
-        translator = Translator(model, config.direction, config.seed)
-        panels = make_translation_panels(translator, images[few], others[few], aligned)
-    found = [
-        callbacks.FiniteGuard(),
-        callbacks.SampleGrid(out / "samples", panels, config.attribution),
-        callbacks.SaveModel(out / "model.keras"),
-        callbacks.HistoryFile(out / "history.csv"),
-        keras.callbacks.TensorBoard(out / "logs", write_graph=False),
-    ]
-    if hasattr(model, "kl_per_dim"):
-        found.insert(1, callbacks.LatentDiagnostics(images, others))
-    return found
+    return keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: folder.settle()
+    )

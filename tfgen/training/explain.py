@@ -1,0 +1,92 @@
+"""One line in place of a traceback, of what happens in training."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tfgen.errors import UserError
+from tfgen.training import stop_signals
+
+_DAMAGED = re.compile(r"(?:DamagedImageError|UserError): ([^\n]+)")
+
+
+@contextlib.contextmanager
+def explained(backup: Any) -> Iterator[None]:
+    """Makes a UserError of what `fit` may raise.
+
+    Args:
+        backup: The `ExactBackup` of this `fit`. Where its state is exactly known, a
+            checkpoint is written first.
+    """
+    import tensorflow as tf
+
+    from tfgen.callbacks import NotFiniteError
+
+    try:
+        yield
+    except NotFiniteError as error:
+        raise UserError(_with_checkpoint(str(error), backup)) from error
+    except (OSError, MemoryError) as error:  # a full disk, for one
+        installed = stop_signals.installed()
+        if installed is not None and installed.received is not None:
+            raise  # the terminal is gone
+        message = str(error) or "there is not enough memory"
+        raise UserError(_with_checkpoint(message, backup)) from error
+    except tf.errors.ResourceExhaustedError as error:
+        message = "the device's memory is not enough: choose a smaller --batch-size"
+        raise UserError(_with_checkpoint(message, backup)) from error
+    except (
+        tf.errors.InvalidArgumentError,
+        tf.errors.UnknownError,
+        tf.errors.InternalError,
+    ) as error:
+        raise UserError(_explain_operation(error, backup)) from error
+
+
+def _explain_operation(error: Any, backup: Any) -> str:
+    from tfgen.models.translation import SINGLE_IMAGE
+
+    if SINGLE_IMAGE in str(error):  # met in the graph, which cannot raise ours
+        return SINGLE_IMAGE
+    damaged = _DAMAGED.search(error.message)
+    if damaged:
+        backup.save()
+        message = damaged[1].strip().rstrip(".")
+        if "--skip-bad-images" not in message:
+            message += ": repair or remove it, or train anew with --skip-bad-images"
+        return _with_checkpoint(message, backup)
+    lines = [line.strip() for line in error.message.splitlines() if line.strip()]
+    asserted = [line for line in lines if "assertion failed" in line]
+    return _with_checkpoint((asserted or lines or ["an operation failed"])[0], backup)
+
+
+def _with_checkpoint(message: str, backup: Any) -> str:
+    last = backup.newest or "none was written yet"
+    return f"{message}. The last good checkpoint: {last}"
+
+
+@contextlib.contextmanager
+def numerics_checked(detect_anomaly: bool) -> Iterator[None]:
+    """Checks every operation, if asked to, and names the first that is not finite."""
+    import tensorflow as tf
+
+    if not detect_anomaly:
+        yield
+        return
+    tf.debugging.enable_check_numerics()
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        raise UserError(_name_operation(error.message)) from error
+    finally:
+        tf.debugging.disable_check_numerics()
+
+
+def _name_operation(message: str) -> str:
+    """Returns one line of what TensorFlow's check says over many."""
+    node = re.search(r"at node (\S+?)(/CheckNumericsV2\S*)? ", message)
+    places = re.findall(r'File "[^"]*?(tfgen/[^"]+)", line (\d+), in (\w+)', message)
+    where = "{}, line {}, in {}".format(*places[-1]) if places else "the model's step"
+    operation = node[1] if node else "an operation"
+    return f"training diverged: {operation} made the first NaN or infinity ({where})"

@@ -1,0 +1,194 @@
+"""What a training is to be: arguments of `train`, checked before anything runs."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from tfgen.errors import UserError
+from tfgen.training.config import AUTO, Config
+
+_LARGEST_SEED = 2**31 - 1
+_COUNTS = ("epochs", "batch_size", "checkpoint_every", "keep_checkpoints", "load_size")
+
+
+def preset_config(preset: Any, overrides: Mapping[str, Any], **options: Any) -> Config:
+    """Returns the configuration of a run of a preset.
+
+    Args:
+        preset: A `tfgen.presets.Preset`.
+        overrides: Arguments of the preset that differ from its own.
+        options: Fields of `Config`; None stands for the preset's value or the default.
+
+    Raises:
+        UserError: An argument is unknown, or a value is out of range.
+    """
+    values = preset.resolve(overrides)
+    load_size = round(preset.load_scale * values["image_size"])
+    defaults = {
+        "data": preset.data,
+        "epochs": preset.epochs,
+        "batch_size": preset.batch_size,
+        "load_size": load_size if preset.load_scale != 1.0 else None,
+        "mirror": preset.mirror,
+    }
+    config = Config(
+        preset=preset.name,
+        overrides=dict(overrides),
+        image_size=values["image_size"],
+        channels=values["channels"],
+        kind=preset.kind,
+        **{**_DEFAULTS, **defaults, **_given(options)},
+    )
+    if config.data is None:
+        raise UserError(
+            f"{preset.name} has no data of its own: pass --data, a TFDS name or a "
+            f"folder of {preset.kind}"
+        )
+    return check_config(config)
+
+
+def model_config(model: Any, **options: Any) -> Config:
+    """Returns the configuration of a run of a model of one's own.
+
+    Args:
+        model: A compiled model of tfgen's classes.
+        options: As in `preset_config`; `data` is needed.
+
+    Raises:
+        UserError: As in `preset_config`, or the model is not compiled.
+    """
+    if getattr(model, "optimizer", None) is None:
+        raise UserError("the model is not compiled: call `model.compile(...)` first")
+    names = set(getattr(model, "signatures", dict)())
+    if not names:
+        raise UserError(
+            f"`train` takes a preset's name or a model of tfgen. Received: {model!r}"
+        )
+    if not options.get("data"):
+        raise UserError("a model of one's own has no data: pass data=...")
+    kind = "images"
+    if "translate_ab" in names:
+        kind = "domains"
+    elif "translate" in names:
+        kind = "pairs"
+    height, width, channels = _image_shape(model)
+    return check_config(
+        Config(
+            preset=None,
+            overrides={},
+            image_size=height if height == width else (height, width),
+            channels=channels,
+            kind=kind,
+            **{**_DEFAULTS, "epochs": 10, "batch_size": 128, **_given(options)},
+        )
+    )
+
+
+def check_config(config: Config) -> Config:
+    """Returns a configuration whose numbers are in range.
+
+    Raises:
+        UserError: One is not; it names the flag.
+    """
+    for name in _COUNTS:
+        value = getattr(config, name)
+        is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if value is not None and not is_count:
+            raise UserError(f"{_flag(name)} must be an integer from 1. Got: {value!r}")
+    if not isinstance(config.seed, int) or not 0 <= config.seed <= _LARGEST_SEED:
+        raise UserError(
+            f"--seed must be an integer from 0 to {_LARGEST_SEED}. Got: {config.seed!r}"
+        )
+    steps = config.steps_per_execution
+    if steps != AUTO and not (isinstance(steps, int) and steps >= 1):
+        raise UserError(
+            f"--steps-per-execution must be an integer from 1, or {AUTO}. "
+            f"Got: {steps!r}"
+        )
+    from tfgen.training.strategy import STRATEGIES
+
+    policies = (AUTO, "float32", "mixed_bfloat16", "mixed_float16")
+    for name, choices in (("strategy", STRATEGIES), ("precision", policies)):
+        if getattr(config, name) not in choices:
+            raise UserError(
+                f"{_flag(name)} must be one of {', '.join(choices)}. "
+                f"Got: {getattr(config, name)!r}"
+            )
+    return config
+
+
+def check_monitor(config: Config, model: Any) -> None:
+    """Raises a UserError unless `keep_best` names a figure that the epochs have."""
+    names = [metric.name for metric in model.metrics]
+    names += [f"val_{name}" for name in names]
+    if hasattr(model, "kl_per_dim"):
+        names.append("active_units")
+    if config.keep_best is not None and config.keep_best not in names:
+        raise UserError(
+            f"--keep-best {config.keep_best}: the epochs have no such figure, but "
+            f"{', '.join(names)}"
+        )
+
+
+def fit_classes(config: Config, preset: Any, log: Any) -> bool:
+    """Returns whether the model is conditional; takes the data's number of classes.
+
+    Raises:
+        UserError: The number was given and is less than the data has: one-hot codes of
+            labels out of range would be zeros.
+    """
+    from tfgen import data
+
+    num_classes = preset.resolve(config.overrides).get("num_classes")
+    if not num_classes:
+        return False
+    in_data = data.describe(config.data, config.data_dir).num_classes or 0
+    is_given = "num_classes" in config.overrides
+    if in_data > num_classes:
+        raise UserError(
+            f"the data has {in_data} classes, the model {num_classes}: pass "
+            f"--num-classes {in_data}"
+        )
+    if 0 < in_data < num_classes:
+        if is_given:
+            log(f"the model has {num_classes} classes, the data {in_data} of them")
+        else:
+            log(f"the data has {in_data} classes, and so has the model")
+            config.overrides = {**config.overrides, "num_classes": in_data}
+    return True
+
+
+def absolute_data(config: Config) -> None:
+    """Makes the name of a folder of data absolute, and keeps what it holds."""
+    from tfgen.training.data_record import record, resolve_data
+
+    config.data = resolve_data(config.data)
+    config.data_record = record(config.data, config.data_dir, config.kind != "images")
+
+
+_DEFAULTS = {
+    "data_dir": None,
+    "seed": 0,
+    "precision": "float32",
+    "steps_per_execution": AUTO,
+}
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options that were given; `~` stands for the home folder."""
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in {"data", "data_dir"} & set(given):
+        given[name] = os.path.expanduser(given[name])
+    return given
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _image_shape(model: Any) -> tuple[int, int, int]:
+    for function in model.signatures().values():
+        for spec in function.input_signature:
+            if spec.shape.rank == 4:
+                return tuple(spec.shape[1:])
+    raise UserError("the model has no endpoint that takes images")
