@@ -22,6 +22,7 @@ _HOMES = {
     "create_model": "tfgen.presets",
     "list_presets": "tfgen.presets",
     "load": "tfgen.presets",
+    "train": "tfgen.training",
 }
 _PACKAGES = (
     "augmentation",

@@ -11,8 +11,7 @@ large. Each in a process of its own, and each with glibc's malloc in three ways:
 
 What grows in the first and not in the last is no leak, but memory that malloc keeps.
 
-Then `tfgen.training.estimate`: what it counts beside the growth that is measured. With
-`--recompute` alone: what the gradient of a chain of residual blocks takes, with
+With `--recompute` alone: what the gradient of a chain of residual blocks takes, with
 `tfgen.layers.Recompute` and without.
 
 Reads /proc, so it needs Linux.
@@ -44,7 +43,6 @@ MALLOC = {
     "returned": {"MALLOC_MMAP_THRESHOLD_": "131072"},  # bytes
 }
 # Large batches, beside which the graph that TensorFlow makes of a step is small.
-COMPARED = {"conv_vae": 1024, "dcgan_64": 256}  # batch sizes
 
 
 class Noise(tfds.core.GeneratorBasedBuilder):
@@ -127,25 +125,6 @@ def train(case, folder):
     print(len(batches), *values.values(), resident(peak=True))
 
 
-def compare(name):
-    """Prints MB that `tfgen.training.estimate` counts, and those that training took."""
-    import tensorflow as tf
-
-    from tfgen.training.estimate import estimate
-
-    size = 64 if name == "dcgan_64" else SIZE
-    shape = (COMPARED[name], size, size, 3)
-    images = np.random.default_rng(0).random(shape, "float32")
-    data = tf.data.Dataset.from_tensors(images)
-    # A small one first, so that TensorFlow's own memory is there before it counts.
-    build_model(name).fit(data.map(lambda x: x[:2]), shuffle=False, verbose=0)
-    before = resident()
-    build_model(name).fit(data.repeat(5), shuffle=False, verbose=0)
-    grown = resident(peak=True) - before
-    found = estimate(lambda: build_model(name), data)
-    print((found.memory_bytes - found.data_bytes) / 2**20, grown)
-
-
 def differentiate(case):
     """Prints MB that the gradient of 12 residual blocks took, and its norm."""
     import keras
@@ -212,15 +191,6 @@ def print_growth(console, mallocs):
     console.print(table)
 
 
-def print_estimates(console):
-    table = rich.table.Table("model", "batch", "estimated MB", "measured", "ratio")
-    for name, batch_size in COMPARED.items():
-        estimated, grown = run_worker("--compare", name)
-        numbers = (f"{estimated:.0f}", f"{grown:.0f}", f"{estimated / grown:.2f}")
-        table.add_row(name, f"{batch_size}", *numbers)
-    console.print(table)
-
-
 def print_recomputed(console):
     table = rich.table.Table("12 residual blocks", "MB", "norm of the gradient")
     for case in ("kept", "again"):
@@ -232,7 +202,6 @@ def print_recomputed(console):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--train", help=argparse.SUPPRESS)
-    parser.add_argument("--compare", help=argparse.SUPPRESS)
     parser.add_argument("--data-dir", help=argparse.SUPPRESS)
     parser.add_argument("--differentiate", help=argparse.SUPPRESS)
     parser.add_argument("--recompute", action="store_true")
@@ -244,8 +213,6 @@ def main():
         import_tensorflow()
     if options.train:
         train(options.train, options.data_dir)
-    elif options.compare:
-        compare(options.compare)
     elif options.differentiate:
         differentiate(options.differentiate)
     elif options.recompute:
@@ -253,8 +220,6 @@ def main():
     else:
         console = rich.console.Console()
         print_growth(console, options.malloc or list(MALLOC))
-        if not options.malloc:
-            print_estimates(console)
 
 
 if __name__ == "__main__":

@@ -207,7 +207,7 @@ def test_estimate_says_what_it_takes_and_writes_nothing(folder, tmp_path, capsys
     assert tfgen("train", "vae_mnist_5k", *flags) == 0
     shown = capsys.readouterr().out
     for row in (
-        *("weights of encoder", "memory: in all", "4 steps", "time of 2 epochs"),
+        *("weights of encoder", "peak memory", "4 steps", "time of 2 epochs"),
         "speed: float32, ",
     ):
         assert row in shown

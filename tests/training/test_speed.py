@@ -1,9 +1,6 @@
-"""What `tfgen train` chooses by measuring, and that it changes no result."""
+"""What `train` chooses by measuring, and that it changes no result."""
 
-import json
 import re
-import time
-import types
 
 import keras
 import pytest
@@ -13,18 +10,12 @@ from tests import contracts
 from tests.cli.conftest import tfgen
 from tests.models import small
 from tfgen import callbacks, networks
-from tfgen.presets import create_model, get_preset
+from tfgen.presets import create_model
 from tfgen.training import speed
-from tfgen.training import trainer as training
-from tfgen.training.run import Config
+from tfgen.training.config import Config
+from tfgen.training.strategy import make_strategy
 
-SMALL = {"filters": 4, "latent_dim": 3, "seed": 0}
 FLAGS = ("--filters", 4, "--latent-dim", 3, "--epochs", 1, "--batch-size", 8)
-
-
-def test_quickstart_measures_too():
-    config = training.make_config(get_preset("vae_mnist_5k"), {})
-    assert (config.precision, config.steps_per_execution) == ("float32", "auto")
 
 
 @pytest.mark.parametrize(
@@ -61,55 +52,49 @@ def make_gan():
 
 
 def make_vae():
-    return create_model("vae_mnist_5k", **SMALL)
+    return create_model("vae_mnist_5k", filters=4, latent_dim=3, seed=0)
 
 
 @pytest.mark.parametrize(
-    ("make_model", "shape"),
+    ("make_model", "shape", "steps"),
     [
-        (make_gan, (8, 8, 1)),
-        pytest.param(make_vae, (28, 28, 1), marks=pytest.mark.large),
+        (make_gan, (8, 8, 1), 4),
+        (make_gan, (8, 8, 1), 1),  # goes on with the function that was timed
+        pytest.param(make_vae, (28, 28, 1), 4, marks=pytest.mark.large),
     ],
 )
-def test_measuring_and_several_steps_change_nothing(make_model, shape):
-    """To the bit, and the step is traced once for all of it."""
-    timed, plain = make_model(), make_model()
-    traces, step = [], timed.train_step
-    timed.train_step = lambda data: traces.append(0) or step(data)
+def test_measuring_and_several_steps_change_nothing(make_model, shape, steps):
+    """To the bit: weights, random states, slots and the order of the data."""
+
     data = contracts.dataset(small.images(44, shape))  # the last batch: 4 of 8
-    assert speed.time_step(timed, data.element_spec, 8) > 0
+    data.in_memory = True
+    config = Config("x", {}, "x", None, 2, 8, 0, "float32", 8, 1)
+    config.steps_per_execution = "auto" if steps > 1 else 1
+    plain, strategy = make_model(), make_strategy("none")
+    timed, line = speed.choose(config, strategy, None, data, model=make_model())
+    assert f"{config.steps_per_execution} step" in line
     contracts.assert_same_state(timed, plain)
-    timed.steps_per_execution, plain.steps_per_execution = 4, 1
-    histories = [m.fit(data, epochs=2, verbose=0).history for m in (timed, plain)]
+    histories = [
+        model.fit(data, epochs=2, verbose=0).history for model in (timed, plain)
+    ]
     assert histories[0] == histories[1]
     contracts.assert_same_state(timed, plain)
-    assert len(traces) == 1
 
 
-def test_products_of_layers_within_wrappers_too():
-    network = networks.build_dcgan_discriminator(
-        (8, 8, 1), filters=4, normalization="spectral"
-    )
-    model = types.SimpleNamespace(discriminator=network, seed=0)
-    kernels = [w.shape for w in network.trainable_weights if len(w.shape) > 1]
-    found = speed._list_products(model)
-    assert [layer.kernel.shape for _, layer, _ in found] == kernels
-    height, width, channels, filters = kernels[0]
-    assert found[0][0] == height * width * channels * filters * 4 * 4  # stride 2
-    assert found[0][2] == (None, 8, 8, 1)
-    batch_size = round(1e10 / sum(products for products, _, _ in found) / 3)
-    assert speed._is_long(model, 2 * batch_size)
-    assert not speed._is_long(model, batch_size // 2)
-
-
-def test_gain_is_how_much_faster_bfloat16_is(monkeypatch):
+def test_gain_is_the_ratio_of_steps_and_leaves_the_policy(monkeypatch):
     seconds = {"float32": 0.03, "mixed_bfloat16": 0.01}
-    monkeypatch.setattr(
-        speed,
-        "_make_layer_step",
-        lambda layer, policy, *_: lambda: time.sleep(seconds[policy]),
-    )
-    assert 1.5 < speed.bfloat16_gain(make_gan(), 8) < 4.5
+    names = []
+
+    def time_step(model, spec, batch_size):
+        names.append(keras.config.dtype_policy().name)
+        return seconds[names[-1]]
+
+    monkeypatch.setattr(speed, "time_step", time_step)
+    before = keras.config.dtype_policy()
+    spec = contracts.dataset(small.images()).element_spec
+    assert speed.bfloat16_gain(make_gan, spec, 8) == pytest.approx(3.0)
+    assert names == ["float32", "mixed_bfloat16"]
+    assert keras.config.dtype_policy() == before
 
 
 @pytest.fixture
@@ -134,7 +119,7 @@ def read_line(capsys):
     return re.search(pattern, said).groups()
 
 
-def test_choices_are_said_stored_and_used(folder, tmp_path, capsys, batches):
+def test_choices_are_said_stored_used_and_kept(folder, tmp_path, capsys, batches):
     flags = ("--data", folder, "--out", tmp_path, "--precision", "auto", *FLAGS)
     assert tfgen("train", "autoencoder_mnist_5k", *flags) == 0
     precision, gain, steps, milliseconds = read_line(capsys)
@@ -145,27 +130,21 @@ def test_choices_are_said_stored_and_used(folder, tmp_path, capsys, batches):
     assert int(steps) == speed.split_epoch(seconds, num_steps)
     assert batches[0] + 1 == int(steps)
 
-
-def test_resume_keeps_what_was_chosen(folder, tmp_path, capsys, monkeypatch, batches):
-    # As on a processor that computes in bfloat16.
-    monkeypatch.setattr(speed, "bfloat16_gain", lambda *_: 1.5)
-    flags = ("--data", folder, "--out", tmp_path, "--precision", "auto", *FLAGS)
-    assert tfgen("train", "autoencoder_mnist_5k", *flags) == 0
-    assert read_line(capsys)[:2] == ("mixed_bfloat16", "1.50")
-    config = json.loads((tmp_path / "config.json").read_text())
-    assert config["precision"] == "mixed_bfloat16"
-    config |= {"epochs": 2, "steps_per_execution": 3}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-
+    config.precision, config.steps_per_execution = "mixed_bfloat16", 3
+    config.write(tmp_path)
     batches.clear()
-    monkeypatch.setattr(speed, "bfloat16_gain", None)
-    monkeypatch.setattr(speed, "time_step", None)
-    assert tfgen("train", "--resume", tmp_path) == 0
+    assert tfgen("train", "--resume", tmp_path, "--epochs", 2) == 0
     assert read_line(capsys) == ("mixed_bfloat16", None, "3", None)
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
     assert batches == [2, 5, 8]
-    assert json.loads((tmp_path / "config.json").read_text()) == config
 
 
-def test_translation_is_not_timed(pix2pix_run):
-    assert Config.read(pix2pix_run).steps_per_execution == 1
+def test_translation_is_not_timed():
+    config = Config("x", {}, "x", None, 2, 8, 0, "float32", 8, 1, kind="pairs")
+    config.steps_per_execution = "auto"
+    data = contracts.dataset(small.images())
+    data.in_memory = True
+    model = make_gan()
+    line = speed.choose(config, make_strategy("none"), None, data, model=model)[1]
+    assert "1 step an execution (image translation)" in line
+    assert model.train_function is None

@@ -1,91 +1,49 @@
-"""The command line: one file a command, and the only code that knows everything.
+"""The command line: one file a command. It parses, calls the library, and prints.
 
-Command modules import nothing heavy until they run: `tfgen --help` is quick.
+Importing this imports next to nothing, so that signals are noted from the first moment;
+`commands` has what is to be said of all commands.
 """
 
-import importlib
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
 
-import click
-
-from tfgen.errors import UserError
-
-# Each is `command` of the module of its name, and this is its first line of help.
-_COMMANDS = {
-    "quickstart": "Train a VAE on 5,000 digits, measure, export and check it.",
-    "list": "Show the presets.",
-    "train": "Train a preset.",
-    "sample": "Draw images from a model.",
-    "reconstruct": "Encode test images and decode them again.",
-    "traverse": "Perturb one latent variable a row.",
-    "interpolate": "Decode points between the latents of two images.",
-    "edit": "Move the latents of images towards an attribute.",
-    "latents": "Encode the test set and write what it became.",
-    "translate": "Translate an image file, or a folder of them.",
-    "evaluate": "Measure on the test split; writes a report.",
-    "export": "Write what serves and what runs on the edge, checked.",
-    "check": "Run every exported file below a folder.",
-}
-
-
-class _LazyGroup(click.Group):
-    """Imports the module of the command that is called, and no other."""
-
-    def list_commands(self, ctx: click.Context) -> Sequence[str]:
-        return [*_COMMANDS]  # not `list`, which may be the module by now
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        return importlib.import_module(f"tfgen.cli.{cmd_name}").command
-
-    def format_commands(
-        self, ctx: click.Context, formatter: click.HelpFormatter
-    ) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([*_COMMANDS.items()])
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="tfgen", prog_name="tfgen")
-def cli() -> None:
-    """Deep generative models that ship: train, look, measure, export, check."""
+from tfgen.training.stop_signals import StopSignals
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line; a user's mistake is one line on stderr and exit code 2."""
+    """Runs the command line; a user's mistake is one line on stderr and exit code 2.
+
+    SIGINT (Ctrl-C), SIGTERM and SIGHUP end it within seconds, with exit code 128 and
+    the signal's number; a second one ends it at once.
+    """
+    with StopSignals(ends_process=True) as signals:
+        try:
+            _set_environment()
+            from tfgen.cli.commands import run
+
+            code = run(arguments)
+        except BaseException:
+            if signals.received is None:
+                raise
+            code = None
+        if signals.received is not None:
+            # Whatever became of the signal's exception on its way.
+            if code in (None, 0, 1, 2):
+                _say("tfgen: error: interrupted")
+            code = 128 + signals.received
+    sys.exit(code)
+
+
+def _set_environment() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow's default on CPUs with AVX-512 only. Seen with AVX2: pix2pix trains 2.3
     # times as fast, CycleGAN 1.6, and the other models no slower.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever ~/.keras/keras.json says
-    sys.exit(_run(arguments))
 
 
-def _run(arguments: Sequence[str] | None) -> int:
-    from export import CheckError, ExportError
-
-    try:
-        code = cli.main(arguments, prog_name="tfgen", standalone_mode=False)
-        return code if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return 2
-    except click.ClickException as error:
-        return _fail(error.format_message(), 2)
-    except CheckError as error:
-        return _fail(str(error), 1)
-    except (UserError, ExportError) as error:
-        return _fail(str(error), 2)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{place}{error.strerror or error}", 2)
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted", 130)
-
-
-def _fail(message: str, code: int) -> int:
-    click.echo(f"tfgen: error: {message}", err=True)
-    return code
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):  # the terminal is gone
+        print(line, file=sys.stderr, flush=True)

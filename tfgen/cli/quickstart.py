@@ -10,8 +10,8 @@ from tfgen.cli import evaluate, interpolate, reconstruct, sample, traverse
 from tfgen.cli.export import export_run
 from tfgen.cli.quiet import import_tensorflow
 from tfgen.presets import get_preset
-from tfgen.training import trainer as training
-from tfgen.training.run import new_directory
+from tfgen.training.run_folder import claimed_new
+from tfgen.training.settings import preset_config
 
 _PRESET = "vae_mnist_5k"
 
@@ -23,10 +23,13 @@ _PRESET = "vae_mnist_5k"
 def command(out: str | None, overwrite: bool, epochs: int | None) -> None:
     """Train a VAE on 5,000 digits, look at it, measure, export and check it."""
     start = time.monotonic()
-    config = training.make_config(get_preset(_PRESET), {}, epochs=epochs)
-    run = new_directory(out, "quickstart", overwrite)
-    import_tensorflow()
-    training.train(config, run)
+    config = preset_config(get_preset(_PRESET), {}, epochs=epochs)
+    with claimed_new(out, "quickstart", overwrite) as folder:
+        import_tensorflow()
+        from tfgen.training.trainer import train_run
+
+        train_run(config, folder, log=click.echo, verbose=2)
+        run = folder.path
     _draw(run)
     click.echo("\nHow good it is on 1,000 digits that it has not seen:")
     found = evaluate.evaluate(str(run))

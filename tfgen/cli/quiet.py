@@ -33,7 +33,7 @@ def import_tensorflow() -> None:
             tf.config.list_physical_devices()
             # TFDS's deprecations are not the user's.
             logging.getLogger("absl").setLevel(logging.ERROR)
-        except BaseException:
+        except Exception:  # a signal is none, and needs no explanation
             log.seek(0)
             os.write(saved, log.read())
             raise

@@ -8,8 +8,6 @@ from typing import Any
 from tfgen.errors import UserError
 from tfgen.training import stop_signals
 
-_DAMAGED = re.compile(r"(?:DamagedImageError|UserError): ([^\n]+)")
-
 
 @contextlib.contextmanager
 def explained(backup: Any) -> Iterator[None]:
@@ -45,17 +43,15 @@ def explained(backup: Any) -> Iterator[None]:
 
 
 def _explain_operation(error: Any, backup: Any) -> str:
+    from tfgen.data.decode import find_damaged_image
     from tfgen.models.translation import SINGLE_IMAGE
 
     if SINGLE_IMAGE in str(error):  # met in the graph, which cannot raise ours
         return SINGLE_IMAGE
-    damaged = _DAMAGED.search(error.message)
-    if damaged:
+    damaged = find_damaged_image(error)
+    if damaged is not None:
         backup.save()
-        message = damaged[1].strip().rstrip(".")
-        if "--skip-bad-images" not in message:
-            message += ": repair or remove it, or train anew with --skip-bad-images"
-        return _with_checkpoint(message, backup)
+        return _with_checkpoint(str(damaged), backup)
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
     asserted = [line for line in lines if "assertion failed" in line]
     return _with_checkpoint((asserted or lines or ["an operation failed"])[0], backup)

@@ -6,6 +6,8 @@ from typing import Any
 
 from tfgen.errors import UserError
 from tfgen.training.config import AUTO, Config
+from tfgen.training.data_record import record_data, resolve_data
+from tfgen.training.strategy import STRATEGIES
 
 _LARGEST_SEED = 2**31 - 1
 _COUNTS = ("epochs", "batch_size", "checkpoint_every", "keep_checkpoints", "load_size")
@@ -105,8 +107,6 @@ def check_config(config: Config) -> Config:
             f"--steps-per-execution must be an integer from 1, or {AUTO}. "
             f"Got: {steps!r}"
         )
-    from tfgen.training.strategy import STRATEGIES
-
     policies = (AUTO, "float32", "mixed_bfloat16", "mixed_float16")
     for name, choices in (("strategy", STRATEGIES), ("precision", policies)):
         if getattr(config, name) not in choices:
@@ -158,12 +158,20 @@ def fit_classes(config: Config, preset: Any, log: Any) -> bool:
     return True
 
 
-def absolute_data(config: Config) -> None:
-    """Makes the name of a folder of data absolute, and keeps what it holds."""
-    from tfgen.training.data_record import record, resolve_data
+def settle_data(config: Config) -> str:
+    """Makes the name of a folder of data absolute, and keeps what it holds.
+
+    Returns:
+        What there is, in one line.
+    """
+    from tfgen import data
 
     config.data = resolve_data(config.data)
-    config.data_record = record(config.data, config.data_dir, config.kind != "images")
+    config.data_record = record_data(config)
+    is_translation = config.kind != "images"
+    description = data.describe(config.data, config.data_dir, is_translation)
+    config.attribution = description.attribution
+    return description.summary
 
 
 _DEFAULTS = {

@@ -10,7 +10,12 @@ from tfgen._compat import optional_imports_hidden
 from tfgen.errors import UserError
 from tfgen.training import settings, speed
 from tfgen.training.config import AUTO, Config
-from tfgen.training.data_record import check_present, check_record, record, resolve_data
+from tfgen.training.data_record import (
+    check_present,
+    check_record,
+    record_data,
+    resolve_data,
+)
 from tfgen.training.explain import explained, numerics_checked
 from tfgen.training.run import Run
 from tfgen.training.run_callbacks import import_callbacks, make_callbacks
@@ -114,8 +119,9 @@ def train_run(
     """Trains a new run into a folder that is claimed; the rest is as in `train`."""
     _keep_order_of_sums(config)
     strategy = make_strategy(config.strategy)  # before any operation runs
-    settings.absolute_data(config)
-    return _Training(config, folder, strategy, **options).start(model)
+    training = _Training(config, folder, strategy, **options)
+    training.log(settings.settle_data(config))
+    return training.start(model)
 
 
 @workers_watched()
@@ -137,10 +143,10 @@ def resume_run(
     check_present(config.data if data is None else resolve_data(data))
     if data is not None:
         config.data = resolve_data(data)
-    actual = record(config.data, config.data_dir, config.kind != "images")
+    actual = record_data(config)
     if not other_data:
         check_record(config.data, config.data_record, actual)
-    elif actual != config.data_record:
+    elif actual["digest"] != config.data_record.get("digest"):
         training.backup.begin_epoch_anew()
     config.data_record = actual
     return training.resume()
@@ -197,14 +203,8 @@ class _Training:
     def start(self, model: Any = None) -> Run:
         """Trains anew; a model of one's own is trained as it is."""
         self._prepare(model)
-        from tfgen import data
-
-        config, folder = self.config, self.folder
-        is_translation = config.kind != "images"
-        description = data.describe(config.data, config.data_dir, is_translation)
-        config.attribution = description.attribution
-        folder.begin()
-        config.write(folder.path)
+        self.folder.begin()
+        self.config.write(self.folder.path)
         self.backup = self._make_backup()
         return self._fit()
 
@@ -338,7 +338,7 @@ def _configure(
     options = {k: v for k, v in overrides.items() if k in fields}
     arguments = {k: v for k, v in overrides.items() if k not in fields}
     if isinstance(preset_or_model, str):
-        from tfgen.presets.registry import get_preset
+        from tfgen.presets import get_preset
 
         preset = get_preset(preset_or_model)
         return settings.preset_config(preset, arguments, **given, **options), None
@@ -366,7 +366,7 @@ def _extend(config: Config, epochs: int) -> None:
     Raises:
         UserError: Its learning rate ends with the training.
     """
-    from tfgen.presets.registry import get_preset
+    from tfgen.presets import get_preset
 
     if config.preset and "num_steps" in get_preset(config.preset).arguments:
         raise UserError(
