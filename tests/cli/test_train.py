@@ -87,7 +87,7 @@ def test_default_directory_is_the_first_free_one(folder, tmp_path, monkeypatch):
     [
         (("train", "vae_mnist"), "did you mean"),
         (("train", "vae_mnist_5k", "--beta", "-1"), "`beta`"),
-        (("train", "vae_mnist_5k", "--beta", "much"), "--beta"),
+        (("train", "vae_mnist_5k", "--beta", "much"), "`beta`"),
         (("train", "vae_mnist_5k", "--epochs", "0"), "--epochs"),
         (("train", "vae_mnist_5k", "--steps-per-execution", "0"), "--steps-per"),
         (("train", "vae_mnist_5k", "--likelihood", "poisson"), "likelihood"),

@@ -102,7 +102,6 @@ class Run:
         """The `Preset` that was trained; None for a model of the user's own."""
         from tfgen.presets import get_preset
 
-
         name = self.config.preset
         return None if name is None else get_preset(name)
 
