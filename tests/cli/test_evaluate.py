@@ -5,7 +5,6 @@ import html.parser
 import json
 import math
 import re
-import shlex
 import shutil
 import types
 
@@ -16,8 +15,6 @@ import tfgen as package
 from tests.cli.conftest import SMALL, tfgen, write_images
 from tests.cli.sprites import make_sprites_run
 from tfgen import data, metrics
-from tfgen.cli.evaluate import _train_command
-from tfgen.cli.train import _preset_command
 from tfgen.errors import UserError
 from tfgen.evaluation import (
     FEATURES,
@@ -28,7 +25,6 @@ from tfgen.evaluation import (
     likelihood,
     samples,
 )
-from tfgen.presets import get_preset
 from tfgen.training.run import Config, load_arrays, load_known_factors
 
 
@@ -424,26 +420,6 @@ def test_report_is_one_file_that_tells_all(evaluated):
     assert not {"script", "link"} & {tag for tag, _ in page.tags}
     assert ("viewport") in {m.get("name") for tag, m in page.tags if tag == "meta"}
     assert str(evaluated.parent / "other") in text  # the column beside
-
-
-def test_the_command_of_a_run_is_parsed_to_its_configuration(pix2pix_run):
-    config = Config.read(pix2pix_run)
-    config.mirror, config.load_size, config.skip_bad_images = True, 20, True
-    config.overrides["dropout_at_inference"] = True
-    preset, *flags = shlex.split(_train_command(config, "again"))[2:]
-    found = _preset_command(get_preset(preset)).make_context(preset, flags).params
-    for name in ("data", "seed", "mirror", "load_size", "direction", "skip_bad_images"):
-        assert found[name] == getattr(config, name), name
-    for name, value in config.overrides.items():
-        assert found[name] == value, name
-
-
-def test_so_are_held_out_classes(vae_run):
-    config = Config.read(vae_run)
-    config.held_out_classes = "class_0, class 2"
-    preset, *flags = shlex.split(_train_command(config, "again"))[2:]
-    found = _preset_command(get_preset(preset)).make_context(preset, flags).params
-    assert found["held_out_classes"] == config.held_out_classes
 
 
 @pytest.mark.large
