@@ -28,6 +28,7 @@ _PACKAGES = (
     "augmentation",
     "callbacks",
     "data",
+    "distributions",
     "figures",
     "inference",
     "latent",
@@ -42,12 +43,24 @@ _PACKAGES = (
 )
 # What a `.keras` file may hold: `keras.saving.load_model` finds the class by these.
 _SAVED_CLASSES = {
+    "augmentation": ("Color", "Cutout", "Translation"),
+    "distributions": ("Bernoulli", "Gaussian"),
     "layers": (
         "InstanceNormalization",
         "NoiseDropout",
         "Recompute",
         "ReflectionPadding2D",
         "SpectralNormalization",
+    ),
+    "losses": (
+        "DraganPenalty",
+        "Hinge",
+        "LeastSquares",
+        "Minimax",
+        "NonSaturating",
+        "R1Penalty",
+        "Wasserstein",
+        "WassersteinPenalty",
     ),
     "models.autoencoder": ("Autoencoder",),
     "models.cyclegan": ("CycleGAN",),

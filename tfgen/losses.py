@@ -1,14 +1,24 @@
 """Adversarial losses as (generator, discriminator) pairs, and gradient penalties.
 
-Every function takes unsquashed logits `(batch, ...)` and returns a float32 scalar, a
-mean over all of them, that is minimised. With `D` the discriminator's logits, `x` a
-real and `g` a generated image, and `s` the sigmoid:
+A model takes the name of a row (`loss="hinge"`, `gradient_penalty="r1"`) or an object.
+One's own is a subclass of `AdversarialLoss` or `GradientPenalty` that is registered
+with `keras.saving.register_keras_serializable()`.
+
+A loss takes unsquashed logits `(batch, ...)` and returns a float32 scalar, a mean over
+all of them, that is minimised. With `D` the discriminator's logits, `x` a real and `g`
+a generated image, and `s` the sigmoid:
 
     minimax         D: -E[log s(D(x))] - E[log(1 - s(D(g)))]    G:  E[log(1 - s(D(g)))]
     non_saturating  D: as minimax                               G: -E[log s(D(g))]
     least_squares   D: (E[(D(x) - 1)^2] + E[D(g)^2]) / 2        G:  E[(D(g) - 1)^2] / 2
     hinge           D: E[max(0, 1 - D(x))] + E[max(0, 1 + D(g))]   G: -E[D(g)]
     wasserstein     D: E[D(g)] - E[D(x)]                        G: -E[D(g)]
+
+A penalty is of the norm of `D`'s gradient, at points that it chooses:
+
+    wgan_gp   E[(|D'(p)| - 1)^2]   p = u x + (1 - u) g,         u ~ Uniform(0, 1)
+    r1        E[|D'(p)|^2] / 2     p = x
+    dragan    E[(|D'(p)| - 1)^2]   p = x + 0.5 std(x) noise,    noise ~ Normal(0, I)
 
 References:
 - [Goodfellow et al., 2014](https://arxiv.org/abs/1406.2661), eq. 1 and sec. 3: minimax,
@@ -18,64 +28,190 @@ References:
 - [Arjovsky et al., 2017](https://arxiv.org/abs/1701.07875), alg. 1: Wasserstein.
 - [Gulrajani et al., 2017](https://arxiv.org/abs/1704.00028), eq. 3: `wgan_gp`.
 - [Mescheder et al., 2018](https://arxiv.org/abs/1801.04406), eq. 9: `r1`.
-- [Kodali et al., 2017](https://arxiv.org/abs/1705.07215), sec. 2.3: `dragan`.
+- [Kodali et al., 2017](https://arxiv.org/abs/1705.07215), sec. 2.3: `dragan`, its noise
+  Gaussian as in the paper and half as wide as the batch's values as in the authors'
+  code (which draws it from one side only).
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 Tensor = Any  # a tf.Tensor; NumPy arrays do too
 
+_registered = keras.saving.register_keras_serializable(package="tfgen")
 
-class AdversarialLoss(NamedTuple):
+
+class Configured:
+    """What Keras needs to save an object that has no settings."""
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Configured":
+        return cls(**config)
+
+
+# ---- Adversarial losses --------------------------------------------------------------
+
+
+class AdversarialLoss(Configured):
     """The generator's loss of fake logits, the discriminator's of real and fake.
 
     `boundary` is the logit from which on an image counts as real.
     """
 
-    generator: Callable[[Tensor], Tensor]
-    discriminator: Callable[[Tensor, Tensor], Tensor]
-    boundary: float = 0.0
+    boundary = 0.0
+
+    def generator(self, fake_logits: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+@_registered
+class NonSaturating(AdversarialLoss):
+    """Cross-entropies; the generator's does not vanish where `D` is sure."""
+
+    def generator(self, fake_logits: Tensor) -> Tensor:
+        return _mean_softplus(-fake_logits)
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return _mean_softplus(-real_logits) + _mean_softplus(fake_logits)
+
+
+@_registered
+class Minimax(NonSaturating):
+    """Cross-entropies; one value that `D` raises and `G` lowers."""
+
+    def generator(self, fake_logits: Tensor) -> Tensor:
+        return -_mean_softplus(fake_logits)
+
+
+@_registered
+class LeastSquares(AdversarialLoss):
+    """Squared distances to 1 (real) and 0 (fake)."""
+
+    boundary = 0.5
+
+    def generator(self, fake_logits: Tensor) -> Tensor:
+        return 0.5 * tf.reduce_mean(tf.square(fake_logits - 1.0))
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        real = tf.reduce_mean(tf.square(real_logits - 1.0))
+        return 0.5 * (real + tf.reduce_mean(tf.square(fake_logits)))
+
+
+@_registered
+class Wasserstein(AdversarialLoss):
+    """Difference of means: a distance if `D` is 1-Lipschitz."""
+
+    def generator(self, fake_logits: Tensor) -> Tensor:
+        return -tf.reduce_mean(fake_logits)
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return tf.reduce_mean(fake_logits) - tf.reduce_mean(real_logits)
+
+
+@_registered
+class Hinge(Wasserstein):
+    """As Wasserstein, but `D` gains nothing beyond margins of 1 and -1."""
+
+    def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        real = tf.reduce_mean(tf.nn.relu(1.0 - real_logits))
+        return real + tf.reduce_mean(tf.nn.relu(1.0 + fake_logits))
+
+
+ADVERSARIAL_LOSSES = {
+    "minimax": Minimax,
+    "non_saturating": NonSaturating,
+    "least_squares": LeastSquares,
+    "hinge": Hinge,
+    "wasserstein": Wasserstein,
+}
 
 
 def _mean_softplus(logits: Tensor) -> Tensor:
     return tf.reduce_mean(tf.nn.softplus(logits))  # -log s(-logits), without overflow
 
 
-def _cross_entropy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    return _mean_softplus(-real_logits) + _mean_softplus(fake_logits)
+# ---- Gradient penalties --------------------------------------------------------------
 
 
-def _least_squares(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    real = tf.reduce_mean(tf.square(real_logits - 1.0))
-    return 0.5 * (real + tf.reduce_mean(tf.square(fake_logits)))
+class GradientPenalty(Configured):
+    """Where the discriminator's gradient is taken, and what it is charged.
+
+    `weight` is the paper's. `points` gets real and fake images, uniform draws
+    `(batch, num_draws)` in (0, 1), and the standard deviation of all real values of the
+    global batch if `needs_stddev`. `charge` gets squared norms `(batch,)`.
+    """
+
+    weight = 10.0
+    needs_stddev = False
+
+    def num_draws(self, image_shape: Sequence[int]) -> int:
+        """Returns how many uniform draws an image needs."""
+        return 1
+
+    def points(
+        self, real: Tensor, fake: Tensor, draws: Tensor, stddev: Tensor | None
+    ) -> Tensor:
+        raise NotImplementedError
+
+    def charge(self, squares: Tensor) -> Tensor:
+        # The square root has no gradient at 0; the constant moves the norm by < 1e-6.
+        return tf.reduce_mean(tf.square(tf.sqrt(squares + 1e-12) - 1.0))
 
 
-def _hinge(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    real = tf.reduce_mean(tf.nn.relu(1.0 - real_logits))
-    return real + tf.reduce_mean(tf.nn.relu(1.0 + fake_logits))
+@_registered
+class WassersteinPenalty(GradientPenalty):
+    """Norm 1 on lines between real and fake images: WGAN-GP."""
+
+    def points(
+        self, real: Tensor, fake: Tensor, draws: Tensor, stddev: Tensor | None
+    ) -> Tensor:
+        share = tf.reshape(draws[:, :1], [-1] + [1] * (real.shape.rank - 1))
+        return share * real + (1.0 - share) * fake
 
 
-def _wasserstein(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    return tf.reduce_mean(fake_logits) - tf.reduce_mean(real_logits)
+@_registered
+class R1Penalty(GradientPenalty):
+    """Norm 0 at real images: R1."""
+
+    def points(
+        self, real: Tensor, fake: Tensor, draws: Tensor, stddev: Tensor | None
+    ) -> Tensor:
+        return real
+
+    def charge(self, squares: Tensor) -> Tensor:
+        return 0.5 * tf.reduce_mean(squares)
 
 
-def _minus_mean(fake_logits: Tensor) -> Tensor:
-    return -tf.reduce_mean(fake_logits)
+@_registered
+class DraganPenalty(GradientPenalty):
+    """Norm 1 around real images: DRAGAN."""
+
+    needs_stddev = True
+
+    def num_draws(self, image_shape: Sequence[int]) -> int:
+        return math.prod(image_shape)
+
+    def points(
+        self, real: Tensor, fake: Tensor, draws: Tensor, stddev: Tensor | None
+    ) -> Tensor:
+        noise = tf.math.ndtri(tf.reshape(draws, tf.shape(real)))
+        return real + 0.5 * stddev * noise
 
 
-ADVERSARIAL_LOSSES = {
-    "minimax": AdversarialLoss(lambda fake: -_mean_softplus(fake), _cross_entropy),
-    "non_saturating": AdversarialLoss(
-        lambda fake: _mean_softplus(-fake), _cross_entropy
-    ),
-    "least_squares": AdversarialLoss(
-        lambda fake: 0.5 * tf.reduce_mean(tf.square(fake - 1.0)), _least_squares, 0.5
-    ),
-    "hinge": AdversarialLoss(_minus_mean, _hinge),
-    "wasserstein": AdversarialLoss(_minus_mean, _wasserstein),
+GRADIENT_PENALTIES = {
+    "wgan_gp": WassersteinPenalty,
+    "r1": R1Penalty,
+    "dragan": DraganPenalty,
 }
 
 
@@ -92,46 +228,26 @@ def gradient_norms_squared(
     return tf.reduce_sum(tf.square(gradients), axis=list(range(1, images.shape.rank)))
 
 
-def lipschitz_penalty(squares: Tensor) -> Tensor:
-    """`E[(|gradient| - 1)^2]` of squared norms `(batch,)`: WGAN-GP, DRAGAN."""
-    # The square root has no gradient at 0; the constant moves the norm by < 1e-6.
-    return tf.reduce_mean(tf.square(tf.sqrt(squares + 1e-12) - 1.0))
+# ---- Names ---------------------------------------------------------------------------
 
 
-def zero_centred_penalty(squares: Tensor) -> Tensor:
-    """`E[|gradient|^2] / 2` of squared norms `(batch,)`: R1."""
-    return 0.5 * tf.reduce_mean(squares)
+def get(argument: str, identifier: Any, table: dict[str, type], kind: type) -> Any:
+    """Returns the object of a name in a table, or an object as it is.
 
+    Args:
+        argument: What the argument is called, for the error.
+        identifier: A name, an object, or `None`, which is returned.
+        table: Name -> class without settings.
+        kind: Class of the objects.
 
-class GradientPenalty(NamedTuple):
-    """Where the discriminator's gradient is taken, what it is charged, and how much."""
-
-    points: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-    charge: Callable[[Tensor], Tensor]
-    weight: float
-
-
-def _between(real: Tensor, fake: Tensor, uniform: Tensor, stddev: Tensor) -> Tensor:
-    del stddev
-    weight = uniform[:, :1]  # one a sample
-    weight = tf.reshape(weight, [-1] + [1] * (real.shape.rank - 1))
-    return weight * real + (1.0 - weight) * fake
-
-
-def _real(real: Tensor, fake: Tensor, uniform: Tensor, stddev: Tensor) -> Tensor:
-    del fake, uniform, stddev
-    return real
-
-
-def _around_real(real: Tensor, fake: Tensor, uniform: Tensor, stddev: Tensor) -> Tensor:
-    del fake
-    return real + 0.5 * stddev * tf.reshape(uniform, tf.shape(real))
-
-
-# Each takes real and fake images, uniform draws `(batch, pixels)` in [0, 1), and the
-# standard deviation of the real batch's values.
-GRADIENT_PENALTIES = {
-    "wgan_gp": GradientPenalty(_between, lipschitz_penalty, 10.0),
-    "r1": GradientPenalty(_real, zero_centred_penalty, 10.0),
-    "dragan": GradientPenalty(_around_real, lipschitz_penalty, 10.0),
-}
+    Raises:
+        ValueError: If it is neither a name nor such an object.
+    """
+    if identifier is None or isinstance(identifier, kind):
+        return identifier
+    if isinstance(identifier, str) and identifier in table:
+        return table[identifier]()
+    raise ValueError(
+        f"`{argument}` must be one of {tuple(table)} or a {kind.__name__}. Received: "
+        f"{identifier!r}"
+    )

@@ -86,13 +86,15 @@ def make_gan(**kwargs):
 
 def make_translator(out_channels=1, noisy=False):
     """A small generator, the same for every replica."""
-    images = keras.Input(small.IMAGE_SHAPE)
+    inputs = images = keras.Input(small.IMAGE_SHAPE)
     features = keras.layers.Conv2D(6, 3, padding="same", use_bias=False)(images)
     features = keras.layers.LeakyReLU()(InstanceNormalization()(features))
     if noisy:
-        features = NoiseDropout(0.5)(features)
+        noise = keras.Input((8 * 8 * 6,), name="noise", optional=True)
+        features = NoiseDropout(0.5)([features, noise])
+        inputs = [images, noise]
     outputs = keras.layers.Conv2D(out_channels, 3, padding="same", activation="tanh")
-    return keras.Model(images, outputs(features))
+    return keras.Model(inputs, outputs(features))
 
 
 def make_patch_discriminator(channels=1):

@@ -2,7 +2,7 @@
 
 from tfgen._compat import require_tensorflow_backend
 from tfgen.layers.instance_norm import InstanceNormalization
-from tfgen.layers.noise_dropout import NoiseDropout, noise, noise_dim
+from tfgen.layers.noise_dropout import NoiseDropout
 from tfgen.layers.recompute import Recompute
 from tfgen.layers.reflection_padding import ReflectionPadding2D
 from tfgen.layers.spectral import SpectralNormalization
@@ -15,6 +15,4 @@ __all__ = [
     "Recompute",
     "ReflectionPadding2D",
     "SpectralNormalization",
-    "noise",
-    "noise_dim",
 ]

@@ -4,16 +4,18 @@ import keras
 import tensorflow as tf
 
 from tfgen._compat import flatten_layers
-from tfgen.models.base import GenerativeModel, check_objective_is_own, resolve_jit
+from tfgen.models import checks
+from tfgen.models.base import GenerativeModel, resolve_jit
 
 
 class AdversarialModel(GenerativeModel):
     """Base of the models with a `generator_optimizer` and a `discriminator_optimizer`.
 
     Keras wraps, builds, saves and restores only `model.optimizer`; this class does it
-    for the two. A model defines `generator_variables`, `discriminator_variables`, and
-    the terms of each: `discriminator_terms(batch, fake, training)`, which hold a
-    `discriminator_loss`, and `generator_terms`, which hold a `generator_loss`.
+    for the two. A model defines `generator_variables`, `discriminator_variables`,
+    `_fake(batch, training)`, and the terms of each network:
+    `discriminator_terms(batch, fake, training)`, which hold a `discriminator_loss`, and
+    `generator_terms`, which hold a `generator_loss`.
     """
 
     def compile(
@@ -28,10 +30,13 @@ class AdversarialModel(GenerativeModel):
         The model computes its own objective, so `loss` and `metrics` are refused.
         `jit_compile="auto"` uses XLA where there is a GPU.
         """
-        check_objective_is_own(self, kwargs)
-        jit_compile = resolve_jit(jit_compile)
+        checks.objective_is_own(self, kwargs)
+        checks.two_optimizers(
+            self, generator_optimizer, discriminator_optimizer, kwargs
+        )
+        self._jit_argument = jit_compile
         super(GenerativeModel, self).compile(
-            optimizer=None, jit_compile=jit_compile, **kwargs
+            optimizer=None, jit_compile=resolve_jit(jit_compile), **kwargs
         )
         self.generator_optimizer = self._prepare(
             generator_optimizer, self.generator_variables
@@ -39,19 +44,19 @@ class AdversarialModel(GenerativeModel):
         self.discriminator_optimizer = self._prepare(
             discriminator_optimizer, self.discriminator_variables
         )
+        self.optimizer = LearningRates(
+            self.generator_optimizer, self.discriminator_optimizer
+        )
 
     def get_compile_config(self):
         serialize = keras.saving.serialize_keras_object
         return {
             "generator_optimizer": serialize(self.generator_optimizer),
             "discriminator_optimizer": serialize(self.discriminator_optimizer),
-            "jit_compile": self.jit_compile,
+            "jit_compile": self._jit_argument,
             "run_eagerly": self.run_eagerly,
             "steps_per_execution": self.steps_per_execution,
         }
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
 
     def _prepare(self, optimizer, variables):
         optimizer = keras.optimizers.get(optimizer)
@@ -63,49 +68,65 @@ class AdversarialModel(GenerativeModel):
 
     # ---- Steps ----------------------------------------------------------------------
 
-    def _alternating_step(self, batch):
+    def _alternating_step(self, batch, images):
         """Takes a step of the discriminator, then one of the generator; returns terms.
 
         The generator runs once (`_fake(batch, training)`): it is judged by the images
         that the discriminator just saw, under the discriminator's new weights.
         """
-        with tf.GradientTape() as tape:
+        with self._generator_step(images) as step:
             fake = self._fake(batch, training=True)
-            with tape.stop_recording():
-                terms = self._discriminator_step(batch, fake)
+            with step.paused():
+                terms = self._discriminator_step(batch, fake, images)
             terms |= self.generator_terms(batch, fake, training=True)
-            scaled_loss = self._scale_loss(
-                terms["generator_loss"], self.generator_optimizer, fake
-            )
-        self._minimize(
-            tape, scaled_loss, self.generator_optimizer, self.generator_variables
+            step.minimize(terms["generator_loss"])
+        return terms
+
+    def _generator_step(self, images):
+        return self._step(self.generator_optimizer, self.generator_variables, images)
+
+    def _discriminator_step(self, batch, fake, images):
+        optimizer, variables = (
+            self.discriminator_optimizer,
+            self.discriminator_variables,
         )
-        return terms
-
-    def _discriminator_step(self, batch, fake):
-        images = tf.nest.flatten(fake)[0]
-        with tf.GradientTape() as tape:
+        with self._step(optimizer, variables, images) as step:
             terms = self.discriminator_terms(batch, fake, training=True)
-            scaled_loss = self._scale_loss(
-                terms["discriminator_loss"], self.discriminator_optimizer, images
-            )
-        optimizer = self.discriminator_optimizer
-        self._minimize(tape, scaled_loss, optimizer, self.discriminator_variables)
+            step.minimize(terms["discriminator_loss"])
         return terms
 
-    def _minimize(self, tape, loss, optimizer, variables):
-        """Takes a step down `loss`, which `tape` recorded and `_scale_loss` scaled."""
-        optimizer.apply(tape.gradient(loss, variables), variables)
-
-    def _run_both(self, network, one, other, labels, training):
+    def _run_both(self, network, one, other, labels=None, *, training):
         """Returns a network's outputs for two batches: of one call where they agree."""
         if mixes_images(network):
-            outputs = self._run(network, one, labels, training)
-            return outputs, self._run(network, other, labels, training)
+            outputs = self._run(network, one, labels, training=training)
+            return outputs, self._run(network, other, labels, training=training)
         if labels is not None:
             labels = tf.concat([labels, labels], axis=0)
         both = tf.concat([one, other], axis=0)
-        return tf.split(self._run(network, both, labels, training), 2)
+        return tf.split(self._run(network, both, labels, training=training), 2)
+
+
+class LearningRates:
+    """Both learning rates as one, for Keras's callbacks, which know `model.optimizer`.
+
+    Its rate is the generator's. Set, the discriminator's changes by the same factor.
+    """
+
+    built = True  # both are, by `compile`
+
+    def __init__(self, generator_optimizer, discriminator_optimizer):
+        self._optimizers = (generator_optimizer, discriminator_optimizer)
+
+    @property
+    def learning_rate(self):
+        return self._optimizers[0].learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        old = [float(optimizer.learning_rate) for optimizer in self._optimizers]
+        ratio = old[1] / old[0] if old[0] else 1.0
+        self._optimizers[0].learning_rate = value
+        self._optimizers[1].learning_rate = ratio * value
 
 
 def mixes_images(network):

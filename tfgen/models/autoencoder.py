@@ -1,6 +1,6 @@
 """Autoencoder: low-dimensional features without labels, decoded back to the image.
 
-    latents = encoder(x + noise_stddev * noise)
+    latents = encoder(x + noise_stddev * noise),            noise ~ Normal(0, I)
     loss    = mean over pixels of  d(x, decoder(latents))
 
 where `d` is the squared error, or the binary cross-entropy with pixels as
@@ -22,12 +22,15 @@ References:
 import keras
 import tensorflow as tf
 
+from tfgen.models import checks, draws
 from tfgen.models.base import (
     GenerativeModel,
-    check_choice,
-    standard_normal,
+    image_spec,
     symbolic_inputs,
+    vector_spec,
 )
+from tfgen.models.draws import standard_normal
+from tfgen.models.endpoints import endpoint
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
@@ -67,6 +70,7 @@ class Autoencoder(GenerativeModel):
         self,
         encoder,
         decoder,
+        *,
         reconstruction="mse",
         noise_stddev=0.0,
         seed=None,
@@ -79,81 +83,72 @@ class Autoencoder(GenerativeModel):
         self.noise_stddev = noise_stddev
         self.latent_dim = decoder.inputs[0].shape[-1]
         self.image_shape = tuple(encoder.inputs[0].shape[1:])
+        self.input_specs["images"] = image_spec(self.image_shape)
+        self.input_specs["latents"] = vector_spec(self.latent_dim, "latents")
         self._check_arguments()
         self(symbolic_inputs(encoder))  # builds the model: save and export need it
 
-    def encode(self, images, training=False):
-        """Returns latents `(batch, latent_dim)`."""
-        return tf.cast(self.encoder(images, training=training), tf.float32)
+    # ---- The objective --------------------------------------------------------------
 
-    def decode(self, latents, training=False):
-        """Returns images `(batch, height, width, channels)` in `[0, 1]`."""
-        return self._images(self._outputs(latents, training))
-
-    def compute_terms(self, images, labels, training):
-        """Returns the scalars named in `metrics`; `labels` are not used."""
-        del labels
-        images = tf.cast(images, tf.float32)
+    def compute_terms(self, images, *, training):
+        """Returns the scalars named in `metrics`."""
         inputs = self._corrupt(images) if training else images
-        outputs = self._outputs(self.encode(inputs, training), training)
+        outputs = self._outputs(self._latents(inputs, training), training)
         if self.reconstruction == "mse":
             errors = tf.math.squared_difference(images, outputs)
         else:
             errors = tf.nn.sigmoid_cross_entropy_with_logits(images, outputs)
         return {"loss": tf.reduce_mean(errors)}
 
-    def call(self, inputs, training=False):
-        inputs = self._corrupt(inputs) if training else inputs
-        return self.decode(self.encode(inputs, training), training)
-
-    def signatures(self):
-        """Returns the endpoints: `reconstruct`, `encode` and `decode`."""
-
-        def reconstruct(images):
-            return {"images": self.decode(self.encode(images))}
-
-        def encode(images):
-            return {"latents": self.encode(images)}
-
-        def decode(latents):
-            return {"images": self.decode(latents)}
-
-        return {
-            "reconstruct": self._endpoint(reconstruct, "images"),
-            "encode": self._endpoint(encode, "images"),
-            "decode": self._endpoint(decode, "latents"),
-        }
-
     def _corrupt(self, images):
         if not self.noise_stddev:
             return images
         seed = self._step_seed(training=True)
         batch_size = tf.shape(images)[0]
-        noise = self._replica_draw(standard_normal, batch_size, self.image_shape, seed)
+        noise = draws.of_batch(standard_normal, batch_size, self.image_shape, seed)
         return images + tf.cast(self.noise_stddev * noise, images.dtype)
 
-    def _outputs(self, latents, training):
-        return tf.cast(self.decoder(latents, training=training), tf.float32)
+    def _latents(self, images, training=False):
+        return self._run(self.encoder, images, training=training)
+
+    def _outputs(self, latents, training=False):
+        return self._run(self.decoder, latents, training=training)
 
     def _images(self, outputs):
         if self.reconstruction == "mse":
             return tf.clip_by_value(outputs, 0.0, 1.0)
         return tf.sigmoid(outputs)
 
+    # ---- Use ------------------------------------------------------------------------
+
+    def call(self, inputs, training=False):
+        inputs = self._corrupt(inputs) if training else inputs
+        latents = self._latents(inputs, training)
+        return self._images(self._outputs(latents, training))
+
+    @endpoint("images", returns="images")
+    def reconstruct(self, images):
+        """Returns images `(batch, height, width, channels)` in `[0, 1]`."""
+        return self(images)
+
+    @endpoint("images", returns="latents")
+    def encode(self, images):
+        """Returns latents `(batch, latent_dim)`."""
+        return self._latents(images)
+
+    @endpoint("latents", returns="images")
+    def decode(self, latents):
+        """Returns images `(batch, height, width, channels)` in `[0, 1]`."""
+        return self._images(self._outputs(latents))
+
     def _check_arguments(self):
+        checks.networks(self, self.encoder, self.decoder)
         choices = ("mse", "binary_crossentropy")
-        check_choice("reconstruction", self.reconstruction, choices)
+        checks.choice("reconstruction", self.reconstruction, choices)
         if self.encoder.output_shape[-1] != self.latent_dim:
             raise ValueError(
                 "`encoder` must return latents of the size that `decoder` takes. "
                 f"Received: {self.encoder.output_shape[-1]} and {self.latent_dim}"
             )
-        if tuple(self.decoder.output_shape[1:]) != self.image_shape:
-            raise ValueError(
-                "`decoder` must return images shaped like those of `encoder`. "
-                f"Received: {self.decoder.output_shape[1:]} and {self.image_shape}"
-            )
-        if self.noise_stddev < 0:
-            raise ValueError(
-                f"`noise_stddev` must be at least 0. Received: {self.noise_stddev}"
-            )
+        checks.same_shape("decoder", self.decoder, "encoder", self.image_shape)
+        checks.at_least(0, noise_stddev=self.noise_stddev)

@@ -1,38 +1,45 @@
 """What every generative model shares: bookkeeping, no maths."""
 
+import contextlib
 import inspect
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfgen import _compat
-from tfgen.models import replicas
+from tfgen.models import checks, draws, endpoints, replicas
 
 
 @_compat.without_symbolic_build
 class GenerativeModel(keras.Model):
-    """Base of the models: random state, trackers, one optimizer's steps, config, specs.
+    """Base of the models: one optimizer's steps, random state, trackers, saving.
 
     A model takes its networks as arguments and keeps each argument as the attribute of
-    the same name. It sets `term_names`, and defines `compute_terms(images, labels,
-    training)`: a dict of those scalars, of which `loss` is minimised; and
-    `signatures()`: the served endpoints, name -> `tf.function` with named specs.
+    the same name. It sets `term_names` and `input_specs`, name -> `tf.TensorSpec` of
+    what its endpoints and `fit` take, marks its endpoints (endpoints.py), and defines
+    `compute_terms(images[, labels], training)`: a dict of the scalars in `term_names`,
+    of which `loss` is minimised.
 
     Args:
-        seed: Integer seed of every draw the model makes; `None` picks one.
         num_classes: Number of classes of a model that is conditional on a label.
+        seed: Integer seed of every draw the model makes; `None` picks one.
         kwargs: Those of `keras.Model`, such as `name` and `dtype`.
     """
 
     term_names = ("loss",)
+    data_keys = ("images", "labels")  # of `input_specs`: what `fit` takes
+    call_keys = ("images", "labels")  # and `predict`
+    attribute_of = {}  # constructor's argument -> attribute, where the names differ
 
-    def __init__(self, seed=None, num_classes=None, **kwargs):
+    def __init__(self, *, num_classes=None, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.seed = seed
         self.num_classes = num_classes
+        self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.trackers = [keras.metrics.Mean(name=name) for name in self.term_names]
+        self.input_specs = {"seeds": tf.TensorSpec((None,), tf.int64, "seeds")}
+        if num_classes is not None:
+            self.input_specs["labels"] = tf.TensorSpec((None,), tf.int32, "labels")
 
     # ---- Training -----------------------------------------------------------------
 
@@ -45,58 +52,93 @@ class GenerativeModel(keras.Model):
         CPUs it slows convolutions down; networks of dense layers are faster with
         `jit_compile=True`.
         """
-        check_objective_is_own(self, kwargs)
+        checks.objective_is_own(self, kwargs)
+        self._jit_argument = jit_compile
         jit_compile = resolve_jit(jit_compile)
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self.optimizer.build(self.trainable_variables)  # or its slots are not restored
 
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        return {**config, "jit_compile": self._jit_argument} if config else config
+
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
+    def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
+        """As in `keras.Model.fit`; the first batch is checked before a step is taken.
+
+        Raises:
+            ValueError: Images are not in [0, 1], or labels out of range.
+        """
+        x = checks.first_batch(self._check_values, x, y)
+        if isinstance(validation_data, tuple):
+            checks.first_batch(self._check_values, *validation_data[:2])
+        else:
+            check = self._check_values
+            validation_data = checks.first_batch(check, validation_data)
+        with checks.one_line():
+            return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """As in `keras.Model.evaluate`; the first batch is checked, as in `fit`."""
+        if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` did it
+            x = checks.first_batch(self._check_values, x, y)
+        with checks.one_line():
+            return super().evaluate(x, y, *args, **kwargs)
+
     def train_step(self, data):
-        images, labels = self._unpack(data)
-        with tf.GradientTape() as tape:
-            terms = self.compute_terms(images, labels, training=True)
-            scaled_loss = self._scale_loss(terms["loss"], self.optimizer, images)
-        gradients = tape.gradient(scaled_loss, self.trainable_variables)
-        self.optimizer.apply(gradients, self.trainable_variables)
-        return self._track(terms, images)
+        inputs = self._unpack(data)
+        variables = self.trainable_variables
+        with self._step(self.optimizer, variables, inputs[0]) as step:
+            terms = self.compute_terms(*inputs, training=True)
+            step.minimize(terms["loss"])
+        return self._track(terms, inputs[0])
 
     def test_step(self, data):
-        images, labels = self._unpack(data)
-        return self._track(self.compute_terms(images, labels, training=False), images)
+        inputs = self._unpack(data)
+        return self._track(self.compute_terms(*inputs, training=False), inputs[0])
 
     def predict_step(self, data):
-        images, labels = self._unpack(data)
-        return self(images if labels is None else (images, labels), training=False)
+        inputs = self._unpack(data, self.call_keys)
+        return self(inputs if len(inputs) > 1 else inputs[0], training=False)
 
     @property
     def metrics(self):
         return self.trackers
 
-    def _unpack(self, data):
-        """Returns images and, for a conditional model, int32 labels (else `None`)."""
-        images, labels = self._unpack_pair(data)
-        if isinstance(images, (tuple, list)):
-            images, labels = images
-        if self.num_classes is None:
-            return images, None
-        if labels is None:
+    def _unpack(self, data, keys=None):
+        """Returns the inputs of `compute_terms`: images, and labels or targets."""
+        keys = [k for k in keys or self.data_keys if k in self.input_specs]
+        x, y = checks.unpack(self, data)
+        if isinstance(x, (tuple, list)):
+            x, y = x
+        if len(keys) > 1 and y is None:
             raise ValueError(
-                f"This {type(self).__name__} has num_classes={self.num_classes}: it "
-                "needs data of (images, labels). Received images alone."
+                f"This {type(self).__name__} needs data of ({', '.join(keys)}). "
+                f"Received {keys[0]} alone."
             )
-        return images, tf.cast(labels, tf.int32)
+        values = zip(keys, (x, y), strict=False)
+        return tuple(checks.as_input(self, key, value) for key, value in values)
 
-    def _unpack_pair(self, data):
-        """Returns what `fit` was given for x and y, the second one `None` if absent."""
-        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-        if weights is not None:
-            raise ValueError(
-                f"{type(self).__name__} takes no sample weights. Received data of "
-                "three parts, weights the last: repeat or resample the images instead."
-            )
-        return x, y
+    def _check_values(self, data):
+        for key, value in zip(self.data_keys, self._unpack(data), strict=False):
+            if key == "labels":
+                checks.assert_labels(self, value)
+            else:
+                checks.assert_images(key, value)
+        return True
+
+    @contextlib.contextmanager
+    def _step(self, optimizer, variables, images):
+        """Records a loss; on exit the optimizer takes its step down the gradient.
+
+        Yields a `Step`: `minimize(loss)` says which, a mean over this replica's images.
+        """
+        with tf.GradientTape() as tape:
+            step = Step(optimizer, tape, tf.shape(images)[0])
+            yield step
+        optimizer.apply(tape.gradient(step.scaled_loss, variables), variables)
 
     def _track(self, terms, images):
         # Weighted by the batch, so that a ragged last one counts for what it holds.
@@ -111,11 +153,7 @@ class GenerativeModel(keras.Model):
             logs = {name: value[tf.newaxis] for name, value in logs.items()}
         return logs
 
-    def _scale_loss(self, loss, optimizer, images):
-        # Keras optimizers sum gradients over replicas; float16 needs a larger loss.
-        return optimizer.scale_loss(replicas.weigh(loss, tf.shape(images)[0]))
-
-    # ---- Random draws -------------------------------------------------------------
+    # ---- Draws and networks -------------------------------------------------------
 
     def _step_seed(self, training):
         """Seed `(2,)` of a step: the next one, or in evaluation a repeatable one."""
@@ -127,63 +165,36 @@ class GenerativeModel(keras.Model):
         first, _ = tf.unstack(tf.cast(self.seed_generator.state.value, tf.int64))
         return tf.stack([first, -1 - count])  # training counts up from 0
 
-    @staticmethod
-    def _replica_draw(draw, batch_size, event_shape, seed):
-        """This replica's rows `(batch_size, *event_shape)` of the global batch's draw.
-
-        Every replica draws for the global batch and keeps its part, so that N replicas
-        take the step that one takes. `draw` is `standard_normal` or `uniform`.
-        """
-        if replicas.num_replicas() == 1:
-            return draw((batch_size, *event_shape), seed)
-        start, total = replicas.global_rows(batch_size)
-        return draw((total, *event_shape), seed)[start : start + batch_size]
-
-    @staticmethod
-    def _draw_from_seeds(draw, seeds, event_shape):
-        """Noise `(batch, *event_shape)`: one `draw`, as in `_replica_draw`, a seed."""
-        return tf.map_fn(
-            lambda seed: draw(event_shape, tf.stack([seed, 0])),
-            seeds,
-            fn_output_signature=tf.float32,
-        )
-
     def _sample_inputs(self, num_samples, seed, labels):
         """Returns the latents and labels of `sample`; see there."""
         if self.num_classes is not None and labels is None:
             labels = tf.range(num_samples) % self.num_classes
         if labels is not None:
-            self._check_labels(np.asarray(labels))
-        seed = self.seed_generator.next() if seed is None else (seed, 0)
-        return standard_normal((num_samples, self.latent_dim), seed), labels
+            labels = checks.as_input(self, "labels", labels)
+            if len(labels) != num_samples:
+                raise ValueError(
+                    f"`labels` must be {num_samples}, one for each image. Received: "
+                    f"{len(labels)}"
+                )
+        if seed is None:
+            seed = self.seed_generator.next()
+        else:
+            seed = tf.constant([seed, 0], tf.int64)
+        return draws.standard_normal((num_samples, self.latent_dim), seed), labels
 
-    def _check_labels(self, labels):
-        # A one-hot code of a label that is out of range would be zeros, silently.
-        num_classes = self.num_classes or 0
-        if labels.min() < 0 or labels.max() >= num_classes:
-            raise ValueError(
-                f"`labels` must be in [0, num_classes={self.num_classes}). Received: "
-                f"{labels.min()} to {labels.max()}"
-            )
-
-    # ---- Networks -----------------------------------------------------------------
-
-    def _run(self, network, inputs, labels, training):
+    def _run(self, network, inputs, labels=None, *, training=False):
         """Returns a network's outputs in float32; labels go in if there are classes."""
         if self.num_classes is not None:
+            if labels is None:
+                raise ValueError(f"This {type(self).__name__} needs labels too.")
             inputs = [tf.convert_to_tensor(inputs), tf.convert_to_tensor(labels)]
         return tf.cast(network(inputs, training=training), tf.float32)
 
-    def _check_label_inputs(self, *networks):
-        num_inputs = 1 if self.num_classes is None else 2
-        for network in networks:
-            if len(network.inputs) != num_inputs:
-                raise ValueError(
-                    f"`{network.name}` must take {num_inputs} input(s) with "
-                    f"num_classes={self.num_classes}. Received: {len(network.inputs)}"
-                )
+    # ---- Saving and serving -------------------------------------------------------
 
-    # ---- Saving -------------------------------------------------------------------
+    def signatures(self):
+        """Returns the endpoints: name -> `tf.function` with named specs."""
+        return endpoints.signatures(self)
 
     @property
     def random_states(self):
@@ -204,61 +215,30 @@ class GenerativeModel(keras.Model):
             state.assign(store[f"random_state_{index}"])
 
     def get_config(self):
-        config = super().get_config()
-        for name in self.argument_names():
-            value = getattr(self, name)
-            is_network = isinstance(value, keras.Model)
-            serialize = keras.saving.serialize_keras_object
-            config[name] = serialize(value) if is_network else value
-        return config
+        serialize = keras.saving.serialize_keras_object
+        names = [*inspect.signature(type(self).__init__).parameters][1:-1]
+        values = {n: getattr(self, self.attribute_of.get(n, n)) for n in names}
+        return super().get_config() | {n: serialize(v) for n, v in values.items()}
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)
-        for name, value in config.items():
-            if isinstance(value, dict) and "class_name" in value:
-                config[name] = keras.saving.deserialize_keras_object(value)
-        return cls(**config)
-
-    @classmethod
-    def argument_names(cls):
-        """Names of the constructor's arguments: attributes and config keys too."""
-        parameters = inspect.signature(cls.__init__).parameters.values()
-        return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
-
-    # ---- Serving ------------------------------------------------------------------
-
-    def _endpoint(self, function, *names):
-        """Serves `function(*inputs[, labels])`, with labels if the model has classes.
-
-        Args:
-            function: Returns a dict of named tensors.
-            names: What its inputs are: `"images"`, `"latents"`, `"noise"`, `"seeds"`.
-        """
-        if self.num_classes is not None:
-            names = (*names, "labels")
-        specs = [self._served_spec(name) for name in names]
-        return tf.function(function, input_signature=specs)
-
-    def _served_spec(self, name):
-        if name in ("seeds", "labels"):
-            return tf.TensorSpec(
-                (None,), tf.int64 if name == "seeds" else tf.int32, name
-            )
-        if name == "images":
-            return tf.TensorSpec((None, *self.image_shape), tf.float32, name)
-        size = self.latent_dim if name == "latents" else self.noise_dim
-        return tf.TensorSpec((None, size), tf.float32, name)
+        return cls(**keras.saving.deserialize_keras_object(config))
 
 
-def check_objective_is_own(model, arguments):
-    """Raises a `ValueError` if `compile` was given a loss that nothing would use."""
-    refused = ("loss", "loss_weights", "metrics", "weighted_metrics")
-    if any(arguments.get(name) is not None for name in refused):
-        raise ValueError(
-            f"{type(model).__name__} computes its own objective: call `compile` "
-            f"without {', '.join(refused)}. It reports {model.term_names}."
-        )
+class Step:
+    """One optimizer's step: what it goes down, and the tape that records it."""
+
+    def __init__(self, optimizer, tape, batch_size):
+        self.optimizer, self.tape, self.batch_size = optimizer, tape, batch_size
+
+    def minimize(self, loss):
+        # Keras optimizers sum gradients over replicas; float16 needs a larger loss.
+        loss = replicas.weigh(loss, self.batch_size)
+        self.scaled_loss = self.optimizer.scale_loss(loss)
+
+    def paused(self):
+        """A context in which nothing is recorded."""
+        return self.tape.stop_recording()
 
 
 def resolve_jit(jit_compile):
@@ -272,34 +252,17 @@ def resolve_jit(jit_compile):
     return jit_compile
 
 
-def uniform(shape, seed):
-    """Uniform draws in (0, 1): the same on every device, with XLA or without.
-
-    TensorFlow's own draws of floats differ under XLA; its Philox bits do not.
-
-    Args:
-        shape: Integers, or scalar tensors.
-        seed: Integer tensor or pair `(2,)`.
-    """
-    bits = tf.random.stateless_uniform(
-        shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
-    )
-    top = tf.cast(tf.bitwise.right_shift(bits, tf.constant(9, tf.uint32)), tf.int32)
-    return (tf.cast(top, tf.float32) + 0.5) * 2.0**-23  # exact, and never 0 or 1
-
-
-def standard_normal(shape, seed):
-    """Standard normal draws, by the inverse of their distribution; see `uniform`."""
-    return tf.math.ndtri(uniform(shape, seed))
-
-
 def symbolic_inputs(network):
     """Returns fresh `keras.Input`s shaped like those of a built network."""
     inputs = [keras.Input(batch_shape=i.shape, dtype=i.dtype) for i in network.inputs]
     return inputs[0] if len(inputs) == 1 else tuple(inputs)
 
 
-def check_choice(name, value, choices):
-    """Raises a `ValueError` that lists the choices if `value` is not one of them."""
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {choices}. Received: {value!r}")
+def image_spec(shape, name="images"):
+    """Specification of float32 images `(batch, *shape)`."""
+    return tf.TensorSpec((None, *shape), tf.float32, name)
+
+
+def vector_spec(size, name):
+    """Specification of float32 vectors `(batch, size)`."""
+    return tf.TensorSpec((None, size), tf.float32, name)

@@ -28,7 +28,10 @@ References:
 import keras
 import tensorflow as tf
 
-from tfgen.models.base import check_choice, symbolic_inputs, uniform
+from tfgen.models import checks, draws
+from tfgen.models.base import image_spec, symbolic_inputs
+from tfgen.models.draws import uniform
+from tfgen.models.endpoints import endpoint
 from tfgen.models.image_pool import ImagePool
 from tfgen.models.translation import TranslationModel, to_signed, to_unit
 
@@ -49,7 +52,7 @@ class CycleGAN(TranslationModel):
             `lambda_cycle`; 0 spares its computation.
         pool_size: Integer, generated images of each domain that are kept for the
             discriminators; 0 for none.
-        loss: `"least_squares"` or `"non_saturating"`.
+        loss: `"least_squares"`, `"non_saturating"`, or a `losses.AdversarialLoss`.
         seed: Integer seed of the draws from the history.
 
     Call arguments:
@@ -83,6 +86,8 @@ class CycleGAN(TranslationModel):
         "discriminator_a_loss",
         "discriminator_b_loss",
     )
+    data_keys = ("images_a", "images_b")
+    call_keys = ("images_a",)
 
     def __init__(
         self,
@@ -90,6 +95,7 @@ class CycleGAN(TranslationModel):
         generator_ba,
         discriminator_a,
         discriminator_b,
+        *,
         lambda_cycle=10.0,
         lambda_identity=0.5,
         pool_size=50,
@@ -105,9 +111,11 @@ class CycleGAN(TranslationModel):
         self.lambda_cycle = lambda_cycle
         self.lambda_identity = lambda_identity
         self.pool_size = pool_size
-        self.loss = loss
+        self._set_loss(loss)
         self.image_shape_a = tuple(generator_ab.inputs[0].shape[1:])
         self.image_shape_b = tuple(generator_ba.inputs[0].shape[1:])
+        self.input_specs["images_a"] = image_spec(self.image_shape_a)
+        self.input_specs["images_b"] = image_spec(self.image_shape_b)
         self._check_arguments()
         self.pool_a, self.pool_b = ImagePool(pool_size), ImagePool(pool_size)
         self.pool_a.build(discriminator_a.inputs[0].shape)
@@ -124,25 +132,17 @@ class CycleGAN(TranslationModel):
         models = (self.discriminator_a, self.discriminator_b)
         return [v for model in models for v in model.trainable_variables]
 
-    def translate(self, images, direction="ab", training=False):
-        """Returns translations in `[0, 1]` of images in `[0, 1]`.
-
-        Args:
-            images: `(batch, height, width, channels)`, of A for `"ab"`, of B for
-                `"ba"`.
-            direction: `"ab"` or `"ba"`.
-            training: Whether the generator runs as in training.
-        """
-        check_choice("direction", direction, ("ab", "ba"))
-        generator = self.generator_ab if direction == "ab" else self.generator_ba
-        return to_unit(self._run(generator, to_signed(images), None, training))
-
     # ---- The objective --------------------------------------------------------------
 
     def generator_terms(self, batch, fake, training):
         """Returns the generators' terms; `fake` is what `_fake` returned."""
-        logits_a = self._run(self.discriminator_a, fake["fake_a"], None, training)
-        logits_b = self._run(self.discriminator_b, fake["fake_b"], None, training)
+        logits_a, logits_b = (
+            self._run(network, images, training=training)
+            for network, images in (
+                (self.discriminator_a, fake["fake_a"]),
+                (self.discriminator_b, fake["fake_b"]),
+            )
+        )
         real_a, real_b = batch["real_a"], batch["real_b"]
         terms = {
             "adversarial_ab_loss": self._generator_loss(logits_b),
@@ -165,38 +165,32 @@ class CycleGAN(TranslationModel):
                 getattr(self, f"discriminator_{name}"),
                 batch[f"real_{name}"],
                 fake[f"fake_{name}"],
-                None,
-                training,
+                training=training,
             )
             losses[f"discriminator_{name}_loss"] = self._discriminator_loss(*logits)
         return losses | {"discriminator_loss": sum(losses.values())}
 
-    def compute_terms(self, images, targets, training):
+    def compute_terms(self, images_a, images_b, *, training):
         """Returns the scalars named in `metrics`, without a step or the history."""
-        batch = {"real_a": to_signed(images), "real_b": to_signed(targets)}
+        batch = {"real_a": to_signed(images_a), "real_b": to_signed(images_b)}
         fake = self._fake(batch, training)
         terms = self.generator_terms(batch, fake, training)
         return self._reported(terms | self.discriminator_terms(batch, fake, training))
 
     def train_step(self, data):
-        images, targets = self._unpack(data)
-        self._check_batch(images, self.generator_ab, self.generator_ba)
-        batch = {"real_a": to_signed(images), "real_b": to_signed(targets)}
-        with tf.GradientTape() as tape:
+        images_a, images_b = self._unpack(data)
+        self._check_batch(images_a, self.generator_ab, self.generator_ba)
+        batch = {"real_a": to_signed(images_a), "real_b": to_signed(images_b)}
+        with self._generator_step(images_a) as step:
             fake = self._fake(batch, training=True)
             terms = self.generator_terms(batch, fake, training=True)
-            scaled_loss = self._scale_loss(
-                terms["generator_loss"], self.generator_optimizer, images
-            )
-        self._minimize(
-            tape, scaled_loss, self.generator_optimizer, self.generator_variables
-        )
-        terms |= self._discriminator_step(batch, self._exchange(fake))
-        return self._track(self._reported(terms), images)
+            step.minimize(terms["generator_loss"])
+        terms |= self._discriminator_step(batch, self._exchange(fake), images_a)
+        return self._track(self._reported(terms), images_a)
 
     def _fake(self, batch, training):
         """Returns all that the generators make of a batch, in `[-1, 1]`."""
-        how = {"labels": None, "training": training}
+        how = {"training": training}
         ab, ba = self.generator_ab, self.generator_ba
         real_a, real_b = batch["real_a"], batch["real_b"]
         fake = {}
@@ -216,10 +210,10 @@ class CycleGAN(TranslationModel):
             return fake
         size = tf.shape(fake["fake_a"])[0]
         seed = self._step_seed(training=True)
-        draws = self._replica_draw(uniform, size, (4,), seed)
+        uniform_draws = draws.of_batch(uniform, size, (4,), seed)
         return {
-            "fake_a": self.pool_a(fake["fake_a"], draws[:, :2]),
-            "fake_b": self.pool_b(fake["fake_b"], draws[:, 2:]),
+            "fake_a": self.pool_a(fake["fake_a"], uniform_draws[:, :2]),
+            "fake_b": self.pool_b(fake["fake_b"], uniform_draws[:, 2:]),
         }
 
     def _reported(self, terms):
@@ -228,26 +222,32 @@ class CycleGAN(TranslationModel):
     # ---- Use ------------------------------------------------------------------------
 
     def call(self, inputs, training=False):
-        return self.translate(inputs, "ab", training)
+        return self._translate(self.generator_ab, inputs, training)
 
-    def signatures(self):
-        """Returns the endpoints `translate_ab` and `translate_ba`."""
+    @endpoint("images_a", returns="images")
+    def translate_ab(self, images):
+        """Returns translations to B, in `[0, 1]`, of images of A in `[0, 1]`."""
+        return self._translate(self.generator_ab, images)
 
-        def endpoint(direction, image_shape):
-            spec = tf.TensorSpec((None, *image_shape), tf.float32, "images")
+    @endpoint("images_b", returns="images")
+    def translate_ba(self, images):
+        """Returns translations to A, in `[0, 1]`, of images of B in `[0, 1]`."""
+        return self._translate(self.generator_ba, images)
 
-            def translate(images):
-                return {"images": self.translate(images, direction)}
+    def translate(self, images, direction="ab"):
+        """Returns translations: `translate_ab` or `translate_ba`."""
+        checks.choice("direction", direction, ("ab", "ba"))
+        translate = self.translate_ab if direction == "ab" else self.translate_ba
+        return translate(images)
 
-            return tf.function(translate, input_signature=[spec])
-
-        return {
-            "translate_ab": endpoint("ab", self.image_shape_a),
-            "translate_ba": endpoint("ba", self.image_shape_b),
-        }
+    def _translate(self, generator, images, training=False):
+        return to_unit(self._run(generator, to_signed(images), training=training))
 
     def _check_arguments(self):
-        self._check_loss()
+        discriminators = (self.discriminator_a, self.discriminator_b)
+        checks.networks(self, self.generator_ab, self.generator_ba, *discriminators)
+        weights = {"lambda_identity": self.lambda_identity, "pool_size": self.pool_size}
+        checks.at_least(0, lambda_cycle=self.lambda_cycle, **weights)
         for name, network, expected in (
             ("generator_ab", self.generator_ab.output_shape, self.image_shape_b),
             ("generator_ba", self.generator_ba.output_shape, self.image_shape_a),

@@ -24,25 +24,22 @@ References:
 - [Miyato & Koyama, 2018](https://arxiv.org/abs/1802.05637): labels.
 """
 
-import math
-
 import keras
 import tensorflow as tf
 
-from tfgen.augmentation import augmentation_names, count_draws, diff_augment
+from tfgen import augmentation, losses
 from tfgen.losses import (
     ADVERSARIAL_LOSSES,
     GRADIENT_PENALTIES,
+    AdversarialLoss,
+    GradientPenalty,
     gradient_norms_squared,
 )
-from tfgen.models import replicas
+from tfgen.models import checks, draws, replicas
 from tfgen.models.adversarial import AdversarialModel, mixes_images
-from tfgen.models.base import (
-    check_choice,
-    standard_normal,
-    symbolic_inputs,
-    uniform,
-)
+from tfgen.models.base import image_spec, symbolic_inputs, vector_spec
+from tfgen.models.draws import standard_normal, uniform
+from tfgen.models.endpoints import endpoint
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
@@ -54,21 +51,22 @@ class GAN(AdversarialModel):
             `(batch, height, width, channels)` in `[-1, 1]`.
         discriminator: Built `keras.Model` from such images to logits `(batch, ...)`.
         loss: A name in `losses.ADVERSARIAL_LOSSES`: `"minimax"`, `"non_saturating"`,
-            `"least_squares"`, `"hinge"` or `"wasserstein"`.
+            `"least_squares"`, `"hinge"` or `"wasserstein"`; or a
+            `losses.AdversarialLoss`.
         gradient_penalty: A name in `losses.GRADIENT_PENALTIES`: `"wgan_gp"`, `"r1"` or
-            `"dragan"`; `None` for none.
-        penalty_weight: Float; `None` is 10, as in the papers.
+            `"dragan"`; or a `losses.GradientPenalty`; `None` for none.
+        penalty_weight: Float; `None` is the penalty's own, of its paper.
+        penalty_interval: Integer, discriminator steps from one penalty, weighted by
+            the interval, to the next.
         discriminator_steps: Integer, steps of the discriminator for each of the
             generator; they share the batch.
         ema_decay: Float in [0, 1), of the moving average of the generator's weights,
             which `sample` and the served endpoints then use; `None` for none.
         augment: Names out of `"color,translation,cutout"`, differentiable augmentations
-            for small data; `None` for none.
+            for small data; or `augmentation.Augmentation` objects; `None` for none.
         num_classes: Integer for a model that is conditional on a label: both networks
             then take `[inputs, labels]`, with int32 labels `(batch,)`.
         seed: Integer seed of the model's draws.
-        penalty_interval: Integer, discriminator steps from one penalty, weighted by
-            the interval, to the next.
 
     Call arguments:
         inputs: Latents `(batch, latent_dim)`, or `(latents, labels)`.
@@ -99,35 +97,43 @@ class GAN(AdversarialModel):
         "discriminator_accuracy",
         "gradient_penalty",
     )
+    call_keys = ("latents", "labels")
 
     def __init__(
         self,
         generator,
         discriminator,
+        *,
         loss="non_saturating",
         gradient_penalty=None,
         penalty_weight=None,
+        penalty_interval=1,
         discriminator_steps=1,
         ema_decay=None,
         augment=None,
         num_classes=None,
         seed=None,
-        penalty_interval=1,
         **kwargs,
     ):
-        super().__init__(seed=seed, num_classes=num_classes, **kwargs)
+        super().__init__(num_classes=num_classes, seed=seed, **kwargs)
         self.generator = generator
         self.discriminator = discriminator
         self.loss = loss
         self.gradient_penalty = gradient_penalty
         self.penalty_weight = penalty_weight
+        self.penalty_interval = penalty_interval
         self.discriminator_steps = discriminator_steps
         self.ema_decay = ema_decay
         self.augment = augment
-        self.penalty_interval = penalty_interval
-        self.augmentations = augmentation_names(augment)
+        self._loss = losses.get("loss", loss, ADVERSARIAL_LOSSES, AdversarialLoss)
+        self._penalty = losses.get(
+            "gradient_penalty", gradient_penalty, GRADIENT_PENALTIES, GradientPenalty
+        )
+        self._augmentations = augmentation.get(augment)
         self.latent_dim = generator.inputs[0].shape[-1]
         self.image_shape = tuple(discriminator.inputs[0].shape[1:])
+        self.input_specs["images"] = image_spec(self.image_shape)
+        self.input_specs["latents"] = vector_spec(self.latent_dim, "latents")
         self._check_arguments()
         if ema_decay is not None:
             self.ema_generator = type(generator).from_config(generator.get_config())
@@ -145,29 +151,22 @@ class GAN(AdversarialModel):
 
     # ---- The objective --------------------------------------------------------------
 
-    def generate(self, latents, labels=None, training=False):
-        """Returns images in `[0, 1]`: of the moving average if there is one."""
-        averaged = self.ema_decay is not None and not training
-        generator = self.ema_generator if averaged else self.generator
-        images = self._run(generator, latents, labels, training)
-        return tf.clip_by_value(0.5 * images + 0.5, 0.0, 1.0)
-
-    def discriminate(self, images, labels=None, training=False):
-        """Returns logits `(batch, ...)` of images in `[0, 1]`."""
-        images = 2.0 * tf.cast(images, tf.float32) - 1.0
-        return self._run(self.discriminator, images, labels, training)
-
     def discriminator_terms(self, batch, fake, training):
         """Returns the discriminator's terms, of images in `[-1, 1]`."""
-        real_logits, fake_logits = self._judge_both(batch, fake, training)
-        loss = ADVERSARIAL_LOSSES[self.loss]
-        penalty = self._penalty(batch, fake, training)
-        weight = self._penalty_weight
-        right = (real_logits > loss.boundary, fake_logits < loss.boundary)
+        real_logits, fake_logits = self._run_both(
+            self.discriminator,
+            self._augmented(batch["real"], batch["real_draws"]),
+            self._augmented(fake, batch["fake_draws"]),
+            batch["labels"],
+            training=training,
+        )
+        penalty = self._penalise(batch, fake, training)
+        boundary = self._loss.boundary
+        right = (real_logits > boundary, fake_logits < boundary)
         accuracy = tf.reduce_mean(tf.cast(tf.stack(right), tf.float32))
         return {
-            "discriminator_loss": loss.discriminator(real_logits, fake_logits)
-            + weight * penalty,
+            "discriminator_loss": self._loss.discriminator(real_logits, fake_logits)
+            + self._penalty_weight * penalty,
             "real_logits": tf.reduce_mean(real_logits),
             "fake_logits": tf.reduce_mean(fake_logits),
             "discriminator_accuracy": accuracy,
@@ -176,58 +175,62 @@ class GAN(AdversarialModel):
 
     def generator_terms(self, batch, fake, training):
         """Returns the generator's term."""
-        fake = diff_augment(fake, self.augmentations, batch["generator_draws"])
-        logits = self._run(self.discriminator, fake, batch["labels"], training)
-        return {"generator_loss": ADVERSARIAL_LOSSES[self.loss].generator(logits)}
+        fake = self._augmented(fake, batch["generator_draws"])
+        logits = self._judge(fake, batch, training)
+        return {"generator_loss": self._loss.generator(logits)}
 
-    def compute_terms(self, images, labels, training):
+    def compute_terms(self, images, labels=None, *, training):
         """Returns the scalars named in `metrics`, without a step."""
         batch = self._draw(images, labels, training)
         fake = self._fake(batch, training)
         terms = self.discriminator_terms(batch, fake, training)
         return terms | self.generator_terms(batch, fake, training)
 
-    def _judge_both(self, batch, fake, training):
-        real, labels = batch["real"], batch["labels"]
-        real = diff_augment(real, self.augmentations, batch["real_draws"])
-        fake = diff_augment(fake, self.augmentations, batch["fake_draws"])
-        return self._run_both(self.discriminator, real, fake, labels, training)
+    def _judge(self, images, batch, training):
+        labels = batch["labels"]
+        return self._run(self.discriminator, images, labels, training=training)
 
-    def _penalty(self, batch, fake, training):
-        if self.gradient_penalty is None:
+    def _augmented(self, images, uniform_draws):
+        return augmentation.diff_augment(images, self._augmentations, uniform_draws)
+
+    def _penalise(self, batch, fake, training):
+        """Returns the gradient penalty: 0 at steps that have none."""
+        penalty, interval = self._penalty, self.penalty_interval
+        if penalty is None:
             return tf.constant(0.0)
-        penalty = GRADIENT_PENALTIES[self.gradient_penalty]
-
         # Out of the condition below, where replicas can't meet.
-        is_scaled = self.gradient_penalty == "dragan"
-        stddev = self._replica_stddev(batch["real"]) if is_scaled else None
+        stddev = _stddev(batch["real"]) if penalty.needs_stddev else None
 
         def compute():
             points = penalty.points(batch["real"], fake, batch["uniform"], stddev)
-            squares = gradient_norms_squared(
-                lambda x: self._run(self.discriminator, x, batch["labels"], training),
-                points,
-            )
-            return self.penalty_interval * penalty.charge(squares)
+            judge = lambda images: self._judge(images, batch, training)
+            return interval * penalty.charge(gradient_norms_squared(judge, points))
 
-        if not training or self.penalty_interval == 1:
-            return compute() / (1 if training else self.penalty_interval)
+        if not training or interval == 1:
+            return compute() / (1 if training else interval)
         # No variable, but a quotient, of an optimizer that accumulates gradients.
         step = tf.convert_to_tensor(self.discriminator_optimizer.iterations)
-        step = tf.cast(step, tf.int32)
-        return tf.cond(step % self.penalty_interval == 0, compute, lambda: 0.0)
+        return tf.cond(tf.cast(step, tf.int32) % interval == 0, compute, lambda: 0.0)
+
+    @property
+    def _penalty_weight(self):
+        if self._penalty is None:
+            return 0.0
+        weight = self.penalty_weight
+        return self._penalty.weight if weight is None else weight
 
     # ---- Training -------------------------------------------------------------------
 
     def train_step(self, data):
-        images, labels = self._unpack(data)
-        batch = self._draw(images, labels, training=True)
+        inputs = self._unpack(data)
+        batch = self._draw(*inputs, training=True)
         parts = [self._part(batch, step) for step in range(self.discriminator_steps)]
         for part in parts[:-1]:
-            self._discriminator_step(part, self._fake(part, training=True))
-        terms = self._alternating_step(parts[-1])
+            fake = self._fake(part, training=True)
+            self._discriminator_step(part, fake, part["real"])
+        terms = self._alternating_step(parts[-1], parts[-1]["real"])
         self._update_average()
-        return self._track(terms, images)
+        return self._track(terms, inputs[0])
 
     def _update_average(self):
         if self.ema_decay is None:
@@ -238,25 +241,26 @@ class GAN(AdversarialModel):
             share = 1.0 - self.ema_decay if weight.trainable else 1.0
             average.assign_add(share * (weight - average))
 
-    def _draw(self, images, labels, training):
+    def _draw(self, images, labels=None, training=True):
         """Returns the batch with all its draws: a dict of tensors `(batch, ...)`."""
         size = tf.shape(images)[0]
-        seed = self._step_seed(training)
-        seeds = tf.unstack(tf.random.split(seed, 5))
-
-        def draw(function, shape, index):
-            return self._replica_draw(function, size, shape, seeds[index])
-
-        num_draws = (count_draws(self.augmentations),)
-        return {
-            "real": 2.0 * tf.cast(images, tf.float32) - 1.0,
-            "labels": labels,
-            "latents": draw(standard_normal, (self.latent_dim,), 0),
-            "uniform": draw(uniform, (self._num_uniform,), 1),
-            "real_draws": draw(uniform, num_draws, 2),
-            "fake_draws": draw(uniform, num_draws, 3),
-            "generator_draws": draw(uniform, num_draws, 4),
-        }
+        seeds = tf.unstack(tf.random.split(self._step_seed(training), 5))
+        per_image = self._penalty.num_draws(self.image_shape) if self._penalty else 1
+        num_draws = (augmentation.count_draws(self._augmentations),)
+        batch = {"real": 2.0 * tf.cast(images, tf.float32) - 1.0, "labels": labels}
+        for (name, draw, shape), seed in zip(
+            (
+                ("latents", standard_normal, (self.latent_dim,)),
+                ("uniform", uniform, (per_image,)),
+                ("real_draws", uniform, num_draws),
+                ("fake_draws", uniform, num_draws),
+                ("generator_draws", uniform, num_draws),
+            ),
+            seeds,
+            strict=True,
+        ):
+            batch[name] = draws.of_batch(draw, size, shape, seed)
+        return batch
 
     def _part(self, batch, step):
         """Returns every n-th row of the batch, from row `step` on; never none."""
@@ -271,13 +275,33 @@ class GAN(AdversarialModel):
         }
 
     def _fake(self, batch, training):
-        return self._run(self.generator, batch["latents"], batch["labels"], training)
+        latents, labels = batch["latents"], batch["labels"]
+        return self._run(self.generator, latents, labels, training=training)
 
     # ---- Use ------------------------------------------------------------------------
 
     def call(self, inputs, training=False):
         latents, labels = inputs if self.num_classes is not None else (inputs, None)
-        return self.generate(latents, labels, training)
+        averaged = self.ema_decay is not None and not training
+        generator = self.ema_generator if averaged else self.generator
+        images = self._run(generator, latents, labels, training=training)
+        return tf.clip_by_value(0.5 * images + 0.5, 0.0, 1.0)
+
+    @endpoint("latents", "labels", returns="images")
+    def generate(self, latents, labels=None):
+        """Returns images in `[0, 1]`: of the moving average if there is one."""
+        return self(latents if labels is None else (latents, labels))
+
+    @endpoint("seeds", "labels", returns="images", name="sample")
+    def sample_of_seeds(self, seeds, labels=None):
+        """Returns an image for each seed, int64 `(batch,)`."""
+        latents = draws.of_seeds(standard_normal, seeds, (self.latent_dim,))
+        return self.generate(latents, labels)
+
+    @endpoint("images", "labels", returns="logits")
+    def discriminate(self, images, labels=None):
+        """Returns logits `(batch, ...)` of images in `[0, 1]`."""
+        return self._run(self.discriminator, 2.0 * images - 1.0, labels)
 
     def sample(self, num_samples, seed=None, labels=None):
         """Returns images `(num_samples, height, width, channels)` in `[0, 1]`.
@@ -290,55 +314,12 @@ class GAN(AdversarialModel):
         """
         return self.generate(*self._sample_inputs(num_samples, seed, labels))
 
-    def signatures(self):
-        """Returns the endpoints: `generate`, `sample` and `discriminate`."""
-
-        def generate(latents, labels=None):
-            return {"images": self.generate(latents, labels)}
-
-        def sample(seeds, labels=None):
-            latents = self._draw_from_seeds(standard_normal, seeds, (self.latent_dim,))
-            return {"images": self.generate(latents, labels)}
-
-        def discriminate(images, labels=None):
-            return {"logits": self.discriminate(images, labels)}
-
-        return {
-            "generate": self._endpoint(generate, "latents"),
-            "sample": self._endpoint(sample, "seeds"),
-            "discriminate": self._endpoint(discriminate, "images"),
-        }
-
-    @property
-    def _penalty_weight(self):
-        if self.gradient_penalty is None or self.penalty_weight is not None:
-            return self.penalty_weight or 0.0
-        return GRADIENT_PENALTIES[self.gradient_penalty].weight
-
-    @property
-    def _num_uniform(self):
-        # DRAGAN perturbs every pixel, WGAN-GP weighs whole images.
-        per_pixel = self.gradient_penalty == "dragan"
-        return math.prod(self.image_shape) if per_pixel else 1
-
-    def _replica_stddev(self, values):
-        """Standard deviation of all values of the global batch."""
-        moments = tf.stack([tf.reduce_mean(values), tf.reduce_mean(values**2)])
-        moments = replicas.global_sum(replicas.weigh(moments, tf.shape(values)[0]))
-        return tf.sqrt(tf.maximum(moments[1] - moments[0] ** 2, 0.0))
-
     def _check_arguments(self):
-        check_choice("loss", self.loss, tuple(ADVERSARIAL_LOSSES))
-        penalties = (None, *GRADIENT_PENALTIES)
-        check_choice("gradient_penalty", self.gradient_penalty, penalties)
-        if tuple(self.generator.output_shape[1:]) != self.image_shape:
-            raise ValueError(
-                "`generator` must return images shaped like those that `discriminator` "
-                f"takes. Received: {self.generator.output_shape[1:]} and "
-                f"{self.image_shape}"
-            )
-        self._check_label_inputs(self.generator, self.discriminator)
-        if self.gradient_penalty is not None and mixes_images(self.discriminator):
+        checks.networks(self, self.generator, self.discriminator)
+        checks.same_shape(
+            "generator", self.generator, "discriminator", self.image_shape
+        )
+        if self._penalty is not None and mixes_images(self.discriminator):
             raise ValueError(
                 f"gradient_penalty={self.gradient_penalty!r} is of each image alone, "
                 "and the discriminator's batch normalisation mixes them. Use layer "
@@ -348,8 +329,13 @@ class GAN(AdversarialModel):
             raise ValueError(
                 f"`ema_decay` must be in [0, 1). Received: {self.ema_decay}"
             )
-        if self.discriminator_steps < 1 or self.penalty_interval < 1:
-            raise ValueError(
-                "`discriminator_steps` and `penalty_interval` must be at least 1. "
-                f"Received: {self.discriminator_steps}, {self.penalty_interval}"
-            )
+        checks.at_least(1, discriminator_steps=self.discriminator_steps)
+        checks.at_least(1, penalty_interval=self.penalty_interval)
+        checks.at_least(0, penalty_weight=self._penalty_weight)
+
+
+def _stddev(values):
+    """Standard deviation of all values of the global batch."""
+    moments = tf.stack([tf.reduce_mean(values), tf.reduce_mean(values**2)])
+    moments = replicas.global_sum(replicas.weigh(moments, tf.shape(values)[0]))
+    return tf.sqrt(tf.maximum(moments[1] - moments[0] ** 2, 0.0))

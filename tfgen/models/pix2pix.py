@@ -21,8 +21,10 @@ References:
 import keras
 import tensorflow as tf
 
-from tfgen.layers import noise_dropout
-from tfgen.models.base import symbolic_inputs, uniform
+from tfgen.models import checks, draws
+from tfgen.models.base import image_spec, vector_spec
+from tfgen.models.draws import uniform
+from tfgen.models.endpoints import endpoint
 from tfgen.models.translation import TranslationModel, to_signed, to_unit
 
 
@@ -32,16 +34,19 @@ class Pix2Pix(TranslationModel):
 
     Args:
         generator: Built `keras.Model` from images `(batch, height, width, channels)` to
-            targets `(batch, height, width, target_channels)`, both in `[-1, 1]`.
+            targets `(batch, height, width, target_channels)`, both in `[-1, 1]`; or
+            from `[images, noise]`, with uniform noise `(batch, noise_dim)` in (0, 1)
+            that may be `None` for none (`keras.Input(..., optional=True)`), as in
+            `tfgen.layers.NoiseDropout`.
         discriminator: Built `keras.Model` from an image and a target, concatenated
             `(batch, height, width, channels + target_channels)`, to logits
             `(batch, ...)`, one a patch.
         lambda_l1: Float, the weight of the L1 term.
-        loss: `"non_saturating"` or `"least_squares"`.
-        seed: Integer seed of the dropout noise.
-        dropout_at_inference: Whether the generator's `NoiseDropout` layers are active
-            outside training too, as in the paper. The noise is then an input of
-            `translate` and of what is exported.
+        loss: `"non_saturating"`, `"least_squares"`, or a `losses.AdversarialLoss`.
+        dropout_at_inference: Whether the generator gets noise outside training too, as
+            in the paper. The noise is then an input of `translate` and of what is
+            exported.
+        seed: Integer seed of the noise.
 
     Call arguments:
         inputs: Images `(batch, height, width, channels)` in `[0, 1]`.
@@ -70,27 +75,36 @@ class Pix2Pix(TranslationModel):
         "adversarial_loss",
         "l1_loss",
     )
+    data_keys = ("images", "targets")
+    call_keys = ("images",)
 
     def __init__(
         self,
         generator,
         discriminator,
+        *,
         lambda_l1=100.0,
         loss="non_saturating",
-        seed=None,
         dropout_at_inference=False,
+        seed=None,
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
         self.generator = generator
         self.discriminator = discriminator
         self.lambda_l1 = lambda_l1
-        self.loss = loss
         self.dropout_at_inference = dropout_at_inference
+        self._set_loss(loss)
+        takes_noise = len(generator.inputs) > 1
+        self.noise_dim = generator.inputs[1].shape[-1] if takes_noise else 0
         self.image_shape = tuple(generator.inputs[0].shape[1:])
-        self.noise_dim = noise_dropout.noise_dim(generator)
+        self.input_specs["images"] = image_spec(self.image_shape)
+        targets = image_spec(generator.output_shape[1:], "targets")
+        self.input_specs["targets"] = targets
+        if dropout_at_inference:
+            self.input_specs["noise"] = vector_spec(self.noise_dim, "noise")
         self._check_arguments()
-        self(symbolic_inputs(generator))  # builds the model: save and export need it
+        self(keras.Input(self.image_shape))  # builds the model: save and export need it
 
     @property
     def generator_variables(self):
@@ -100,33 +114,18 @@ class Pix2Pix(TranslationModel):
     def discriminator_variables(self):
         return self.discriminator.trainable_variables
 
-    def translate(self, images, noise=None, training=False):
-        """Returns translations in `[0, 1]` of images in `[0, 1]`.
-
-        Args:
-            images: `(batch, height, width, channels)`.
-            noise: Uniform draws in (0, 1), `(batch, noise_dim)`, for the dropout;
-                `None` draws new ones if it is active.
-            training: Whether the generator runs as in training.
-        """
-        if noise is None and self._is_noisy(training):
-            noise = self._draw_noise(images, self._step_seed(training=True))
-        return to_unit(self._generate(to_signed(images), noise, training))
-
     # ---- The objective --------------------------------------------------------------
 
     def discriminator_terms(self, batch, fake, training):
         """Returns the discriminator's term, of pairs in `[-1, 1]`."""
-        real, fake = (
-            self._pair(batch, targets) for targets in (batch["targets"], fake)
-        )
-        logits = self._run_both(self.discriminator, real, fake, None, training)
+        real, fake = _pair(batch, batch["targets"]), _pair(batch, fake)
+        logits = self._run_both(self.discriminator, real, fake, training=training)
         return {"discriminator_loss": self._discriminator_loss(*logits)}
 
     def generator_terms(self, batch, fake, training):
         """Returns the generator's terms."""
-        pair = self._pair(batch, fake)
-        logits = self._run(self.discriminator, pair, None, training)
+        pair = _pair(batch, fake)
+        logits = self._run(self.discriminator, pair, training=training)
         adversarial_loss = self._generator_loss(logits)
         l1_loss = tf.reduce_mean(tf.abs(batch["targets"] - fake))
         return {
@@ -135,9 +134,9 @@ class Pix2Pix(TranslationModel):
             "l1_loss": l1_loss,
         }
 
-    def compute_terms(self, images, targets, training):
+    def compute_terms(self, images, targets, *, training):
         """Returns the scalars named in `metrics`, without a step."""
-        batch = self._prepare_batch(images, targets, training)
+        batch = self._signed(images, targets, training)
         fake = self._fake(batch, training)
         terms = self.discriminator_terms(batch, fake, training)
         return terms | self.generator_terms(batch, fake, training)
@@ -145,65 +144,63 @@ class Pix2Pix(TranslationModel):
     def train_step(self, data):
         images, targets = self._unpack(data)
         self._check_batch(images, self.generator)
-        batch = self._prepare_batch(images, targets, training=True)
-        return self._track(self._alternating_step(batch), images)
+        batch = self._signed(images, targets, training=True)
+        return self._track(self._alternating_step(batch, images), images)
 
-    def _prepare_batch(self, images, targets, training):
+    def _signed(self, images, targets, training):
         """Returns the pairs in `[-1, 1]` and the noise: a dict of `(batch, ...)`."""
         batch = {"images": to_signed(images), "targets": to_signed(targets)}
-        batch["noise"] = None
-        if self._is_noisy(training):
-            batch["noise"] = self._draw_noise(images, self._step_seed(training))
+        batch["noise"] = self._draw_noise(images, training) if training else None
+        if self.dropout_at_inference and not training:
+            batch["noise"] = self._draw_noise(images, training)
         return batch
 
+    def _draw_noise(self, images, training):
+        if not self.noise_dim:
+            return None
+        seed, batch_size = self._step_seed(training), tf.shape(images)[0]
+        return draws.of_batch(uniform, batch_size, (self.noise_dim,), seed)
+
     def _fake(self, batch, training):
-        return self._generate(batch["images"], batch["noise"], training)
-
-    def _generate(self, images, noise, training):
-        if noise is None:
-            return self._run(self.generator, images, None, training)
-        with noise_dropout.noise(self.generator, noise):
-            return self._run(self.generator, images, None, training)
-
-    def _is_noisy(self, training):
-        return self.noise_dim > 0 and (training or self.dropout_at_inference)
-
-    def _draw_noise(self, images, seed):
-        batch_size = tf.shape(images)[0]
-        return self._replica_draw(uniform, batch_size, (self.noise_dim,), seed)
-
-    @staticmethod
-    def _pair(batch, targets):
-        return tf.concat([batch["images"], targets], axis=-1)
+        images, noise = batch["images"], batch["noise"]
+        inputs = [images, noise] if self.noise_dim else images
+        return self._run(self.generator, inputs, training=training)
 
     # ---- Use ------------------------------------------------------------------------
 
     def call(self, inputs, training=False):
-        return self.translate(inputs, training=training)
+        is_noisy = training or self.dropout_at_inference
+        noise = self._draw_noise(inputs, training=True) if is_noisy else None
+        batch = {"images": to_signed(inputs), "noise": noise}
+        return to_unit(self._fake(batch, training))
 
-    def signatures(self):
-        """Returns the endpoint `translate`.
+    @endpoint("images", "noise", returns="images")
+    def translate(self, images, noise=None):
+        """Returns translations in `[0, 1]` of images in `[0, 1]`.
 
-        With `dropout_at_inference` it takes `images` and `noise`, and `sample` takes
-        `images` and `seeds` in its place.
+        Args:
+            images: `(batch, height, width, channels)`.
+            noise: Uniform draws in (0, 1), `(batch, noise_dim)`; with
+                `dropout_at_inference`, where `None` draws new ones.
         """
+        if noise is None:
+            return self(images)
+        return to_unit(self._fake({"images": to_signed(images), "noise": noise}, False))
 
-        def translate(images, noise=None):
-            return {"images": self.translate(images, noise)}
-
-        def sample(images, seeds):
-            noise = self._draw_from_seeds(uniform, seeds, (self.noise_dim,))
-            return {"images": self.translate(images, noise)}
-
-        if not self.dropout_at_inference:
-            return {"translate": self._endpoint(translate, "images")}
-        return {
-            "translate": self._endpoint(translate, "images", "noise"),
-            "sample": self._endpoint(sample, "images", "seeds"),
-        }
+    @endpoint(
+        "images",
+        "seeds",
+        returns="images",
+        name="sample",
+        condition="dropout_at_inference",
+    )
+    def translate_by_seeds(self, images, seeds):
+        """Returns translations with the noise of seeds, int64 `(batch,)`."""
+        return self.translate(images, draws.of_seeds(uniform, seeds, (self.noise_dim,)))
 
     def _check_arguments(self):
-        self._check_loss()
+        checks.networks(self, self.discriminator)
+        checks.at_least(0, lambda_l1=self.lambda_l1)
         needed = self.image_shape[-1] + self.generator.output_shape[-1]
         channels = self.discriminator.inputs[0].shape[-1]
         if channels != needed:
@@ -213,6 +210,10 @@ class Pix2Pix(TranslationModel):
             )
         if self.dropout_at_inference and not self.noise_dim:
             raise ValueError(
-                "dropout_at_inference=True needs a generator with "
-                "`tfgen.layers.NoiseDropout` layers. It has none."
+                "dropout_at_inference=True needs a generator of [images, noise]. It "
+                "takes images alone."
             )
+
+
+def _pair(batch, targets):
+    return tf.concat([batch["images"], targets], axis=-1)

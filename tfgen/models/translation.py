@@ -2,14 +2,15 @@
 
 import tensorflow as tf
 
-from tfgen.losses import ADVERSARIAL_LOSSES
+from tfgen import losses
+from tfgen.losses import ADVERSARIAL_LOSSES, AdversarialLoss
 from tfgen.models.adversarial import AdversarialModel, mixes_images
-from tfgen.models.base import check_choice
 
 # losses.py has each pair as its own paper has it. The papers of image translation use
 # squares without LSGAN's halves, and halve the discriminator's loss, so that it learns
-# slower than the generator. Name -> factor of the whole pair.
-_FACTORS = {"non_saturating": 1.0, "least_squares": 2.0}
+# slower than the generator.
+_LEAST_SQUARES_FACTOR = 2.0
+_DISCRIMINATOR_FACTOR = 0.5
 
 SINGLE_IMAGE = (
     "batch normalisation in a generator needs batches of at least 2 images, the last "
@@ -25,30 +26,19 @@ class TranslationModel(AdversarialModel):
         [Zhu et al., 2017](https://arxiv.org/abs/1703.10593), sec. 4: the factor 1/2.
     """
 
-    def _unpack(self, data):
-        """Returns images and targets."""
-        images, targets = self._unpack_pair(data)
-        if targets is None:
-            raise ValueError(
-                f"{type(self).__name__} needs data of (images, targets), as of "
-                "`load_pairs` or `load_domains`. Received images alone."
-            )
-        return images, targets
-
-    def predict_step(self, data):
-        images, _ = self._unpack_pair(data)
-        return self(images, training=False)
+    def _set_loss(self, loss):
+        table = {k: ADVERSARIAL_LOSSES[k] for k in ("non_saturating", "least_squares")}
+        self.loss = loss
+        self._loss = losses.get("loss", loss, table, AdversarialLoss)
+        is_squares = isinstance(self._loss, losses.LeastSquares)
+        self._factor = _LEAST_SQUARES_FACTOR if is_squares else 1.0
 
     def _generator_loss(self, fake_logits):
-        pair = ADVERSARIAL_LOSSES[self.loss]
-        return _FACTORS[self.loss] * pair.generator(fake_logits)
+        return self._factor * self._loss.generator(fake_logits)
 
     def _discriminator_loss(self, real_logits, fake_logits):
-        pair = ADVERSARIAL_LOSSES[self.loss]
-        return 0.5 * _FACTORS[self.loss] * pair.discriminator(real_logits, fake_logits)
-
-    def _check_loss(self):
-        check_choice("loss", self.loss, tuple(_FACTORS))
+        factor = _DISCRIMINATOR_FACTOR * self._factor
+        return factor * self._loss.discriminator(real_logits, fake_logits)
 
     def _check_batch(self, images, *generators):
         """Refuses to train batch normalisation on single images.

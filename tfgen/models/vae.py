@@ -22,20 +22,23 @@ References:
 - [Burda et al., 2016](https://arxiv.org/abs/1509.00519), eq. 8: k > 1.
 - [Kingma et al., 2016](https://arxiv.org/abs/1606.04934), eq. 15: `free_bits`.
 - [Higgins et al., 2017](https://openreview.net/forum?id=Sy2fzU9gl), eq. 4: `beta`.
-- [Rybkin et al., 2021](https://arxiv.org/abs/2006.13202), eq. 4: a learned scale.
 """
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfgen.models import replicas
+from tfgen.distributions import LIKELIHOODS, Likelihood
+from tfgen.losses import get
+from tfgen.models import checks, draws, replicas
 from tfgen.models.base import (
     GenerativeModel,
-    check_choice,
-    standard_normal,
+    image_spec,
     symbolic_inputs,
+    vector_spec,
 )
+from tfgen.models.draws import standard_normal
+from tfgen.models.endpoints import endpoint
 
 tfd = tfp.distributions
 
@@ -49,18 +52,18 @@ class VAE(GenerativeModel):
     Args:
         encoder: Built `keras.Model` from images `(batch, height, width, channels)` in
             `[0, 1]` to posterior parameters `(batch, 2 * latent_dim)`.
-        decoder: Built `keras.Model` from latents `(batch, latent_dim)` to pixel logits
-            (Bernoulli) or means (Gaussian) `(batch, height, width, channels)`.
-        likelihood: `"bernoulli"` or `"gaussian"`, the distribution of a pixel.
-        beta: Float, the weight of the KL term.
+        decoder: Built `keras.Model` from latents `(batch, latent_dim)` to what the
+            likelihood takes: pixel logits (Bernoulli) or means (Gaussian)
+            `(batch, height, width, channels)`.
+        likelihood: `"bernoulli"`, `"gaussian"` (with a learned scale), or a
+            `tfgen.distributions.Likelihood`.
+        beta: Float, the weight of the KL term; can be set later.
         num_importance_samples: Integer k: 1 trains the ELBO with its analytic KL, more
             train the importance-weighted bound.
         free_bits: Float, nats that each latent dimension may use without being charged.
         num_classes: Integer for a model that is conditional on a label: both networks
             then take `[inputs, labels]`, with int32 labels `(batch,)`.
         seed: Integer seed of the latent samples.
-        likelihood_scale: Float, the standard deviation of the Gaussian likelihood;
-            `None` learns one for all pixels.
 
     Call arguments:
         inputs: Images `(batch, height, width, channels)`, or `(images, labels)` if the
@@ -81,36 +84,49 @@ class VAE(GenerativeModel):
     """
 
     term_names = ("loss", "reconstruction_loss", "kl_loss")
+    attribute_of = {"likelihood": "pixel_likelihood"}  # the method has the name
 
     def __init__(
         self,
         encoder,
         decoder,
+        *,
         likelihood="bernoulli",
         beta=1.0,
         num_importance_samples=1,
         free_bits=0.0,
         num_classes=None,
         seed=None,
-        likelihood_scale=None,
         **kwargs,
     ):
-        super().__init__(seed=seed, num_classes=num_classes, **kwargs)
+        super().__init__(num_classes=num_classes, seed=seed, **kwargs)
         self.encoder = encoder
         self.decoder = decoder
-        self.likelihood = likelihood
-        self.beta = beta
+        self.pixel_likelihood = get("likelihood", likelihood, LIKELIHOODS, Likelihood)
         self.num_importance_samples = num_importance_samples
         self.free_bits = free_bits
-        self.likelihood_scale = likelihood_scale
         self.latent_dim = decoder.inputs[0].shape[-1]
         self.image_shape = tuple(encoder.inputs[0].shape[1:])
+        self.input_specs["images"] = image_spec(self.image_shape)
+        self.input_specs["latents"] = vector_spec(self.latent_dim, "latents")
+        self.eval_beta = self._add_scalar("eval_beta")
+        # What `beta` is at this step of training: callbacks.BetaWarmup moves it.
+        self.kl_weight = self._add_scalar("kl_weight")
+        self.beta = beta
         self._check_arguments()
-        # What `beta` is at this step: callbacks.BetaWarmup moves it.
-        self.kl_weight = self._add_scalar(beta, "kl_weight", trainable=False)
-        if likelihood == "gaussian" and likelihood_scale is None:
-            self.raw_scale = self._add_scalar(0.0, "raw_scale", trainable=True)
         self(symbolic_inputs(encoder))  # builds the model: save and export need it
+
+    @property
+    def beta(self):
+        """The weight of the KL term. Set, it holds for the next step."""
+        return self._beta
+
+    @beta.setter
+    def beta(self, value):
+        checks.at_least(0, beta=value)
+        self._beta = value
+        self.eval_beta.assign(value)
+        self.kl_weight.assign(value)
 
     # ---- The distributions ----------------------------------------------------------
 
@@ -120,43 +136,40 @@ class VAE(GenerativeModel):
         loc = tf.zeros(self.latent_dim)
         return tfd.Independent(tfd.Normal(loc, tf.ones_like(loc)), 1)
 
-    def encode(self, images, labels=None, training=False):
+    def posterior(self, images, labels=None, training=False):
         """`q(z | x)`: batch shape `(batch,)`, event shape `(latent_dim,)`."""
-        params = self._run(self.encoder, images, labels, training)
+        params = self._run(self.encoder, images, labels, training=training)
         loc, raw_scale = tf.split(params, 2, axis=-1)
         scale = tf.nn.softplus(raw_scale) + _MIN_SCALE
         return tfd.Independent(tfd.Normal(loc, scale), 1)
 
-    def decode(self, latents, labels=None, training=False):
-        """`p(x | z)`: batch shape `(batch,)`, event shape of one image."""
-        outputs = self._run(self.decoder, latents, labels, training)
-        if self.likelihood == "bernoulli":
-            # A float one: by default TFP takes pixels for integers, and NumPy's lose
-            # their fractions.
-            pixels = tfd.Bernoulli(logits=outputs, dtype=tf.float32)
-            return tfd.Independent(pixels, 3)
-        return tfd.Independent(tfd.Normal(outputs, self.pixel_scale), 3)
+    def likelihood(self, latents, labels=None, training=False):
+        """`p(x | z)` of latents `(..., batch, latent_dim)`: its event is one image.
 
-    @property
-    def pixel_scale(self):
-        """Standard deviation `()` of the Gaussian likelihood, in pixel values."""
-        if self.likelihood_scale is not None:
-            return tf.constant(self.likelihood_scale, tf.float32)
-        return tf.nn.softplus(self.raw_scale.value) + _MIN_SCALE
+        What comes before the batch are samples; they share the labels `(batch,)`.
+        """
+        latents = tf.convert_to_tensor(latents)
+        samples = tf.shape(latents)[:-1]
+        if labels is not None:
+            labels = tf.reshape(tf.broadcast_to(labels, samples), (-1,))
+        flat_latents = tf.reshape(latents, (-1, self.latent_dim))
+        outputs = self._run(self.decoder, flat_latents, labels, training=training)
+        if latents.shape.rank > 2:
+            outputs = tf.reshape(outputs, [*tf.unstack(samples), *self.image_shape])
+        return self.pixel_likelihood.distribution(outputs)
 
     # ---- The objective --------------------------------------------------------------
 
-    def compute_terms(self, images, labels, training):
+    def compute_terms(self, images, labels=None, *, training):
         """Returns the scalars named in `metrics`, in nats."""
-        posterior = self.encode(images, labels, training)
-        latents = self._draw(
-            posterior, self.num_importance_samples, self._step_seed(training)
-        )
-        log_likelihood = self._log_likelihood(images, latents, labels, training)
+        images = tf.convert_to_tensor(images)
+        posterior = self.posterior(images, labels, training)
+        seed = self._step_seed(training)
+        latents = self._draw(posterior, self.num_importance_samples, seed)
+        log_likelihood = self.likelihood(latents, labels, training).log_prob(images)
         kl_per_dim = tfd.kl_divergence(posterior.distribution, self.prior.distribution)
         reconstruction_loss = -tf.reduce_mean(log_likelihood)
-        kl_loss = tf.reduce_mean(tf.reduce_sum(kl_per_dim, axis=-1))
-        kl_weight = self.kl_weight.value if training else self.beta
+        kl_weight = (self.kl_weight if training else self.eval_beta).value
         if self.num_importance_samples > 1:
             log_ratio = self.prior.log_prob(latents) - posterior.log_prob(latents)
             log_weights = log_likelihood + kl_weight * log_ratio
@@ -166,7 +179,7 @@ class VAE(GenerativeModel):
         return {
             "loss": loss,
             "reconstruction_loss": reconstruction_loss,
-            "kl_loss": kl_loss,
+            "kl_loss": tf.reduce_mean(tf.reduce_sum(kl_per_dim, axis=-1)),
         }
 
     def log_weights(self, images, num_samples, seed, labels=None):
@@ -178,17 +191,18 @@ class VAE(GenerativeModel):
         Args:
             images: `(batch, height, width, channels)` in `[0, 1]`.
             num_samples: Integer, or a scalar tensor, number of latents for each image.
-            seed: Integer tensor `(2,)`, as of `tf.random.stateless_normal`.
+            seed: Integer tensor `(2,)`, as in `tf.random.stateless_normal`.
             labels: int32 `(batch,)` if the model is conditional.
         """
-        posterior = self.encode(images, labels)
+        images = tf.convert_to_tensor(images)
+        posterior = self.posterior(images, labels)
         latents = self._draw(posterior, num_samples, seed)
         log_ratio = self.prior.log_prob(latents) - posterior.log_prob(latents)
-        return self._log_likelihood(images, latents, labels) + log_ratio
+        return self.likelihood(latents, labels).log_prob(images) + log_ratio
 
     def kl_per_dim(self, images, labels=None):
         """KL of each latent dimension, averaged over images: `(latent_dim,)`, nats."""
-        posterior = self.encode(images, labels).distribution
+        posterior = self.posterior(images, labels).distribution
         kl = tfd.kl_divergence(posterior, self.prior.distribution)
         return tf.reduce_mean(kl, axis=0)
 
@@ -205,32 +219,42 @@ class VAE(GenerativeModel):
         """Reparameterised samples `(num_samples, batch, latent_dim)`."""
         batch_size = tf.shape(posterior.mean())[0]
         shape = (num_samples, self.latent_dim)
-        noise = self._replica_draw(standard_normal, batch_size, shape, seed)
+        noise = draws.of_batch(standard_normal, batch_size, shape, seed)
         noise = tf.transpose(noise, (1, 0, 2))
         return posterior.mean() + posterior.stddev() * noise
-
-    def _log_likelihood(self, images, latents, labels, training=False):
-        """`log p(x | z)` of every latent: `(num_samples, batch)`, nats."""
-        num_samples = tf.shape(latents)[0]
-        flat_latents = tf.reshape(latents, (-1, self.latent_dim))
-        if labels is not None:
-            labels = tf.tile(labels, [num_samples])
-        likelihood = self.decode(flat_latents, labels, training)
-        if latents.shape[0] == 1:
-            return likelihood.log_prob(images)[tf.newaxis]
-        repeated = tf.tile(images, [num_samples, 1, 1, 1])
-        return tf.reshape(likelihood.log_prob(repeated), (num_samples, -1))
 
     # ---- Use ------------------------------------------------------------------------
 
     def call(self, inputs, training=False):
         images, labels = inputs if self.num_classes is not None else (inputs, None)
-        posterior = self.encode(images, labels, training)
+        posterior = self.posterior(images, labels, training)
         if training:
             latents = self._draw(posterior, 1, self._step_seed(training))[0]
         else:
             latents = posterior.mean()
         return self._images(latents, labels, training)
+
+    @endpoint("images", "labels", returns="images")
+    def reconstruct(self, images, labels=None):
+        """Returns images in `[0, 1]`, decoded from the posterior's mean."""
+        return self._images(self.posterior(images, labels).mean(), labels)
+
+    @endpoint("images", "labels", returns=("mean", "stddev"))
+    def encode(self, images, labels=None):
+        """Returns the posterior's mean and standard deviation `(batch, latent_dim)`."""
+        posterior = self.posterior(images, labels)
+        return posterior.mean(), posterior.stddev()
+
+    @endpoint("latents", "labels", returns="images")
+    def decode(self, latents, labels=None):
+        """Returns images `(batch, height, width, channels)` in `[0, 1]`."""
+        return self._images(latents, labels)
+
+    @endpoint("seeds", "labels", returns="images", name="sample")
+    def sample_of_seeds(self, seeds, labels=None):
+        """Returns an image for each seed, int64 `(batch,)`."""
+        latents = draws.of_seeds(standard_normal, seeds, (self.latent_dim,))
+        return self._images(latents, labels)
 
     def sample(self, num_samples, seed=None, labels=None):
         """Returns images `(num_samples, height, width, channels)` for `z ~ p(z)`.
@@ -245,65 +269,31 @@ class VAE(GenerativeModel):
         """
         return self._images(*self._sample_inputs(num_samples, seed, labels))
 
-    def signatures(self):
-        """Returns the endpoints: `reconstruct`, `encode`, `decode` and `sample`."""
-
-        def reconstruct(images, labels=None):
-            latents = self.encode(images, labels).mean()
-            return {"images": self._images(latents, labels)}
-
-        def encode(images, labels=None):
-            posterior = self.encode(images, labels)
-            return {"mean": posterior.mean(), "stddev": posterior.stddev()}
-
-        def decode(latents, labels=None):
-            return {"images": self._images(latents, labels)}
-
-        def sample(seeds, labels=None):
-            latents = self._draw_from_seeds(standard_normal, seeds, (self.latent_dim,))
-            return {"images": self._images(latents, labels)}
-
-        return {
-            "reconstruct": self._endpoint(reconstruct, "images"),
-            "encode": self._endpoint(encode, "images"),
-            "decode": self._endpoint(decode, "latents"),
-            "sample": self._endpoint(sample, "seeds"),
-        }
-
     def _images(self, latents, labels=None, training=False):
         # A Gaussian's mean is not bounded, the images that leave the model are.
-        means = self.decode(latents, labels, training).mean()
+        means = self.likelihood(latents, labels, training).mean()
         return tf.clip_by_value(means, 0.0, 1.0)
 
-    def _add_scalar(self, value, name, trainable):
+    def _add_scalar(self, name):
         return self.add_weight(
             shape=(),
-            initializer=keras.initializers.Constant(value),
+            initializer="zeros",
             dtype="float32",
             autocast=False,  # mixed precision would round it
-            trainable=trainable,
+            trainable=False,
             name=name,
         )
 
     def _check_arguments(self):
-        check_choice("likelihood", self.likelihood, ("bernoulli", "gaussian"))
+        checks.networks(self, self.encoder, self.decoder)
         if self.encoder.output_shape[-1] != 2 * self.latent_dim:
             raise ValueError(
                 "`encoder` must return `2 * latent_dim` parameters. Received: "
                 f"{self.encoder.output_shape[-1]} with latent_dim={self.latent_dim}"
             )
-        if tuple(self.decoder.output_shape[1:]) != self.image_shape:
-            raise ValueError(
-                "`decoder` must return images shaped like those of `encoder`. "
-                f"Received: {self.decoder.output_shape[1:]} and {self.image_shape}"
-            )
-        self._check_label_inputs(self.encoder, self.decoder)
-        if self.beta < 0 or self.free_bits < 0 or self.num_importance_samples < 1:
-            raise ValueError(
-                "`beta` and `free_bits` must be at least 0, `num_importance_samples` "
-                f"at least 1. Received: {self.beta}, {self.free_bits}, "
-                f"{self.num_importance_samples}"
-            )
+        checks.same_shape("decoder", self.decoder, "encoder", self.image_shape)
+        checks.at_least(0, free_bits=self.free_bits)
+        checks.at_least(1, num_importance_samples=self.num_importance_samples)
         if self.free_bits > 0 and self.num_importance_samples > 1:
             raise ValueError(
                 "`free_bits` needs the analytic KL, which the bound of "

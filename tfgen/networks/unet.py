@@ -5,7 +5,7 @@
     image <- C64 <- C128 <- C256 <- C512 <- ... <- CD512
 
 Every C is a 4x4 convolution of stride 2 with normalisation, CD has dropout too, whose
-draws are the generator's noise (`tfgen.layers.noise`). As in the authors' code, an
+draws are the generator's noise, its second input. As in the authors' code, an
 activation comes before each convolution.
 
 Reference: [Isola et al., 2017](https://arxiv.org/abs/1611.07004), app. 6.1.1.
@@ -13,6 +13,7 @@ Reference: [Isola et al., 2017](https://arxiv.org/abs/1611.07004), app. 6.1.1.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,6 +41,9 @@ def build_unet_generator(
 ) -> keras.Model:
     """Builds a generator from images to images of the same size, both in `[-1, 1]`.
 
+    If it has dropout it takes `[images, noise]`, with uniform draws in (0, 1) as noise
+    `(batch, noise_dim)`, or `None` for no dropout; else images alone.
+
     Args:
         image_shape: `(height, width, channels)`. Height and width are halved as often
             as both can be, at most 8 times; they must be divisible by 4.
@@ -63,7 +67,13 @@ def build_unet_generator(
     widths = [filters * min(2**stage, _WIDEST) for stage in range(num_stages)]
     stages = _Stages(widths, normalization, initial_stddev)
 
+    num_draws = _count_draws(image_shape, widths, _WIDEST * filters) if dropout else {}
     images = keras.Input(image_shape, name="images")
+    inputs, start = images, 0
+    if num_draws:
+        noise_shape = (sum(num_draws.values()),)
+        noise = keras.Input(noise_shape, name="noise", optional=True)
+        inputs = [images, noise]
     features = images
     grids = []
     for stage in range(num_stages):
@@ -71,14 +81,13 @@ def build_unet_generator(
         features = apply_block(shrink, features, recompute)
         grids.append(features)
 
-    num_dropouts = _DROPOUTS if dropout else 0
     features = grids.pop()
     for stage in reversed(range(num_stages - 1)):
         grow = functools.partial(stages.grow, stage=stage)
         features = apply_block(grow, features, recompute)
-        if num_dropouts and widths[stage] == _WIDEST * filters:
-            features = NoiseDropout(dropout)(features)
-            num_dropouts -= 1
+        if stage in num_draws:
+            features = NoiseDropout(dropout, start)([features, noise])
+            start += num_draws[stage]
         features = keras.layers.Concatenate()([features, grids.pop()])
 
     features = keras.layers.ReLU()(features)
@@ -87,7 +96,18 @@ def build_unet_generator(
         output_channels or image_shape[-1],
         activation="tanh",
     )(features)
-    return keras.Model(images, outputs, name="unet_generator")
+    return keras.Model(inputs, outputs, name="unet_generator")
+
+
+def _count_draws(
+    image_shape: Sequence[int], widths: Sequence[int], widest: int
+) -> dict[int, int]:
+    """Returns the stages up that have dropout, and how many features each has."""
+    stages = [s for s in range(len(widths) - 1) if widths[s] == widest]
+    return {
+        stage: math.prod(n >> stage + 1 for n in image_shape[:2]) * widest
+        for stage in reversed(stages[-_DROPOUTS:])
+    }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,237 @@
+"""What a model refuses, in one line each: arguments, data, inputs of endpoints.
+
+Shapes and types are known when a step is traced and cost nothing later. Values are
+looked at in the first batch alone (`first_batch`), where a wrong range shows.
+"""
+
+import contextlib
+import re
+import types
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+TOLERANCE = 1e-3  # of [0, 1]: what rounding and resizing may leave
+_ROWS = 256  # of an array that are looked at
+_MARKED = re.compile(r"tfgen\{(.*?)\}tfgen", re.DOTALL)
+
+_RANGE = (
+    "must be finite and in [0, 1]: divide values of 0..255 by 255, map [-1, 1] by "
+    "(x + 1) / 2. Received values from {} to {}"
+)
+_LABELS = "`labels` must be in [0, num_classes=%s). Received: {} to {}"
+
+
+# ---- Arguments -----------------------------------------------------------------------
+
+
+def choice(name, value, choices):
+    """Raises a `ValueError` that lists the choices if `value` is not one of them."""
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {choices}. Received: {value!r}")
+
+
+def at_least(minimum, **values):
+    """Raises a `ValueError` if a number is below the minimum, or no number."""
+    for name, value in values.items():
+        if not value >= minimum:
+            raise ValueError(f"`{name}` must be at least {minimum}. Received: {value}")
+
+
+def same_shape(name, network, other_name, shape):
+    """Raises a `ValueError` unless a network returns images of this shape."""
+    if tuple(network.output_shape[1:]) != tuple(shape):
+        raise ValueError(
+            f"`{name}` must return images shaped like those of `{other_name}`. "
+            f"Received: {network.output_shape[1:]} and {shape}"
+        )
+
+
+def networks(model, *built):
+    """Raises a `ValueError` if a network takes other inputs than the model gives."""
+    num_inputs = 1 if model.num_classes is None else 2
+    for network in built:
+        if len(network.inputs) != num_inputs:
+            raise ValueError(
+                f"`{network.name}` must take {num_inputs} input(s) with "
+                f"num_classes={model.num_classes}. Received: {len(network.inputs)}"
+            )
+        for layer in network.layers:
+            if getattr(layer, "data_format", None) == "channels_first":
+                raise ValueError(
+                    f"`{network.name}` has layers for channels_first images, and "
+                    "models take (batch, height, width, channels). Build it after "
+                    "keras.config.set_image_data_format('channels_last')."
+                )
+
+
+def objective_is_own(model, arguments):
+    """Raises a `ValueError` if `compile` was given a loss that nothing would use."""
+    refused = ("loss", "loss_weights", "metrics", "weighted_metrics")
+    if any(arguments.get(name) is not None for name in refused):
+        raise ValueError(
+            f"{type(model).__name__} computes its own objective: call `compile` "
+            f"without {', '.join(refused)}. It reports {model.term_names}."
+        )
+
+
+def two_optimizers(model, generator_optimizer, discriminator_optimizer, arguments):
+    """Raises a `ValueError` if `compile` was given one optimizer for two networks."""
+    is_shared = generator_optimizer is discriminator_optimizer
+    is_shared &= not isinstance(generator_optimizer, str)
+    if is_shared or "optimizer" in arguments:
+        raise ValueError(
+            f"{type(model).__name__} takes two optimizers, each with its own state: "
+            "compile(generator_optimizer=..., discriminator_optimizer=...). Received "
+            "one for both."
+        )
+
+
+# ---- Inputs: shapes and types --------------------------------------------------------
+
+
+def unpack(model, data):
+    """Returns what `fit` was given for x and y, the second one `None` if absent."""
+    x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+    if weights is not None:
+        raise ValueError(
+            f"{type(model).__name__} takes no sample weights. Received data of three "
+            "parts, weights the last: repeat or resample the images instead."
+        )
+    if isinstance(x, dict) or isinstance(y, dict):
+        raise ValueError(
+            f"{type(model).__name__} takes images, or (images, labels), not a dict. "
+            "Received a dict: data.map(lambda row: (row['image'], row['label'])) makes "
+            "pairs of it."
+        )
+    return x, y
+
+
+def as_input(model, key, value):
+    """Returns an input as a tensor of its specification; raises a `ValueError`."""
+    if key not in model.input_specs:
+        raise ValueError(f"This {type(model).__name__} takes no {key}.")
+    spec = model.input_specs[key]
+    value = tf.convert_to_tensor(value)
+    if key == "labels":
+        return _as_labels(model, value)
+    if spec.dtype.is_floating and not value.dtype.is_floating:
+        raise ValueError(
+            f"`{spec.name}` must be of floats. Received: {value.dtype.name}"
+            + (", to be divided by 255" if spec.name != "latents" else "")
+        )
+    if not spec.shape.is_compatible_with(value.shape):
+        axes = "(batch, height, width, channels)" if spec.shape.rank == 4 else ""
+        lacks_channels = spec.shape.rank == 4 and value.shape.rank == 3
+        advice = ". Add the channel axis: images[..., None]" if lacks_channels else ""
+        raise ValueError(
+            f"`{spec.name}` must be {axes or tuple(spec.shape)}, here "
+            f"{tuple(spec.shape)}. Received: {tuple(value.shape)}{advice}"
+        )
+    return tf.cast(value, spec.dtype)
+
+
+def _as_labels(model, labels):
+    if labels.shape.rank == 2 and labels.shape[1] == 1:  # as keras.datasets has them
+        labels = labels[:, 0]
+    if labels.shape.rank not in (1, None) or not labels.dtype.is_integer:
+        raise ValueError(
+            "`labels` must be integers of shape (batch,), of one-hot codes the argmax. "
+            f"Received: {labels.dtype.name} of shape {tuple(labels.shape)}"
+        )
+    if tf.executing_eagerly():
+        label_values(model, labels.numpy())
+    return tf.cast(labels, tf.int32)
+
+
+def label_values(model, labels):
+    """Raises a `ValueError` if labels, a NumPy array, are out of range."""
+    low, high = labels.min(initial=0), labels.max(initial=0)
+    if low < 0 or high >= (model.num_classes or 0):
+        raise ValueError((_LABELS % model.num_classes).format(low, high))
+
+
+def assert_input(model, key, tensor):
+    """Returns a served input that is checked when the graph runs."""
+    tensor = tf.ensure_shape(tensor, model.input_specs[key].shape)
+    if key != "labels":
+        return tensor
+    with tf.control_dependencies([assert_labels(model, tensor)]):
+        return tf.identity(tensor)
+
+
+# ---- Inputs: values ------------------------------------------------------------------
+
+
+def first_batch(check, x, y=None):
+    """Returns data whose first batch is checked before a step is taken with it.
+
+    No batch is read here that a step would not see then: the order of shuffled data
+    stays what it was.
+
+    Args:
+        check: Function of data as a step has them, in a graph or eagerly.
+        x: What `fit` takes: arrays, a `tf.data.Dataset`, a generator, a `PyDataset`.
+        y: Likewise.
+    """
+    if isinstance(x, tf.data.Dataset):
+        return _checked_dataset(check, x)
+    if isinstance(x, types.GeneratorType):
+        return _checked_generator(check, x)
+    if isinstance(x, keras.utils.PyDataset):
+        check(x[0])
+    elif _is_array(x):
+        rows = slice(None, None, max(1, len(x) // _ROWS))
+        check(x[rows] if y is None else (x[rows], y))
+    return x
+
+
+def _is_array(x):
+    return isinstance(x, np.ndarray | tf.Tensor)
+
+
+def _checked_dataset(check, dataset):
+    @tf.autograph.experimental.do_not_convert
+    def checked(index, batch):
+        first = tf.cond(index == 0, lambda: check(batch), lambda: True)
+        with tf.control_dependencies([first]):
+            return tf.nest.map_structure(tf.identity, batch)
+
+    return dataset.enumerate().map(checked)
+
+
+def _checked_generator(check, batches):
+    for index, batch in enumerate(batches):
+        if not index:
+            check(batch)
+        yield batch
+
+
+def assert_images(name, images):
+    """Asserts, in a graph or eagerly, that images are finite and in [0, 1]."""
+    inside = (images >= -TOLERANCE) & (images <= 1.0 + TOLERANCE)
+    return _assert(inside, f"`{name}` {_RANGE}", images)
+
+
+def assert_labels(model, labels):
+    """Asserts, in a graph or eagerly, that labels are those of classes."""
+    inside = (labels >= 0) & (labels < model.num_classes)
+    return _assert(inside, _LABELS % model.num_classes, labels)
+
+
+def _assert(conditions, message, values):
+    limits = (tf.reduce_min(values), tf.reduce_max(values))
+    line = tf.strings.format("tfgen{" + message + "}tfgen", limits)
+    return tf.debugging.Assert(tf.reduce_all(conditions), [line])
+
+
+@contextlib.contextmanager
+def one_line():
+    """Raises a `ValueError` of the line that an assertion in a graph holds."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if line := _MARKED.search(str(error)):
+            raise ValueError(line[1]) from None
+        raise

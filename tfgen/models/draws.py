@@ -1,0 +1,60 @@
+"""Random draws: the same on every device, with XLA or without, on any replicas."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfgen.models import replicas
+
+Tensor = Any  # a tf.Tensor; NumPy arrays do too
+
+
+def uniform(shape: Any, seed: Tensor) -> Tensor:
+    """Returns uniform draws in (0, 1), float32.
+
+    TensorFlow's own draws of floats differ under XLA; its Philox bits do not.
+
+    Args:
+        shape: Integers, or scalar tensors.
+        seed: Integer tensor or pair `(2,)`.
+    """
+    bits = tf.random.stateless_uniform(
+        shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    )
+    top = tf.cast(tf.bitwise.right_shift(bits, tf.constant(9, tf.uint32)), tf.int32)
+    return (tf.cast(top, tf.float32) + 0.5) * 2.0**-23  # exact, and never 0 or 1
+
+
+def standard_normal(shape: Any, seed: Tensor) -> Tensor:
+    """Returns standard normal draws, by the inverse of their distribution function."""
+    return tf.math.ndtri(uniform(shape, seed))
+
+
+def of_batch(
+    draw: Callable, batch_size: Tensor, event_shape: Sequence[int], seed: Tensor
+) -> Tensor:
+    """Returns this replica's rows `(batch_size, *event_shape)` of a batch's draws.
+
+    Every replica draws for the global batch and keeps its rows, so that N replicas take
+    the step that one takes.
+
+    Args:
+        draw: `standard_normal` or `uniform`.
+        batch_size: int32 `()`, rows of this replica.
+        event_shape: Of one row.
+        seed: Integer tensor or pair `(2,)`.
+    """
+    if replicas.num_replicas() == 1:
+        return draw((batch_size, *event_shape), seed)
+    start, total = replicas.global_rows(batch_size)
+    return draw((total, *event_shape), seed)[start : start + batch_size]
+
+
+def of_seeds(draw: Callable, seeds: Tensor, event_shape: Sequence[int]) -> Tensor:
+    """Returns draws `(batch, *event_shape)`, each of its own seed: int64 `(batch,)`."""
+    return tf.map_fn(
+        lambda seed: draw(event_shape, tf.stack([seed, 0])),
+        seeds,
+        fn_output_signature=tf.float32,
+    )
