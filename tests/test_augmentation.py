@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfgen.augmentation
 from tfgen.augmentation import (
     AUGMENTATIONS,
-    augmentation_names,
     count_draws,
     diff_augment,
 )
@@ -22,13 +22,15 @@ def images_of(shape, count=6):
 
 def draws_for(name, count=6):
     """Random ones, and both ends."""
-    draws = RNG.uniform(size=(count, AUGMENTATIONS[name][1])).astype("float32")
+    draws = RNG.uniform(size=(count, AUGMENTATIONS[name].num_draws)).astype("float32")
     draws[0], draws[1] = FIRST, LAST
     return draws
 
 
 def augment(images, name, draws):
-    return diff_augment(tf.constant(images), [name], tf.constant(draws)).numpy()
+    return diff_augment(
+        tf.constant(images), [AUGMENTATIONS[name]()], tf.constant(draws)
+    ).numpy()
 
 
 # ---- Plain readings ------------------------------------------------------------------
@@ -184,10 +186,10 @@ def test_gradient_passes(name):
     images, draws = tf.constant(images_of((8, 8, 3))), tf.constant(draws_for(name))
     with tf.GradientTape() as tape:
         tape.watch(images)
-        outputs = diff_augment(images, [name], draws)
+        outputs = diff_augment(images, [AUGMENTATIONS[name]()], draws)
         total = tf.reduce_sum(outputs * 0.3)
     gradients = tape.gradient(total, images)
-    offset = diff_augment(tf.zeros_like(images), [name], draws)
+    offset = diff_augment(tf.zeros_like(images), [AUGMENTATIONS[name]()], draws)
     expected = tf.reduce_sum(0.3 * (outputs - offset), axis=(1, 2, 3))
     found = tf.reduce_sum(gradients * images, axis=(1, 2, 3))
     np.testing.assert_allclose(found, expected, atol=1e-3)
@@ -198,7 +200,7 @@ def test_gradient_passes(name):
 
 
 def test_names_are_applied_in_their_order_with_their_own_draws():
-    names = augmentation_names("color, translation,cutout")
+    names = tfgen.augmentation.get("color, translation,cutout")
     assert names == ["color", "translation", "cutout"]
     assert count_draws(names) == 7
     images = images_of((8, 8, 3))
@@ -212,10 +214,10 @@ def test_names_are_applied_in_their_order_with_their_own_draws():
 
 @pytest.mark.parametrize("nothing", [None, "", " , "])
 def test_nothing_is_no_names(nothing):
-    assert augmentation_names(nothing) == []
+    assert tfgen.augmentation.get(nothing) == []
     assert count_draws([]) == 0
 
 
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match=r"'cutout', 'translation'.*\['flip'\]"):
-        augmentation_names("flip,cutout")
+        tfgen.augmentation.get("flip,cutout")

@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from typing_extensions import override
 
 from tfgen.losses import Configured
 
@@ -36,6 +37,7 @@ class Augmentation(Configured):
     num_draws = 0
 
     def __call__(self, images: Tensor, draws: Tensor) -> Tensor:
+        """Returns augmented images."""
         raise NotImplementedError
 
 
@@ -45,6 +47,7 @@ class Color(Augmentation):
 
     num_draws = 3
 
+    @override
     def __call__(self, images: Tensor, draws: Tensor) -> Tensor:
         draws = tf.cast(draws[..., tf.newaxis, tf.newaxis, tf.newaxis], images.dtype)
         images += draws[:, 0] - 0.5
@@ -60,6 +63,7 @@ class Translation(Augmentation):
 
     num_draws = 2
 
+    @override
     def __call__(self, images: Tensor, draws: Tensor) -> Tensor:
         for axis in (1, 2):
             size = images.shape[axis]
@@ -79,6 +83,7 @@ class Cutout(Augmentation):
 
     num_draws = 2
 
+    @override
     def __call__(self, images: Tensor, draws: Tensor) -> Tensor:
         keep = tf.constant(False)
         for axis in (1, 2):

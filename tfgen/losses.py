@@ -39,6 +39,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from typing_extensions import Self, override
 
 Tensor = Any  # a tf.Tensor; NumPy arrays do too
 
@@ -49,10 +50,12 @@ class Configured:
     """What Keras needs to save an object that has no settings."""
 
     def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
         return {}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Configured":
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Returns the object of a configuration."""
         return cls(**config)
 
 
@@ -68,9 +71,11 @@ class AdversarialLoss(Configured):
     boundary = 0.0
 
     def generator(self, fake_logits: Tensor) -> Tensor:
+        """Returns what the generator minimises."""
         raise NotImplementedError
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """Returns what the discriminator minimises."""
         raise NotImplementedError
 
 
@@ -78,9 +83,11 @@ class AdversarialLoss(Configured):
 class NonSaturating(AdversarialLoss):
     """Cross-entropies; the generator's does not vanish where `D` is sure."""
 
+    @override
     def generator(self, fake_logits: Tensor) -> Tensor:
         return _mean_softplus(-fake_logits)
 
+    @override
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return _mean_softplus(-real_logits) + _mean_softplus(fake_logits)
 
@@ -89,6 +96,7 @@ class NonSaturating(AdversarialLoss):
 class Minimax(NonSaturating):
     """Cross-entropies; one value that `D` raises and `G` lowers."""
 
+    @override
     def generator(self, fake_logits: Tensor) -> Tensor:
         return -_mean_softplus(fake_logits)
 
@@ -99,9 +107,11 @@ class LeastSquares(AdversarialLoss):
 
     boundary = 0.5
 
+    @override
     def generator(self, fake_logits: Tensor) -> Tensor:
         return 0.5 * tf.reduce_mean(tf.square(fake_logits - 1.0))
 
+    @override
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         real = tf.reduce_mean(tf.square(real_logits - 1.0))
         return 0.5 * (real + tf.reduce_mean(tf.square(fake_logits)))
@@ -111,9 +121,11 @@ class LeastSquares(AdversarialLoss):
 class Wasserstein(AdversarialLoss):
     """Difference of means: a distance if `D` is 1-Lipschitz."""
 
+    @override
     def generator(self, fake_logits: Tensor) -> Tensor:
         return -tf.reduce_mean(fake_logits)
 
+    @override
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return tf.reduce_mean(fake_logits) - tf.reduce_mean(real_logits)
 
@@ -122,6 +134,7 @@ class Wasserstein(AdversarialLoss):
 class Hinge(Wasserstein):
     """As Wasserstein, but `D` gains nothing beyond margins of 1 and -1."""
 
+    @override
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         real = tf.reduce_mean(tf.nn.relu(1.0 - real_logits))
         return real + tf.reduce_mean(tf.nn.relu(1.0 + fake_logits))
@@ -161,9 +174,11 @@ class GradientPenalty(Configured):
     def points(
         self, real: Tensor, fake: Tensor, draws: Tensor, stddev: Tensor | None
     ) -> Tensor:
+        """Returns images, shaped like the real ones, where the gradient is taken."""
         raise NotImplementedError
 
     def charge(self, squares: Tensor) -> Tensor:
+        """Returns the penalty, unweighted."""
         # The square root has no gradient at 0; the constant moves the norm by < 1e-6.
         return tf.reduce_mean(tf.square(tf.sqrt(squares + 1e-12) - 1.0))
 
@@ -172,6 +187,7 @@ class GradientPenalty(Configured):
 class WassersteinPenalty(GradientPenalty):
     """Norm 1 on lines between real and fake images: WGAN-GP."""
 
+    @override
     def points(
         self, real: Tensor, fake: Tensor, draws: Tensor, stddev: Tensor | None
     ) -> Tensor:
@@ -183,11 +199,13 @@ class WassersteinPenalty(GradientPenalty):
 class R1Penalty(GradientPenalty):
     """Norm 0 at real images: R1."""
 
+    @override
     def points(
         self, real: Tensor, fake: Tensor, draws: Tensor, stddev: Tensor | None
     ) -> Tensor:
         return real
 
+    @override
     def charge(self, squares: Tensor) -> Tensor:
         return 0.5 * tf.reduce_mean(squares)
 
@@ -198,9 +216,11 @@ class DraganPenalty(GradientPenalty):
 
     needs_stddev = True
 
+    @override
     def num_draws(self, image_shape: Sequence[int]) -> int:
         return math.prod(image_shape)
 
+    @override
     def points(
         self, real: Tensor, fake: Tensor, draws: Tensor, stddev: Tensor | None
     ) -> Tensor:

@@ -123,7 +123,7 @@ def run_binary(num_importance_samples):
     found = metrics.estimate_log_likelihood(
         tf.function(model.log_weights, reduce_retracing=True), test, BINARY_SAMPLES
     )
-    means = np.asarray(model.encode(test).mean())
+    means = np.asarray(model.posterior(test).mean())
     figures = {
         "elbo": float(found.elbo.mean()),
         "log_likelihood": float(found.log_likelihood.mean()),

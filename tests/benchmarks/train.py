@@ -35,6 +35,7 @@ the same rounds. `--json` keeps all rates of all rounds.
 """
 
 import argparse
+import functools
 import importlib.util
 import json
 import os
@@ -83,8 +84,9 @@ def plainer_gan(variant):
             return super().generator_terms(batch, fake, training)
 
     class TwoDiscriminatorCalls(tfgen.GAN):
-        def _run_both(self, network, one, other, labels, training):
-            return [self._run(network, x, labels, training) for x in (one, other)]
+        def _run_both(self, network, one, other, labels=None, *, training):
+            run = functools.partial(self._run, network, training=training)
+            return [run(images, labels) for images in (one, other)]
 
     classes = (TwoGeneratorPasses, TwoDiscriminatorCalls)
     return dict(zip(GAN_SAVINGS, classes, strict=True))[variant]

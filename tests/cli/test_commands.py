@@ -147,7 +147,7 @@ def test_latents_of_other_models(conditional_run, autoencoder_run, tmp_path):
     }
     assert tfgen("latents", conditional_run, "--out", tmp_path / "c") == 0
     images, labels = load_arrays(Config.read(conditional_run), "test", labels=True)
-    means = package.load(conditional_run).encode(images, labels).mean()
+    means = package.load(conditional_run).posterior(images, labels).mean()
     found = np.load(tmp_path / "c" / "latents.npz")["latents"]
     np.testing.assert_allclose(found, means, atol=1e-5)
 

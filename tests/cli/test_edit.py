@@ -31,7 +31,7 @@ def decoded(monkeypatch):
 
 def encode(run, split):
     images, labels = load_arrays(Config.read(run), split, labels=True)
-    return np.asarray(package.load(run).encode(images).mean()), labels
+    return np.asarray(package.load(run).posterior(images).mean()), labels
 
 
 def test_a_class_by_name_among_all_others(vae_run, tmp_path, decoded):

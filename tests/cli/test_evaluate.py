@@ -107,7 +107,7 @@ def test_samples_are_scored_beside_real_images(evaluated):
 def test_latent_variables_and_space(evaluated):
     found, subject = read(evaluated), subject_of(evaluated)
     images = load_arrays(subject.config, "test")
-    posterior = package.load(evaluated).encode(images)
+    posterior = package.load(evaluated).posterior(images)
     means, scales = np.asarray(posterior.mean()), np.asarray(posterior.stddev())
     parts = metrics.decompose_kl(means, scales)
     assert found["aggregate_kl"] == pytest.approx(parts.aggregate_kl, rel=1e-3)

@@ -35,7 +35,7 @@ def read_projector(folder):
 def test_arrays_are_of_the_test_images_in_their_order(vae_run, written):
     images, labels = load_arrays(Config.read(vae_run), "test", labels=True)
     model = package.load(vae_run)
-    posterior = model.encode(images)
+    posterior = model.posterior(images)
     found = np.load(written / "latents.npz")
     assert set(found) == {"latents", "stddev", "kl", "labels", "class_names"}
     np.testing.assert_allclose(found["latents"], posterior.mean(), atol=1e-5)

@@ -61,7 +61,7 @@ def test_rows_of_known_factors_are_named(sprites_run, tmp_path, titles):
     assert len(titles) == 3
     config = Config.read(sprites_run)
     model = package.load(sprites_run)
-    means = model.encode(load_arrays(config, "test")).mean()
+    means = model.posterior(load_arrays(config, "test")).mean()
     factors = load_factors(config.data, "test", data_dir=config.data_dir)
     names = name_factors(np.asarray(means), factors)
     for title in titles:

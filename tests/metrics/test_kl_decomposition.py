@@ -53,8 +53,8 @@ def test_exact_posterior_of_pca_has_the_prior_as_its_aggregate():
     rng = np.random.default_rng(0)
     latents = rng.normal(size=(3000, linear_gaussian.LATENT_DIM))
     noise = rng.normal(size=(3000, linear_gaussian.NUM_DIMS))
-    rows = latents @ weights + bias + float(model.pixel_scale) * noise
-    posterior = model.encode(linear_gaussian.as_images(rows)).distribution
+    rows = latents @ weights + bias + float(model.pixel_likelihood.scale) * noise
+    posterior = model.posterior(linear_gaussian.as_images(rows)).distribution
     terms = metrics.decompose_kl(posterior.loc, posterior.scale)
     information = -np.log(linear_gaussian.posterior_stddevs(model)).sum()
     assert terms.aggregate_kl == pytest.approx(0.0, abs=0.02)

@@ -10,6 +10,7 @@ import numpy as np
 import scipy.stats
 
 import tfgen
+from tfgen.distributions import Gaussian
 
 IMAGE_SHAPE = (2, 3, 1)
 NUM_DIMS = 6
@@ -50,8 +51,7 @@ def make(weights, bias, scale, posterior_weights, posterior_bias, stddevs, **kwa
     return tfgen.VAE(
         encoder,
         decoder,
-        likelihood="gaussian",
-        likelihood_scale=float(scale),
+        likelihood=Gaussian(scale=float(scale)),
         seed=0,
         **kwargs,
     )
@@ -85,7 +85,7 @@ def _with_posterior(weights, bias, scale, stddevs=None, **kwargs):
 def log_likelihood(model, rows):
     """Exact log p(x) of a VAE with a linear decoder: `(count,)`, nats."""
     weights, bias = [w.astype(float) for w in model.decoder.get_weights()]
-    scale = float(model.pixel_scale)
+    scale = float(model.pixel_likelihood.scale)
     covariance = weights.T @ weights + scale**2 * np.eye(NUM_DIMS)
     return scipy.stats.multivariate_normal(bias, covariance).logpdf(rows)
 
@@ -93,5 +93,5 @@ def log_likelihood(model, rows):
 def posterior_stddevs(model):
     """Standard deviations of the exact posterior, for orthogonal rows W."""
     variances = np.sum(model.decoder.get_weights()[0] ** 2, axis=1)
-    scale = float(model.pixel_scale)
+    scale = float(model.pixel_likelihood.scale)
     return scale / np.sqrt(variances + scale**2)

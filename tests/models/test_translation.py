@@ -21,12 +21,14 @@ RATES = (0.2, 0.1)  # of generators, of discriminators
 
 def pointwise_generator(channels=2, rate=0.0):
     """A perceptron of each pixel: two kernels, two biases."""
-    images = keras.Input(SHAPE)
+    inputs = images = keras.Input(SHAPE)
     features = keras.layers.Conv2D(5, 1, activation="tanh")(images)
     if rate:
-        features = NoiseDropout(rate)(features)
+        noise = keras.Input((4 * 4 * 5,), name="noise", optional=True)
+        features = NoiseDropout(rate)([features, noise])
+        inputs = [images, noise]
     outputs = keras.layers.Conv2D(channels, 1, activation="tanh")(features)
-    return keras.Model(images, outputs)
+    return keras.Model(inputs, outputs)
 
 
 def pointwise_discriminator(channels=2):
@@ -178,10 +180,7 @@ def plain_pix2pix_step(model, noise=None):
     generator, discriminator = model.generator, model.discriminator
 
     def fake():
-        if noise is None:
-            return generator(x, training=True)
-        with tfgen.layers.noise(generator, noise):
-            return generator(x, training=True)
+        return generator(x if noise is None else [x, tf.constant(noise)], training=True)
 
     with tf.GradientTape() as tape:
         real_logits = discriminator(tf.concat([x, y], -1))
@@ -403,7 +402,7 @@ def trained_translator(normalization):
 
 
 def inference_gap(model, images):
-    trained = [model.translate(image[None], training=True) for image in images]
+    trained = [model(image[None], training=True) for image in images]
     return np.abs(np.concatenate(trained) - model.translate(images)).max()
 
 
@@ -446,7 +445,7 @@ def test_batch_normalisation_trains_on_larger_batches():
 
 def test_data_without_targets_is_refused():
     for model in (make_pix2pix(), make_cyclegan()):
-        with pytest.raises(ValueError, match=r"needs data of \(images, targets\)"):
+        with pytest.raises(ValueError, match=r"needs data of \(images.*, .*\)"):
             model.train_step(IMAGES)
         with pytest.raises(ValueError, match="takes no sample weights"):
             model.train_step((IMAGES, TARGETS, np.ones(BATCH)))
@@ -457,7 +456,7 @@ def test_data_without_targets_is_refused():
     [
         (lambda: make_pix2pix(loss="hinge"), "`loss` must be one of"),
         (lambda: make_cyclegan(loss="hinge"), "`loss` must be one of"),
-        (lambda: make_pix2pix(dropout_at_inference=True), "It has none"),
+        (lambda: make_pix2pix(dropout_at_inference=True), "takes images alone"),
         (
             lambda: tfgen.Pix2Pix(pointwise_generator(), pointwise_discriminator(2)),
             "concatenated: 4 channels. Received: 2",

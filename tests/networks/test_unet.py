@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.networks.lowering import check
-from tfgen.layers import InstanceNormalization, NoiseDropout, noise, noise_dim
+from tfgen.layers import InstanceNormalization, NoiseDropout
 from tfgen.networks import build_unet_generator
 
 RNG = np.random.default_rng(0)
@@ -37,7 +37,9 @@ def layers_of(network, kind):
 def test_stages(size, widths, end):
     network = build_unet_generator((*size, 1), output_channels=3, filters=2)
     assert network.output_shape == (None, *size, 3)
-    assert [i.name for i in network.inputs] == ["images"]
+    has_noise = len(widths) > 4
+    names = ["images", "noise"] if has_noise else ["images"]
+    assert [i.name for i in network.inputs] == names
     down = layers_of(network, keras.layers.Conv2D)
     up = layers_of(network, keras.layers.Conv2DTranspose)
     assert [layer.filters for layer in down] == widths
@@ -92,8 +94,11 @@ def test_noise_is_where_the_paper_has_it(size, grids):
     found = layers_of(network, NoiseDropout)
     assert [layer.output.shape[1:] for layer in found] == [(n, n, 16) for n in grids]
     assert {layer.rate for layer in found} == {0.3}
-    assert noise_dim(network) == sum(16 * n * n for n in grids)
+    assert network.inputs[1].shape == (None, sum(16 * n * n for n in grids))
+    starts = np.cumsum([0] + [16 * n * n for n in grids[:-1]])
+    assert [layer.start for layer in found] == list(starts)
     order = [type(layer) for layer in network.layers]
+    order = [kind for kind in order if kind is not keras.layers.InputLayer]
     for i, kind in enumerate(order):
         if kind is NoiseDropout:
             assert order[i - 1] is InstanceNormalization
@@ -103,20 +108,18 @@ def test_noise_is_where_the_paper_has_it(size, grids):
 @pytest.mark.parametrize(("size", "dropout"), [(32, 0.0), (16, 0.5)])
 def test_without_noise(size, dropout):
     network = build_unet_generator((size, size, 1), filters=2, dropout=dropout)
-    assert noise_dim(network) == 0
+    assert len(network.inputs) == 1
 
 
 def test_noise_moves_images_and_nothing_else_does():
     network = build_unet_generator((32, 32, 3), filters=4)
-    images, size = images_of((32, 32, 3)), noise_dim(network)
+    images, size = images_of((32, 32, 3)), network.inputs[1].shape[1]
     draws = [RNG.uniform(size=(2, size)).astype("float32") for _ in range(2)]
-    results = []
-    for given in (draws[0], draws[0], draws[1]):
-        with noise(network, given):
-            results.append(network(images).numpy())
+    results = [network([images, draws[i]]).numpy() for i in (0, 0, 1)]
     np.testing.assert_array_equal(results[0], results[1])
     assert abs(results[0] - results[2]).max() > 1e-3
-    np.testing.assert_array_equal(network(images), network(images))
+    plain = [network([images, None], training=t) for t in (False, True)]
+    np.testing.assert_array_equal(*plain)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +163,7 @@ def test_initial_weights(stddev):
 
 def test_images_fill_the_range_and_never_leave_it():
     network = build_unet_generator((32, 32, 1), filters=4, initial_stddev=1.0)
-    images = network(100 * images_of((32, 32, 1))).numpy()
+    images = network([100 * images_of((32, 32, 1)), None]).numpy()
     assert -1.0 <= images.min() < -0.9
     assert 0.9 < images.max() <= 1.0
 
@@ -171,14 +174,16 @@ def test_every_pixel_sees_every_other():
     images = tf.constant(images_of((32, 32, 1), 1))
     with tf.GradientTape() as tape:
         tape.watch(images)
-        corner = network(images)[0, 0, 0, 0]
+        corner = network([images, None])[0, 0, 0, 0]
     assert np.mean(tape.gradient(corner, images) != 0) == 1.0
 
 
 @pytest.mark.large
 def test_trains():
     """A few steps towards a target: every weight moves, the loss falls."""
-    network = build_unet_generator((32, 32, 1), output_channels=1, filters=4)
+    network = build_unet_generator(
+        (32, 32, 1), output_channels=1, filters=4, dropout=0.0
+    )
     network.compile(keras.optimizers.Adam(1e-2), "mae")
     images = images_of((32, 32, 1), 4)
     before = network.get_weights()
@@ -194,9 +199,10 @@ def test_saving(arguments, tmp_path):
     network.save(tmp_path / "network.keras")
     loaded = keras.saving.load_model(tmp_path / "network.keras", safe_mode=True)
     images = images_of((32, 16, 1))
-    draws = RNG.uniform(size=(2, noise_dim(network))).astype("float32")
-    with noise(network, draws), noise(loaded, draws):
-        np.testing.assert_array_equal(loaded(images), network(images))
+    if len(network.inputs) > 1:
+        noise = RNG.uniform(size=(2, network.inputs[1].shape[1])).astype("float32")
+        images = [images, noise]
+    np.testing.assert_array_equal(loaded(images), network(images))
     assert loaded.name == "unet_generator"
 
 
@@ -219,15 +225,12 @@ def test_runs_on_the_edge_in_one_partition(with_noise, tmp_path):
     network = build_unet_generator((32, 32, 3), filters=4)
     shapes = {"images": (1, 32, 32, 3)}
     if with_noise:
-        shapes["draws"] = (1, noise_dim(network))
+        shapes["noise"] = (1, network.inputs[1].shape[1])
 
-    def generate(images, draws=None):
-        if draws is None:
-            return {"images": network(images)}
-        with noise(network, draws):
-            return {"images": network(images)}
+    def generate(images, noise=None):
+        return {"images": network([images, noise])}
 
     operations = check(generate, tmp_path / "network.tflite", RNG, **shapes)
-    # The draws of a layer are reshaped to its grid, once.
+    # The noise of a layer is reshaped to its grid, once.
     assert ("RESHAPE" in operations) is with_noise
     assert "TRANSPOSE_CONV" in operations

@@ -34,7 +34,7 @@ class LatentDiagnostics(keras.callbacks.Callback):
         self.collapsed_epochs = 0
 
     def on_epoch_end(self, epoch, logs=None):
-        means = np.asarray(self.model.encode(self.images, self.labels).mean())
+        means = np.asarray(self.model.encode(self.images, self.labels)[0])
         self.kl_per_dim = np.asarray(self.model.kl_per_dim(self.images, self.labels))
         active = active_units(means)
         if logs is not None:

@@ -6,9 +6,12 @@ registered with `keras.saving.register_keras_serializable()`; as a layer it may 
 weights, which are trained and saved with the model.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
+from typing_extensions import override
 
 tfd = tfp.distributions
 
@@ -24,11 +27,11 @@ class Likelihood(keras.layers.Layer):
 
     is_density = True
 
-    def __init__(self, name=None, **kwargs):
+    def __init__(self, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name or type(self).__name__.lower(), **kwargs)
         self.built = True
 
-    def distribution(self, outputs):
+    def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
         """Returns `p(x | z)`: its event is an image, its batch what comes before.
 
         Args:
@@ -43,7 +46,8 @@ class Bernoulli(Likelihood):
 
     is_density = False
 
-    def distribution(self, outputs):
+    @override
+    def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
         # A float one: by default TFP takes pixels for integers, and NumPy's lose their
         # fractions.
         pixels = tfd.Bernoulli(logits=outputs, dtype=tf.float32)
@@ -62,7 +66,7 @@ class Gaussian(Likelihood):
     scale.
     """
 
-    def __init__(self, scale=None, **kwargs):
+    def __init__(self, scale: float | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if scale is not None and not scale > 0.0:
             raise ValueError(f"`scale` must be above 0. Received: {scale}")
@@ -77,16 +81,18 @@ class Gaussian(Likelihood):
             )
 
     @property
-    def scale(self):
+    def scale(self) -> tf.Tensor:
         """Standard deviation `()` in pixel values, a tensor."""
         if self.fixed_scale is not None:
             return tf.constant(self.fixed_scale, tf.float32)
         return tf.nn.softplus(self.raw_scale.value) + _MIN_SCALE
 
-    def distribution(self, outputs):
+    @override
+    def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
         return tfd.Independent(tfd.Normal(outputs, self.scale), 3)
 
-    def get_config(self):
+    @override
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "scale": self.fixed_scale}
 
 

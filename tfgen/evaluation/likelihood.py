@@ -34,7 +34,7 @@ def measure_likelihood(subject: Subject) -> Figures | None:
     found = estimate(subject, subject.batches("likelihood"))
     num_dims = math.prod(image_shape(subject.config))
     elbo, log_likelihood = float(found.elbo.mean()), float(found.log_likelihood.mean())
-    is_density = model.likelihood != "bernoulli"
+    is_density = model.pixel_likelihood.is_density
     levels, unit = (256, ", of 256 levels") if is_density else (None, "")
     kind = "of a density of pixels" if is_density else "of grey values, not binarised"
     bits = [float(bits_per_dim(x, num_dims, levels)) for x in (elbo, log_likelihood)]
@@ -49,7 +49,7 @@ def measure_likelihood(subject: Subject) -> Figures | None:
         Figure("num_samples", subject.num_samples, "importance samples per image"),
         Figure("elbo_bits_per_dim", bits[0], f"-elbo in bits per pixel value{unit}"),
         Figure("bits_per_dim", bits[1], f"-log_likelihood in bits likewise{unit}"),
-        Figure("pixel_likelihood", model.likelihood, kind),
+        Figure("pixel_likelihood", model.pixel_likelihood.name, kind),
         Figure("num_images", len(found.elbo), "test images"),
     ]
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -29,7 +30,8 @@ class GenerativeModel(keras.Model):
     term_names = ("loss",)
     data_keys = ("images", "labels")  # of `input_specs`: what `fit` takes
     call_keys = ("images", "labels")  # and `predict`
-    attribute_of = {}  # constructor's argument -> attribute, where the names differ
+    # Constructor's argument -> attribute, where the names differ.
+    attribute_of: ClassVar[dict[str, str]] = {}
 
     def __init__(self, *, num_classes=None, seed=None, **kwargs):
         super().__init__(**kwargs)

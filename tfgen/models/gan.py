@@ -203,8 +203,10 @@ class GAN(AdversarialModel):
 
         def compute():
             points = penalty.points(batch["real"], fake, batch["uniform"], stddev)
-            judge = lambda images: self._judge(images, batch, training)
-            return interval * penalty.charge(gradient_norms_squared(judge, points))
+            squares = gradient_norms_squared(
+                lambda images: self._judge(images, batch, training), points
+            )
+            return interval * penalty.charge(squares)
 
         if not training or interval == 1:
             return compute() / (1 if training else interval)

@@ -24,6 +24,8 @@ References:
 - [Higgins et al., 2017](https://openreview.net/forum?id=Sy2fzU9gl), eq. 4: `beta`.
 """
 
+from typing import ClassVar
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -84,7 +86,7 @@ class VAE(GenerativeModel):
     """
 
     term_names = ("loss", "reconstruction_loss", "kl_loss")
-    attribute_of = {"likelihood": "pixel_likelihood"}  # the method has the name
+    attribute_of: ClassVar = {"likelihood": "pixel_likelihood"}  # of the method's name
 
     def __init__(
         self,
