@@ -200,15 +200,19 @@ def test_gradient_passes(name):
 
 
 def test_names_are_applied_in_their_order_with_their_own_draws():
-    names = tfgen.augmentation.get("color, translation,cutout")
-    assert names == ["color", "translation", "cutout"]
-    assert count_draws(names) == 7
+    augmentations = tfgen.augmentation.get("color, translation,cutout")
+    assert [type(x).__name__ for x in augmentations] == [
+        "Color",
+        "Translation",
+        "Cutout",
+    ]
+    assert count_draws(augmentations) == 7
     images = images_of((8, 8, 3))
     draws = RNG.uniform(size=(6, 7)).astype("float32")
     expected = augment(images, "color", draws[:, :3])
     expected = augment(expected, "translation", draws[:, 3:5])
     expected = augment(expected, "cutout", draws[:, 5:])
-    found = diff_augment(tf.constant(images), names, tf.constant(draws))
+    found = diff_augment(tf.constant(images), augmentations, tf.constant(draws))
     np.testing.assert_array_equal(found, expected)
 
 
