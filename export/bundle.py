@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import pathlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,8 +14,8 @@ from export.errors import CheckError, ExportError
 from export.formats import quantize, tflite
 from export.formats.metadata import About
 from export.formats.saved_model import export_saved_model
-from export.report import entry, guide, hashes, report
-from export.serving import configuration as serving
+from export.publish import Names, publish, recover
+from export.report import entry
 from export.verify import golden, latency
 
 FORMATS = ("serving", "edge", "onnx")
@@ -74,8 +73,9 @@ def export_model(
     """
     _check_choices("formats", formats, FORMATS)
     _check_choices("quantizations", quantizations, quantize.QUANTIZATIONS)
-    names = _Names(name, version)
+    names = Names(name, version)
     directory = pathlib.Path(directory)
+    recover(directory)
     names.require_free(directory)
     about = About(name, description, licence)
     with staging(directory / name) as stage:
@@ -87,40 +87,8 @@ def export_model(
             job.write_onnx()
         _require_agreement(job.files)
         export = job.describe(latency_seconds)
-        _publish(stage, directory, names if "serving" in formats else None, export)
+        publish(stage, directory, names, "serving" in formats, export)
     return export
-
-
-@dataclasses.dataclass(frozen=True)
-class _Names:
-    """Where the files of a version lie, relative to the folder."""
-
-    name: str
-    version: int
-
-    def __post_init__(self):
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", self.name):
-            raise ExportError(
-                "the name must consist of letters, digits, '_', '-' and '.', and not "
-                f"begin with '-' or '.'. Received: {self.name!r}"
-            )
-
-    @property
-    def stem(self) -> str:
-        return f"{self.name}-v{self.version}"
-
-    @property
-    def served(self) -> pathlib.Path:
-        return pathlib.Path("serving", self.name, str(self.version))
-
-    def edge(self, quantization: str) -> pathlib.Path:
-        return pathlib.Path("edge", f"{self.stem}-{quantization}.tflite")
-
-    def require_free(self, directory: pathlib.Path) -> None:
-        if (directory / self.served).exists():
-            raise ExportError(
-                f"{directory / self.served} exists already: choose another version"
-            )
 
 
 @dataclasses.dataclass
@@ -129,7 +97,7 @@ class _Job:
 
     model: keras.Model
     stage: pathlib.Path
-    names: _Names
+    names: Names
     about: About
     examples: Mapping[str, Any] | None
     progress: Callable[[str], None]
@@ -226,25 +194,3 @@ def _require_agreement(files: Sequence[Mapping[str, Any]]) -> None:
     ]
     if failed:
         raise CheckError("\n".join(["exported files differ from Keras:", *failed]))
-
-
-def _publish(
-    stage: pathlib.Path,
-    directory: pathlib.Path,
-    names: _Names | None,
-    export: dict[str, Any],
-) -> None:
-    """Moves everything to its place: what a server watches last, in one rename."""
-    for kind in ("edge", "onnx", "pictures"):
-        for file in sorted((stage / kind).glob("*")):
-            (directory / kind).mkdir(exist_ok=True)
-            file.replace(directory / kind / file.name)
-    merged = report.merge(report.read(directory), export)
-    report.write(directory, merged)
-    guide.write(directory, merged)
-    if names is not None:
-        served = directory / names.served
-        served.parent.mkdir(parents=True, exist_ok=True)
-        (stage / names.served).rename(served)
-        serving.write_configs(directory / "serving")
-    hashes.write(directory, merged)

@@ -62,10 +62,19 @@ def export_saved_model(
     goldens |= endpoints.record_twins(functions, goldens)
     with staging(target) as folder:
         staged = folder / target.name
+        staged.mkdir()
         _write(model, functions, staged)
+        for path in staged.iterdir():  # TensorFlow makes folders that no group can use
+            if path.is_dir():
+                path.chmod(staged.stat().st_mode)
         golden.write(golden.path_of(staged), goldens)
         serving.write_warmup(staged, pathlib.Path(directory).name, goldens)
-        os.rename(staged, target)
+        try:
+            os.rename(staged, target)
+        except OSError as error:
+            if not target.exists():
+                raise
+            raise ExportError(f"{target} exists by now: choose another") from error
     return target
 
 

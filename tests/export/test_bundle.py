@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
@@ -107,6 +108,51 @@ def test_check_finds_any_change(folder):
         assert all(row.ok for row in error.value.results)
     finally:
         file.write_bytes(before)
+
+
+def test_modes_are_those_of_the_umask(folder):
+    umask = os.umask(0)
+    os.umask(umask)
+    for path in folder.rglob("*"):
+        full = 0o777 if path.is_dir() else 0o666
+        assert path.stat().st_mode & 0o777 == full & ~umask, path
+
+
+def test_a_version_is_one_model_in_every_format(tmp_path):
+    options = {"latency_seconds": 0}
+    export.export_model(make_model(), tmp_path, "m", formats=["edge"], **options)
+    before = names_in(tmp_path)
+    for formats in (["edge"], ["serving"]):
+        with pytest.raises(export.ExportError, match=r"float32.* exists already"):
+            export.export_model(
+                make_model(3.0), tmp_path, "m", formats=formats, **options
+            )
+    assert names_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("other", ["m", "n"])
+def test_another_export_that_comes_first_is_kept_whole(tmp_path, other):
+    """Of one version, the first to be published wins; of two names, both are there."""
+
+    def come_first(step):
+        if step == "report":
+            export.export_model(make_model(3.0), tmp_path, other, **options)
+
+    def run():
+        export.export_model(make_model(), tmp_path, "m", progress=come_first, **options)
+
+    options = {"formats": ["edge"], "latency_seconds": 0}
+
+    if other == "m":
+        with pytest.raises(export.ExportError, match="exists already"):
+            run()
+    else:
+        run()
+    names = [entry["name"] for entry in report.read(tmp_path)["exports"]]
+    assert names == sorted({"m", other})
+    assert hashes.verify(tmp_path, report.read(tmp_path)) == []
+    assert len(list((tmp_path / "edge").glob("*.tflite"))) == len(names)
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_a_version_is_not_replaced(folder):
