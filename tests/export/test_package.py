@@ -6,6 +6,8 @@ import pytest
 
 import export
 
+from .serving_double import ModelsDouble, RestDouble
+
 PURE = """
 import sys, export
 assert callable(export.check)
@@ -58,3 +60,31 @@ def test_example_of_the_docstring_runs(tmp_path, monkeypatch, capsys):
     assert len(lines) == 5  # the SavedModel's endpoint, twin and default; two .tflite's
     assert lines[0].startswith("shipped/edge/brighten-v1-float32.tflite [brighten]")
     assert all(line.endswith(": ok") for line in lines)
+
+
+SNIPPETS = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+@pytest.mark.parametrize("imported", ["Client", "ai_edge_litert", "onnxruntime"])
+def test_snippets_of_the_readme_run(imported, request, pytestconfig, monkeypatch):
+    """On a folder that has what they name, and a server that has the model."""
+    text = (pytestconfig.rootpath / "export" / "README.md").read_text()
+    (snippet,) = [code for code in SNIPPETS.findall(text) if imported in code]
+    bundle = request.getfixturevalue("bundle")
+    if imported == "onnxruntime":
+        pytest.importorskip("onnxruntime", reason='needs: pip install "tfgen[onnx]"')
+        written = request.getfixturevalue("tmp_path") / "onnx"
+        pytest.importorskip("tf2onnx", reason='needs: pip install "tfgen[onnx]"')
+        shipped = request.getfixturevalue("shipped")
+        export.export_onnx(shipped.model, written, "digits-v1", ["decode"])
+        snippet = snippet.replace("shipped/onnx", str(written))
+    elif imported == "Client":
+        models = ModelsDouble({"digits": bundle / "serving" / "digits"})
+        server = RestDouble(models)
+        request.addfinalizer(server.close)
+        snippet = snippet.replace("http://localhost:8501", server.address)
+    names = {}
+    # The model of these tests has 4 latent variables, and 8x8 images.
+    code = snippet.replace("8), ", "4), ").replace("shipped/", f"{bundle}/")
+    exec(compile(code, "README.md", "exec"), names)
+    assert names["images"].shape[1:] == (8, 8, 1)
