@@ -45,6 +45,7 @@ CIRCLES = ("training.run", "evaluation.report", "inference.endpoints")
 CLICKING = ("tfgen/evaluation/translation.py", "tfgen/training/trainer.py")
 PRINTING = ("tfgen/training/trainer.py",)
 LONG = (
+    "export/formats/tflite.py",
     "export/report/guide.py",
     "export/report/page.py",
     "export/serving/encoded.py",

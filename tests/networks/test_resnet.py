@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.networks.lowering import check
 from tfgen.layers import InstanceNormalization, ReflectionPadding2D
 from tfgen.networks import build_resnet_generator
 
@@ -136,73 +135,6 @@ def test_open_sizes_give_what_fixed_sizes_give():
         np.testing.assert_allclose(traced(images), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("normalization", "kind"),
-    [("instance", InstanceNormalization), ("batch", keras.layers.BatchNormalization)],
-)
-def test_no_bias_before_an_affine_normalization(normalization, kind):
-    network = build_resnet_generator(
-        (16, 16, 3),
-        filters=2,
-        num_blocks=2,
-        output_channels=None,
-        normalization=normalization,
-    )
-    assert len(layers_of(network, kind)) == 9
-    assert [w.name for w in network.weights].count("bias") == 1
-    plain = build_resnet_generator(
-        (16, 16, 3), filters=2, num_blocks=2, normalization=None
-    )
-    assert [w.name for w in plain.weights].count("bias") == 10
-    assert len(plain.weights) == 20
-
-
-@pytest.mark.parametrize("stddev", [0.02, 0.5])
-def test_initial_weights(stddev):
-    network = build_resnet_generator(
-        (16, 16, 3), filters=8, num_blocks=2, initial_stddev=stddev
-    )
-    kernels = [w.numpy() for w in network.weights if w.name == "kernel"]
-    assert len(kernels) == 10
-    for kernel in kernels:
-        assert abs(kernel.std() / stddev - 1) < 5 / np.sqrt(2 * kernel.size)
-        assert abs(kernel.mean() / stddev) < 5 / np.sqrt(kernel.size)
-    starts = {tuple(kernel.ravel()[:4]) for kernel in kernels}
-    assert len(starts) == len(kernels)  # none repeats another's values
-
-
-def test_images_fill_the_range_and_never_leave_it():
-    network = build_resnet_generator(
-        (16, 16, 3), filters=4, num_blocks=1, initial_stddev=1.0
-    )
-    images = network(images_of((16, 16, 3))).numpy()
-    assert -1.0 <= images.min() < -0.9
-    assert 0.9 < images.max() <= 1.0
-
-
-@pytest.mark.large
-def test_trains():
-    """A few steps towards a target: every weight moves, the loss falls."""
-    network = build_resnet_generator((16, 16, 1), filters=4, num_blocks=1)
-    network.compile(keras.optimizers.Adam(1e-2), "mae")
-    images = images_of((16, 16, 1), 4)
-    before = network.get_weights()
-    losses = network.fit(images, images, epochs=20, verbose=0).history["loss"]
-    assert losses[-1] < 0.9 * losses[0]
-    for weight, old in zip(network.trainable_weights, before, strict=True):
-        assert not np.array_equal(weight, old), weight.path
-
-
-@pytest.mark.parametrize("shape", [(16, 16, 3), (None, None, 3)])
-def test_saving(shape, tmp_path):
-    network = build_resnet_generator(shape, filters=2, num_blocks=1)
-    network.save(tmp_path / "network.keras")
-    loaded = keras.saving.load_model(tmp_path / "network.keras", safe_mode=True)
-    images = images_of((16, 16, 3))
-    np.testing.assert_array_equal(loaded(images), network(images))
-    assert loaded.name == "resnet_generator"
-
-
 @pytest.mark.parametrize("shape", [(30, 32, 3), (32, 30, 3), (None, 6, 3), (4, 8, 3)])
 def test_other_sizes_are_refused(shape):
     message = rf"^Height and width.*by 4.*least 8.*\({shape[0]}, {shape[1]}, 3\).*$"
@@ -220,20 +152,3 @@ def test_other_names_are_refused():
         build_resnet_generator((32, 32, 3), normalization="layer")
     with pytest.raises(ValueError, match="`padding` must be 'reflect' or 'zero'"):
         build_resnet_generator((32, 32, 3), padding="same")
-
-
-@pytest.mark.large  # of presets, `test_preset_exports.py` does it
-@pytest.mark.parametrize(
-    "shape", [(32, 32, 3), pytest.param((None, None, 3), marks=pytest.mark.large)]
-)
-@pytest.mark.parametrize("padding", ["reflect", "zero"])
-def test_runs_on_the_edge_in_one_partition(padding, shape, tmp_path):
-    network = build_resnet_generator(shape, filters=4, num_blocks=2, padding=padding)
-    operations = check(
-        lambda images: {"images": network(images)},
-        tmp_path / "network.tflite",
-        RNG,
-        images=(1, 32, 32, 3),
-    )
-    assert "RESHAPE" not in operations
-    assert ("STRIDED_SLICE" in operations) is (padding == "reflect")

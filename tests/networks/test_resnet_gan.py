@@ -4,12 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 
-import export
 import tfgen
 from tests.contracts import dataset, two_replicas
-from tests.export.small import read_tflite
 from tests.models import small
 from tfgen.layers import SpectralNormalization
 from tfgen.networks import (
@@ -136,56 +133,6 @@ def test_shortcut_s_convolution_commutes_with_resizing(kind):
     )
 
 
-def test_images_fill_the_range_and_never_leave_it():
-    generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, filters=4)
-    images = generator(latents_of(16, scale=1000.0)).numpy()
-    assert -1.0 <= images.min() < -0.9
-    assert 0.9 < images.max() <= 1.0
-
-
-@pytest.mark.parametrize("shape", [(28, 32, 1), (30, 30, 1), (8, 8, 1), (14, 14, 1)])
-def test_other_sizes_are_refused(shape):
-    message = rf"square.*at least 16.*\({shape[0]}, {shape[1]}, 1\)"
-    with pytest.raises(ValueError, match=message):
-        build_resnet_gan_generator(LATENT_DIM, shape)
-    with pytest.raises(ValueError, match=message):
-        build_resnet_gan_discriminator(shape)
-
-
-@pytest.mark.parametrize(
-    ("normalization", "kind", "count"),
-    [
-        ("batch", keras.layers.BatchNormalization, 6),
-        ("layer", keras.layers.LayerNormalization, 6),
-        ("spectral", SpectralNormalization, 8),
-        (None, keras.layers.BatchNormalization, 0),
-    ],
-)
-def test_normalization(normalization, kind, count):
-    network = build_resnet_gan_discriminator(
-        SHAPE, filters=4, normalization=normalization
-    )
-    kinds = (
-        keras.layers.BatchNormalization,
-        keras.layers.LayerNormalization,
-        SpectralNormalization,
-    )
-    found = [layer for layer in network.layers if isinstance(layer, kinds)]
-    assert all(type(layer) is kind for layer in found)
-    assert len(found) == count
-
-
-def test_labels_change_images_and_logits():
-    generator = build_resnet_gan_generator(LATENT_DIM, SHAPE, filters=4, num_classes=3)
-    discriminator = build_resnet_gan_discriminator(SHAPE, filters=4, num_classes=3)
-    labels = np.array([0, 1, 2], "int32")
-    images = generator([np.repeat(latents_of(1), 3, 0), labels]).numpy()
-    logits = discriminator([np.repeat(images_of(count=1), 3, 0), labels]).numpy()
-    for one, other in ((0, 1), (1, 2), (0, 2)):
-        assert abs(images[one] - images[other]).max() > 1e-4
-        assert abs(logits[one] - logits[other]) > 1e-4
-
-
 # ---- Spectral normalisation ----------------------------------------------------------
 
 
@@ -255,46 +202,4 @@ def test_two_replicas_hold_one_discriminator():
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.large
-def test_jit_compile_takes_the_same_steps():
-    model, other = make_gan(), make_gan(jit_compile=True)
-    expected, found = train(model), train(other)
-    for name in expected:
-        np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-3)
-    for one, two in zip(model.weights, other.weights, strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-2, atol=2e-3)
-
-
-@pytest.mark.large
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_trains(policy):
-    keras.config.set_dtype_policy(policy)
-    history = train(make_gan())
-    assert np.isfinite([values[0] for values in history.values()]).all()
-
-
 # ---- Export --------------------------------------------------------------------------
-
-
-@pytest.mark.large  # of presets, `test_preset_exports.py` does it
-@pytest.mark.parametrize(
-    "num_classes", [None, pytest.param(3, marks=pytest.mark.large)]
-)
-@pytest.mark.parametrize("resnet", [True, pytest.param(False, marks=pytest.mark.large)])
-def test_generator_runs_on_the_edge(resnet, num_classes, tmp_path):
-    """Exported, run by LiteRT, and of operations that its fast path takes."""
-    model = make_gan(resnet, num_classes)
-    train(model)
-    export.export_saved_model(model, tmp_path / "saved")
-    path = tmp_path / "model.tflite"
-    export.export_tflite(tmp_path / "saved", path, signatures=["generate"])
-    _, operations, _ = read_tflite(path)
-    names = {name for graph in operations for name in graph}
-    assert ("RESIZE_BILINEAR" if resnet else "TRANSPOSE_CONV") in names
-    assert not names & {"TILE", "SHAPE", "PACK", "STRIDED_SLICE", "BROADCAST_TO"}
-    runner = Interpreter(str(path)).get_signature_runner("generate")
-    inputs = {"latents": latents_of(1)}
-    if num_classes is not None:
-        inputs["labels"] = np.array([2], "int32")
-    expected = model.generate(**{k: tf.constant(v) for k, v in inputs.items()})
-    np.testing.assert_allclose(runner(**inputs)["images"], expected, atol=1e-5)
