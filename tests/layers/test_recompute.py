@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfgen.layers import InstanceNormalization, NoiseDropout, Recompute
+from tfgen.layers import InstanceNormalization, Recompute
 
 SHAPE = (8, 8, 4)
 
@@ -73,7 +73,6 @@ def test_the_forward_pass_is_repeated():
     [
         lambda: keras.layers.BatchNormalization(),
         lambda: keras.layers.Dropout(0.5),
-        lambda: NoiseDropout(0.5),
     ],
 )
 def test_what_does_not_do_the_same_twice_is_refused(layer):

@@ -12,7 +12,6 @@ from typing import Any
 import keras
 
 from tfgen._compat import flatten_layers
-from tfgen.layers.noise_dropout import NoiseDropout
 
 
 def apply_block(block: Callable[[Any], Any], features: Any, recompute: bool) -> Any:
@@ -62,10 +61,10 @@ class Recompute(keras.layers.Layer):
     def __init__(self, block, **kwargs):
         super().__init__(**kwargs)
         self.block = block
-        changing = (keras.layers.BatchNormalization, NoiseDropout)
         has_random_state = len(block.variables) > len(block.weights)
         if has_random_state or any(
-            isinstance(layer, changing) for layer in flatten_layers(block)
+            isinstance(layer, keras.layers.BatchNormalization)
+            for layer in flatten_layers(block)
         ):
             raise ValueError(
                 "`block` must have no batch normalisation and no dropout, because it "
