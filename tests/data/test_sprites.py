@@ -166,7 +166,6 @@ def test_images_are_drawn_from_their_factors_in_the_same_order(factors_of, sprit
         assert factors.num_values == (36, 6, 3, 32, 32)
         assert factors.value_names[1] == ("0", "1", "2", "3", "4", "5")
         assert factors.value_names[2] == ("half_disc", "arrow", "corner")
-        assert factors.categorical == (2,)
         assert factors.categorical == (2,)  # a shape is neither more nor less
         assert factors.values.shape == (count, 5)
         expected = drawing.draw_sprites(in_drawing_order(factors), 32) / np.float32(

@@ -16,7 +16,6 @@ from tfgen.data.tfds_source import list_class_names
 from tfgen.errors import UserError
 
 _PREFIX = "label_"
-_CATEGORIES = {"shape", "category", "class", "identity", "type"}
 # Last words of factors without an order whose values dsprites and others number.
 _CATEGORIES = {"category", "color", "identity", "lighting", "object", "shape", "type"}
 

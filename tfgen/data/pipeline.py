@@ -276,6 +276,8 @@ def dataset_options() -> tf.data.Options:
     # With autotuning on, deleting an iterator at the end of an epoch was seen to
     # block for seconds; parallelism is fixed above instead.
     options.autotune.enabled = False
+    # Rewriting the graph of a data set copies the tensors that it holds: all images.
+    options.experimental_optimization.apply_default_optimizations = False
     # Workers read the same batches, and each keeps its rows of them: shares of files
     # would be other batches than those of one process.
     policy = tf.data.experimental.AutoShardPolicy.DATA
