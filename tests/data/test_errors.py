@@ -5,11 +5,12 @@ import socket
 import zlib
 
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
 from tests.data.conftest import save_image
-from tfgen.data import decode, load_array, load_images, loading
+from tfgen.data import decode, find_damaged_image, load_array, load_images, loading
 from tfgen.data.builders.preparing import resolve_split
 from tfgen.errors import UserError
 
@@ -202,8 +203,15 @@ def test_damaged_files_of_a_stream(folder, monkeypatch):
     bad = _plant_noise(folder / "train" / "dog" / "x.jpg")
     _truncate(bad)
     monkeypatch.setattr(loading, "IN_MEMORY_BYTES", 0)
-    with pytest.raises(Exception, match=re.escape(str(bad))):
+    with pytest.raises(tf.errors.OpError) as error:
         list(load_images(folder, image_size=8))
+    damaged = find_damaged_image(error.value)
+    assert isinstance(damaged, UserError)
+    assert re.match(
+        rf"{re.escape(str(bad))} cannot.*--skip-bad-images\)$", str(damaged)
+    )
+    assert find_damaged_image(damaged) is damaged
+    assert find_damaged_image(ValueError("of anything else")) is None
     with pytest.warns(UserWarning, match="1 of 25 images"):
         dataset = load_images(folder, image_size=8, skip_bad_images=True)
     assert sum(len(batch) for batch in dataset) == 24

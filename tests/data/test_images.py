@@ -1,11 +1,16 @@
 """Pixels: channels, sizes, ranges, orientation, depth."""
 
+import warnings
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.data.conftest import save_image
 from tfgen.data import load_array, load_images
+from tfgen.data.images import Fit, read_image, read_shape
+from tfgen.errors import UserError
 
 
 def _save(folder, pixels, name="0.png", **kwargs):
@@ -62,23 +67,124 @@ def test_a_palette_with_a_clear_colour_has_alpha(tmp_path):
     assert _only(tmp_path, channels=3)[0, 0].tolist() == [255] * 3
 
 
-@pytest.mark.parametrize("ending", [".png", ".tif"])
+def _transparent(mode):
+    """Returns an image whose left half has one colour, and that colour as a tRNS."""
+    if mode == "RGB":
+        values, clear = np.full((4, 6, 3), [250, 0, 0], np.uint8), (0, 0, 7)
+        values[:, :3] = clear
+    elif mode == "I;16":
+        values, clear = np.full((4, 6), 51400, np.uint16), 300
+        values[:, :3] = clear
+    elif mode == "1":
+        values, clear = np.arange(6)[None].repeat(4, 0) < 3, 1
+    else:
+        values, clear = np.full((4, 6), 200, np.uint8), 7
+        values[:, :3] = clear
+    return Image.fromarray(values), clear
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "I;16", "1"])
+def test_a_transparent_colour_is_white_or_alpha(tmp_path, mode):
+    image, clear = _transparent(mode)
+    assert image.mode == mode
+    image.save(tmp_path / "0.png", transparency=clear)
+    assert read_shape(tmp_path / "0.png") == (4, 6, 4)
+    alpha = _only(tmp_path)[..., 3]
+    assert (alpha[:, :3] == 0).all()
+    assert (alpha[:, 3:] == 255).all()
+    pixels = _only(tmp_path, channels=3)
+    assert (pixels[:, :3] == 255).all()
+    assert (pixels[:, 3:] < 255).any()
+
+
+def test_a_transparent_grey_of_few_bits(tmp_path):
+    values = np.uint8([[0, 85, 170, 255]])
+    image = Image.fromarray(values // 85).convert("P")
+    image.putpalette([x for grey in values[0] for x in [grey] * 3])
+    image.save(tmp_path / "0.png", bits=2)
+    # As a grey image of two bits, which Pillow does not write: the type is a byte.
+    content = bytearray((tmp_path / "0.png").read_bytes())
+    content[25] = 0
+    content[29:33] = zlib.crc32(bytes(content[12:29])).to_bytes(4, "big")
+    start, end = content.index(b"PLTE") - 4, content.index(b"IDAT") - 4
+    clear = b"tRNS" + (2).to_bytes(2, "big")
+    content[start:end] = b"\0\0\0\2" + clear + zlib.crc32(clear).to_bytes(4, "big")
+    (tmp_path / "0.png").write_bytes(bytes(content))
+    np.testing.assert_array_equal(_only(tmp_path)[0, :, 0], values[0])
+    assert _only(tmp_path)[0, :, 3].tolist() == [255, 255, 0, 255]
+
+
+@pytest.mark.filterwarnings("ignore:The 16-bit images")
+@pytest.mark.parametrize("ending", [".png", ".tif", ".pgm"])
 def test_sixteen_bits_become_eight(tmp_path, ending):
     pixels = np.array([[0, 257, 128 * 257], [65535, 1000, 30000]], np.uint16)
     _save(tmp_path, pixels, "0" + ending)
     np.testing.assert_array_equal(_only(tmp_path)[..., 0], np.round(pixels / 257.0))
 
 
-def test_orientation_tag_is_applied(tmp_path):
+@pytest.mark.parametrize(
+    ("dtype", "words"),
+    [("int32", "32-bit or signed integer"), ("float32", "floating-point")],
+)
+def test_values_without_a_known_range_need_one(tmp_path, dtype, words):
+    _save(tmp_path, np.array([[-1000, 0, 1000, 3000]], dtype), "0.tif")
+    match = rf"0\.tif has {words} pixels.*source_range=.*--value-range LOW,HIGH"
+    with pytest.raises(UserError, match=match):
+        read_image(tmp_path / "0.tif", Fit())
+    with pytest.raises(UserError, match=match):
+        _only(tmp_path)
+    image = _only(tmp_path, source_range=(-1000, 1000))
+    assert image[0, :, 0].tolist() == [0, 128, 255, 255]
+
+
+def test_a_range_maps_eight_bits_but_not_alpha(tmp_path):
+    _save(tmp_path, np.uint8([[[0, 1, 2, 3], [3, 3, 3, 9]]]))
+    image = _only(tmp_path, source_range=(0, 3))
+    assert image.tolist() == [[[0, 85, 170, 3], [255, 255, 255, 9]]]
+
+
+@pytest.mark.parametrize("source_range", [(1, 0), 3, (0, float("nan"))])
+def test_a_range_is_two_numbers(tmp_path, source_range):
+    with pytest.raises(UserError, match="source_range must be two numbers"):
+        load_array(tmp_path, source_range=source_range)
+
+
+def test_scans_of_12_bits_are_noticed_where_all_are_dim(tmp_path):
+    scan = np.linspace(0, 4095, 16).astype(np.uint16).reshape(4, 4)
+    for i in range(40):
+        _save(tmp_path, scan // (1 + i % 2), f"{i}.tif")
+    with pytest.warns(UserWarning, match=r"above 4095.*source_range=\(0, 4095"):
+        load_images(tmp_path)
+    with pytest.warns(UserWarning, match="16-bit images"):
+        read_image(tmp_path / "0.tif", Fit())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        images = load_array(tmp_path, source_range=(0, 4095))
+        assert images.max() == 1.0
+        _save(tmp_path, scan * 16, "0.tif")
+        _save(tmp_path, scan * 16, "9.tif")
+        images = [load_images(tmp_path, split) for split in ("train",)]
+        read_image(tmp_path / "0.tif", Fit())
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".tif", ".png", ".webp"])
+def test_orientation_tag_is_applied(tmp_path, ending):
     pixels = np.zeros((16, 32, 3), np.uint8)
     pixels[:, 16:] = 255  # white on the right; turned clockwise, at the bottom
     tags = Image.Exif()
     tags[0x0112] = 6
-    _save(tmp_path, pixels, "0.jpg", exif=tags, quality=95)
+    _save(tmp_path, pixels, f"0{ending}", exif=tags, quality=95)
     image = _only(tmp_path)
-    assert image.shape == (32, 16, 3)
+    assert image.shape == read_shape(tmp_path / f"0{ending}") == (32, 16, 3)
     assert image[:12].max() < 20
     assert image[20:].min() > 235
+
+
+def test_cielab_becomes_srgb(tmp_path):
+    lab = np.full((4, 4, 3), [136, 208, 195], np.uint8)  # L* 53, a* 80, b* 67: red
+    Image.fromarray(lab, "LAB").save(tmp_path / "0.tif")
+    assert read_shape(tmp_path / "0.tif") == (4, 4, 3)
+    np.testing.assert_allclose(_only(tmp_path)[0, 0], [255, 0, 0], atol=16)
 
 
 def test_resizing_crops_the_centre_first(tmp_path):

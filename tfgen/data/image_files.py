@@ -162,9 +162,9 @@ class ImageFiles:
         pages = [path for path, header in pairs if header.is_multipage]
         if pages:
             warnings.warn(
-                f"{len(pages)} files in {self.folder} have several pages, of which the "
-                f"first is taken, {decode.printable(pages[0])} for one: save each page "
-                "as a file to train on all",
+                f"Of {len(pages)} of the files in {self.folder}, which have several "
+                f"pages, the first page is taken, {decode.printable(pages[0])} for "
+                "one: to take all, save each page as a file",
                 stacklevel=2,
             )
 

@@ -134,27 +134,20 @@ def repeat_epochs(
     with tf.device("CPU:0"):  # tf.data runs there; a variable may not move between
         next_epoch = tf.Variable(initial_epoch, dtype=tf.int64, trainable=False)
 
-    def number(epoch: tf.Tensor) -> tf.data.Dataset:
-        batches = make_epoch(epoch).enumerate()
-        return batches.map(lambda index, batch: (epoch, index, batch))
+    def scale(*batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return tuple(scale_images(x, value_range) for x in batch)
 
-    def scale(epoch: tf.Tensor, index: tf.Tensor, batch: tuple) -> tuple:
-        return epoch, index, tuple(scale_images(x, value_range) for x in batch)
-
-    def give_out(epoch: tf.Tensor, index: tf.Tensor, batch: tuple) -> Any:
-        is_pass = index + 1 == min(_LOOKS + 1, num_batches)
-        following = tf.where(is_pass, epoch + 1, 0)
-        count = next_epoch.assign(tf.maximum(next_epoch, following))
-        with tf.control_dependencies([count]):
-            batch = tuple(map(tf.identity, batch))
+    def give_out(index: tf.Tensor, batch: tuple) -> Any:
+        is_pass = tf.equal(index + 1, min(_LOOKS + 1, num_batches))
+        next_epoch.assign_add(tf.cast(is_pass, tf.int64))
         return batch if len(batch) > 1 else batch[0]
 
     batches = tf.data.Dataset.range(1).map(lambda _: next_epoch.read_value())
     # AutoGraph cannot read TFDS's wrapped methods and would warn about them.
-    batches = batches.flat_map(tf.autograph.experimental.do_not_convert(number))
+    batches = batches.flat_map(tf.autograph.experimental.do_not_convert(make_epoch))
     batches = batches.map(scale, num_parallel_calls=PARALLEL_CALLS)
     # Counted after reading ahead: what nobody has taken does not count.
-    batches = batches.prefetch(_PREFETCHED_BATCHES).map(give_out)
+    batches = batches.prefetch(_PREFETCHED_BATCHES).enumerate().map(give_out)
     batches = batches.apply(tf.data.experimental.assert_cardinality(num_batches))
     return batches.with_options(dataset_options())
 

@@ -14,9 +14,10 @@ from tfgen.errors import UserError
 WHOLE, LEFT, RIGHT = "whole", "left", "right"
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 _GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 # What a grey value of a PNG of few bits becomes when Pillow reads it.
-_SCALES = {"1": 255, "L;2": 85, "L;4": 17}
+_SCALES = {"L;2": 85, "L;4": 17}
 
 
 class Fit(NamedTuple):
@@ -55,7 +56,7 @@ def crop_and_fit(image: Image.Image, part: str, fit: Fit) -> np.ndarray:
 
 def count_channels(image: Image.Image) -> int:
     """Returns 1, 3 or 4, what `to_plain_mode` makes of an image."""
-    if "A" in image.getbands() or "transparency" in image.info:
+    if image.mode in _ALPHA_MODES or "transparency" in image.info:
         return 4
     return 1 if image.mode in _GREY_MODES else 3
 
@@ -113,8 +114,9 @@ def _alpha(
     image: Image.Image, raw_mode: str | None, clear: int | tuple[int, ...]
 ) -> Image.Image:
     """Returns the alpha channel of an image one of whose colours is transparent."""
-    values = np.asarray(image.convert("L") if image.mode == "1" else image)
-    clear = np.asarray(clear) * _SCALES.get(raw_mode, 1)
+    if image.mode == "1":  # of which Pillow numbers white 1 or, since lately, 255
+        image, clear = image.convert("L"), 255 * bool(clear)
+    values, clear = np.asarray(image), np.asarray(clear) * _SCALES.get(raw_mode, 1)
     if raw_mode == "RGB;16B":
         clear = clear >> 8
     is_clear = values == clear

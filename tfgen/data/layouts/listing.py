@@ -25,6 +25,7 @@ _SYSTEM_FOLDERS = {
     "system volume information",
     "lost+found",
 }
+LOCK = ".lock"  # of a run whose training has begun
 _RUN_KEYS = {"preset", "overrides", "versions"}  # of the config.json of a run
 
 
@@ -108,7 +109,7 @@ def _walk(
     left_out: Counter,
 ) -> None:
     entries = _list_entries(folder)
-    if any(entry.name == "config.json" and _is_run(entry) for entry in entries):
+    if any(map(_marks_run, entries)):
         left_out[IN_RUNS] += _count_files(folder)
         return
     ancestors = (*ancestors, _identity(folder))
@@ -157,12 +158,16 @@ def _why_left_out(name: str) -> str | None:
     return HEIC if ending in HEIC_EXTENSIONS else NO_IMAGE
 
 
-def _is_run(config: os.DirEntry) -> bool:
-    """Whether a file is the config.json of a run, not of anything else."""
+def _marks_run(entry: os.DirEntry) -> bool:
+    """Whether a file is the lock or the config.json of a run, not of anything else."""
+    if entry.name not in ("config.json", LOCK):
+        return False
     try:
-        content = json.loads(Path(config.path).read_bytes())
+        content = json.loads(Path(entry.path).read_bytes())
     except (OSError, ValueError):
         return False
+    if entry.name == LOCK:
+        return isinstance(content, int)  # the number of a process
     return isinstance(content, dict) and content.keys() >= _RUN_KEYS
 
 

@@ -16,6 +16,9 @@ from tfgen.data.layouts.listing import Listing
 from tfgen.data.pixels import LEFT, RIGHT, WHOLE
 from tfgen.errors import UserError
 
+_NAMES = {"a", "b"} | {
+    split + domain for split in ("train", *splits.TEST_NAMES) for domain in "ab"
+}
 DOMAINS, FOLDERS, SIDE_BY_SIDE = "domains", "folders", "side by side"
 
 
@@ -141,7 +144,7 @@ def _lower_folders(base: Listing) -> dict[str, Listing]:
     folders: dict[str, Listing] = {}
     for name, listing in base.sub_folders().items():
         other = folders.setdefault(name.lower(), listing)
-        if other is not listing and name.lower() in ("a", "b"):
+        if other is not listing and name.lower() in _NAMES:
             raise UserError(
                 f"{listing.folder} and {other.folder} differ in case only: which holds "
                 "the images is not known. Move the images into one of them"
