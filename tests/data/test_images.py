@@ -181,7 +181,7 @@ def test_orientation_tag_is_applied(tmp_path, ending):
 
 
 def test_cielab_becomes_srgb(tmp_path):
-    lab = np.full((4, 4, 3), [136, 208, 195], np.uint8)  # L* 53, a* 80, b* 67: red
+    lab = np.full((4, 4, 3), [136, 80, 67], np.uint8)  # L* 53, a* 80, b* 67: red
     Image.fromarray(lab, "LAB").save(tmp_path / "0.tif")
     assert read_shape(tmp_path / "0.tif") == (4, 4, 3)
     np.testing.assert_allclose(_only(tmp_path)[0, 0], [255, 0, 0], atol=16)
