@@ -22,6 +22,7 @@ IMAGES = Config(
     image_size=28,
     channels=1,
     skip_bad_images=True,
+    value_range=[-1000.0, 4095.0],
     strategy="mirrored",
     steps_per_execution=5,
     checkpoint_every=4,

@@ -20,6 +20,23 @@ class _StepsType(click.IntRange):
         return value if value == AUTO else super().convert(value, param, ctx)
 
 
+class _RangeType(click.ParamType):
+    """Two numbers, the lower first, as "LOW,HIGH"."""
+
+    name = "range"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, list):
+            return value
+        try:
+            low, high = map(float, value.split(","))
+        except ValueError:
+            low = high = 0.0
+        if not low < high:
+            self.fail(f"{value!r} is not two numbers, the lower first, such as 0,4095")
+        return [low, high]
+
+
 class _ArgumentType(click.ParamType):
     """What an argument of a preset takes; the word "none" is `None`."""
 
@@ -97,6 +114,13 @@ _COMMON = (
         help="The same to the bit on a GPU too (slower, without XLA); CPUs always are.",
     ),
     click.Option(["--skip-bad-images"], is_flag=True, help="Go on without them."),
+    click.Option(
+        ["--value-range"],
+        type=_RangeType(),
+        metavar="LOW,HIGH",
+        help="The values in files that are black and white, such as 0,4095 of scans of "
+        "12 bits.",
+    ),
     click.Option(
         ["--callback", "callbacks"],
         multiple=True,

@@ -56,6 +56,7 @@ def _load_anomalies(subject: Subject) -> Any:
         shuffle=False,
         data_dir=config.data_dir,
         skip_bad_images=config.skip_bad_images,
+        source_range=config.value_range,
     )
 
 

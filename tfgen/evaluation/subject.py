@@ -224,6 +224,7 @@ def _data_features(config: Config) -> Any:
         channels=config.channels,
         data_dir=config.data_dir,
         skip_bad_images=config.skip_bad_images,
+        source_range=config.value_range,
     )
     return build_feature_network(*collect(batches, _MOST_CLASSIFIED, _BATCH_SIZE))
 

@@ -28,6 +28,7 @@ class Config:
         data: Name of a TFDS data set or absolute path of a folder; None where a model
             of the user's own was trained on a data set in Python.
         data_dir: Where TFDS keeps its data sets.
+        value_range: `[low, high]`, the values in files that are black and white.
         kind: `"images"`, `"pairs"` or `"domains"`.
         steps_per_execution: Integer; `"auto"` until training begins.
         precision: Keras's dtype policy; `"auto"` until training begins.
@@ -46,6 +47,7 @@ class Config:
     image_size: int | tuple[int, int]
     channels: int
     skip_bad_images: bool = False
+    value_range: list[float] | None = None
     kind: str = "images"
     direction: str = "ab"
     load_size: int | None = None
@@ -100,6 +102,7 @@ class Config:
         names = ["data", "data_dir", "epochs", "batch_size", "seed", "precision"]
         names += ["steps_per_execution", "strategy", "checkpoint_every"]
         names += ["keep_checkpoints", "keep_best", "deterministic", "skip_bad_images"]
+        names.append("value_range")
         if self.kind == "images":
             names.append("held_out_classes")
         else:
@@ -122,6 +125,8 @@ def _flag(name: str, value: Any) -> list[str]:
         return [flag if value else "--no-mirror"]
     if name in ("deterministic", "skip_bad_images"):
         return [flag] if value else []
+    if name == "value_range":
+        return [f"{flag}={value[0]},{value[1]}"] if value else []  # may begin with "-"
     return [] if value is None else [flag, str(value)]
 
 

@@ -335,6 +335,7 @@ class Run:
             "channels": config.channels,
             "data_dir": config.data_dir,
             "skip_bad_images": config.skip_bad_images,
+            "source_range": config.value_range,
             **by_kind[config.kind](),
         }
 
