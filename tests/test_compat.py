@@ -224,6 +224,19 @@ def test_the_training_function_is_replaced_within_fit():
     assert int(model.optimizer.iterations) == 2  # of three batches
 
 
+def test_a_callback_reads_the_arguments_of_fit():
+    class Read(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            arguments.update(_compat.fit_arguments(self.model))
+            others.append(_compat.fit_arguments(make_model()))
+
+    arguments, others, model = {}, [], make_model()
+    model.fit(ONES, ONES, steps_per_epoch=2, verbose=0, callbacks=[Read()])
+    assert arguments["steps_per_epoch"] == 2
+    assert others == [None]
+    assert _compat.fit_arguments(model) is None
+
+
 @pytest.mark.parametrize("optimizer_class", [keras.optimizers.Adam, FusedAdam])
 def test_adams_moments(optimizer_class):
     variables = [keras.Variable(np.zeros(n, np.float32)) for n in (2, 3)]

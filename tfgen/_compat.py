@@ -9,6 +9,7 @@ import contextlib
 import importlib.machinery
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import FrameType
 from typing import Any
 
 from tfgen.errors import UserError
@@ -158,6 +159,24 @@ def set_initial_epoch(model: Any, epoch: int | None) -> None:
     BackupAndRestore`.
     """
     model._initial_epoch = epoch
+
+
+def fit_arguments(model: Any, frame: FrameType | None = None) -> dict | None:
+    """Returns the arguments of the `model.fit` that runs, by name; `None` if none does.
+
+    Keras tells its callbacks the number of steps, and not where it is from.
+
+    Args:
+        model: A `keras.Model`.
+        frame: The frame to look from, such as a signal handler's; `None` for the
+            caller's.
+    """
+    frame = frame or sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
+            return frame.f_locals
+        frame = frame.f_back
+    return None
 
 
 def replace_train_function(model: Any, function: Callable[[Any], dict]) -> Any:

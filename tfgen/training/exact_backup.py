@@ -1,7 +1,6 @@
 """Training that goes on, to the bit, where it was stopped or killed."""
 
 import platform
-import sys
 
 import keras
 import numpy as np
@@ -100,7 +99,7 @@ class ExactBackup(keras.callbacks.Callback):
         if self._resumed:
             self._load_weights()
             _compat.set_initial_epoch(self.model, self.initial_epoch)
-        arguments = stop_signals.fit_arguments(self.model, sys._getframe()) or {}
+        arguments = _compat.fit_arguments(self.model) or {}
         _refuse_steps_per_epoch(arguments.get("steps_per_epoch"))
         if self._resumed and self.initial_step:
             size = self.model.steps_per_execution

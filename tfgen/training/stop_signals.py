@@ -16,6 +16,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from tfgen._compat import fit_arguments
+
 _SIGNALS = [
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGHUP")
@@ -184,12 +186,3 @@ def installed() -> StopSignals | None:
 
 def _is_fitting(model: Any, frame: FrameType | None) -> bool:
     return model is not None and fit_arguments(model, frame) is not None
-
-
-def fit_arguments(model: Any, frame: FrameType | None) -> dict[str, Any] | None:
-    """Returns the local variables of `model.fit` below a frame, if it runs there."""
-    while frame is not None:
-        if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
-            return frame.f_locals
-        frame = frame.f_back
-    return None
