@@ -33,16 +33,12 @@ EXPORTING = ("tfgen/training/exporting.py",)  # what `Run.export` calls
 
 # Faults that are being mended: each line goes with its fault.
 HOMELESS = ("tiling",)
-EXPORTING += ("tfgen/evaluation/report.py",)
 UPWARD = (
     "tfgen/callbacks/__init__.py -> training",
-    "tfgen/evaluation/report.py -> cli",
     "tfgen/figures/projector.py -> training",
-    "tfgen/latent/encoding.py -> training",
-    "tfgen/training/run.py -> cli",
 )
-CIRCLES = ("training.run", "evaluation.report", "inference.endpoints")
-CLICKING = ("tfgen/evaluation/translation.py", "tfgen/training/trainer.py")
+CIRCLES = ("training.run",)
+CLICKING = ("tfgen/training/trainer.py",)
 PRINTING = ("tfgen/training/trainer.py",)
 LONG = (
     "export/formats/tflite.py",

@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Autoencoder": "tfgen.models.autoencoder",
     "CycleGAN": "tfgen.models.cyclegan",
+    "Evaluation": "tfgen.evaluation",
     "GAN": "tfgen.models.gan",
     "LinearDecay": "tfgen.optimizers",
     "Pix2Pix": "tfgen.models.pix2pix",
@@ -20,6 +21,7 @@ _HOMES = {
     "UserError": "tfgen.errors",
     "VAE": "tfgen.models.vae",
     "create_model": "tfgen.presets",
+    "evaluate": "tfgen.evaluation",
     "list_presets": "tfgen.presets",
     "load": "tfgen.presets",
     "train": "tfgen.training",
@@ -29,6 +31,7 @@ _PACKAGES = (
     "callbacks",
     "data",
     "distributions",
+    "evaluation",
     "figures",
     "inference",
     "latent",

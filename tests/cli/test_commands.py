@@ -12,9 +12,8 @@ import tfgen as package
 from export.report import hashes, report
 from export.verify.latency import Latency
 from tests.cli.conftest import tfgen
-from tfgen.cli import export
-from tfgen.inference import Endpoints
-from tfgen.training.run import Config, load_arrays
+from tfgen.cli import tables
+from tfgen.inference import Endpoints, encode
 
 
 def run_python(code):
@@ -146,8 +145,8 @@ def test_latents_of_other_models(conditional_run, autoencoder_run, tmp_path):
         *("latents", "labels", "class_names")
     }
     assert tfgen("latents", conditional_run, "--out", tmp_path / "c") == 0
-    images, labels = load_arrays(Config.read(conditional_run), "test", labels=True)
-    means = package.load(conditional_run).posterior(images, labels).mean()
+    run = package.Run(conditional_run)
+    means = encode(run.model, *run.test_images(labels=True))["mean"]
     found = np.load(tmp_path / "c" / "latents.npz")["latents"]
     np.testing.assert_allclose(found, means, atol=1e-5)
 
@@ -164,7 +163,7 @@ def test_edit_of_other_models(conditional_run, autoencoder_run, tmp_path, monkey
     flags = ("--attribute", "class_1", "--steps", 3, "--out", tmp_path / "e.png")
     assert tfgen("edit", autoencoder_run, *flags) == 0
     assert tfgen("edit", conditional_run, *flags, "--image", 0, "--image", 5) == 0
-    _, labels = load_arrays(Config.read(conditional_run), "test", labels=True)
+    _, labels = package.Run(conditional_run).test_images(labels=True)
     assert labels[0] != labels[5]
     assert seen[0] is None
     assert seen[1].tolist() == [labels[0]] * 3 + [labels[5]] * 3
@@ -223,11 +222,11 @@ def test_export_and_check(vae_run, tmp_path, capsys):
 def show_latency(entry, capsys):
     """Holds what `export` shows of times, which are measured in `large` tests."""
     capsys.readouterr()
-    export.show({**entry, "latency": []})
+    tables.print_export({**entry, "latency": []})
     assert "Latency" not in capsys.readouterr().out
     times = Latency("decode", "LiteRT", "int8", 2, median_ms=1.234, p95_ms=5.678)
     failed = Latency("decode", "Keras predict", "float32", 1, problem="needs Flex")
-    export.show({**entry, "latency": [vars(times), vars(failed)]})
+    tables.print_export({**entry, "latency": [vars(times), vars(failed)]})
     shown = capsys.readouterr().out
     assert re.search(r"decode +LiteRT int8 +2 +1\.23 ms +5\.68 ms", shown)
     assert re.search(r"decode +Keras predict float32 +1 +needs Flex", shown)

@@ -6,13 +6,12 @@ from PIL import Image
 
 import tfgen as package
 from tests.cli.conftest import tfgen
-from tests.cli.sprites import make_sprites_run
 from tfgen.data import Factors, load_factors
 from tfgen.errors import UserError
 from tfgen.inference import Endpoints
+from tfgen.inference import encode as encode_images
 from tfgen.latent.attributes import Attribute, Choices, find_direction
 from tfgen.latent.encoding import Encoding
-from tfgen.training.run import Config, load_arrays
 
 
 @pytest.fixture
@@ -30,8 +29,9 @@ def decoded(monkeypatch):
 
 
 def encode(run, split):
-    images, labels = load_arrays(Config.read(run), split, labels=True)
-    return np.asarray(package.load(run).posterior(images).mean()), labels
+    run = package.Run(run)
+    images, labels = run.arrays(split, labels=True)
+    return encode_images(run.model, images)["mean"], labels
 
 
 def test_a_class_by_name_among_all_others(vae_run, tmp_path, decoded):
@@ -47,7 +47,7 @@ def test_a_class_by_name_among_all_others(vae_run, tmp_path, decoded):
     assert given is None
     picture = np.asarray(Image.open(out)).astype(float)
     assert picture.shape[1] == 4 * (56 + 2) - 2 + 16
-    original = load_arrays(Config.read(vae_run), "test")[3, ..., 0]
+    original = package.Run(vae_run).test_images()[3, ..., 0]
     cell = picture[22 : 22 + 56 : 2, 8 : 8 + 56 : 2, 0]
     np.testing.assert_allclose(cell / 255, original, atol=0.003)
 
@@ -65,9 +65,8 @@ def test_from_one_class_to_another(vae_run, tmp_path, decoded):
     np.testing.assert_allclose(latents, expected, atol=1e-4)
 
 
-def test_a_value_of_a_factor(tmp_path_factory, tmp_path, decoded):
-    run = make_sprites_run(tmp_path_factory)
-    config = Config.read(run)
+def test_a_value_of_a_factor(sprites_run, tmp_path, decoded):
+    run, config = sprites_run, package.Run(sprites_run).config
     means, _ = encode(run, "train")
     factors = load_factors(config.data, "train", data_dir=config.data_dir)
     large = factors.values[:, factors.names.index("scale")] == 5

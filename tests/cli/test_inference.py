@@ -11,7 +11,6 @@ from tfgen.evaluation import Subject
 from tfgen.evaluation.likelihood import estimate
 from tfgen.figures import pictures
 from tfgen.inference import Endpoints
-from tfgen.training.run import Config
 
 PARTS = ((256, 256), (512, 256), (600, 88))  # where one ends, and its size
 
@@ -29,7 +28,7 @@ def test_samples_of_any_number_are_of_one_trace(vae_run):
 
 
 def test_encoding_and_likelihood_of_any_number_are_of_one_trace(vae_run):
-    subject = Subject(Config.read(vae_run), package.load(vae_run), num_samples=150)
+    subject = Subject(package.Run(vae_run), num_samples=150)
     images = small.images(25, (28, 28, 1))
     batches = (images[:10], images[10:20], images[20:])  # 100 samples at a time
     found = estimate(subject, batches)

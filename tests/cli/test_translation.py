@@ -1,8 +1,7 @@
-"""Training, measuring and using models that translate images, on the command line."""
+"""Training and using models that translate images, on the command line."""
 
 import csv
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -10,10 +9,8 @@ from PIL import Image
 
 import tfgen as package
 from tests.cli.conftest import SMALL_TRANSLATOR, tfgen
-from tfgen import metrics
-from tfgen.evaluation import MEASURES, Subject, translation
-from tfgen.inference import Translator
-from tfgen.training.run import Config, load_arrays
+from tfgen.inference import Translator, translate
+from tfgen.inference.files import translate_files
 
 NEW_SIZE = (23, 37)  # height and width, unlike the model's
 
@@ -72,7 +69,7 @@ def test_the_direction_is_that_of_the_data(pix2pix_run, pairs_folder):
     assert (config["kind"], config["direction"]) == ("pairs", "ba")
     # Resized to 286 / 256 of the size, then cropped, as in the paper.
     assert (config["load_size"], config["mirror"]) == (18, True)
-    inputs, targets = load_arrays(Config.read(pix2pix_run), "test")
+    inputs, targets = package.Run(pix2pix_run).arrays("test")
     assert np.ptp(targets, axis=-1).max() == 0.0  # A is grey
     assert np.ptp(inputs, axis=-1).max() > 0.1
 
@@ -109,129 +106,6 @@ def test_batch_normalisation_at_batch_1_is_refused(pairs_folder, tmp_path, capsy
     assert "\n" not in error.strip()
 
 
-# ---- Evaluation ----------------------------------------------------------------------
-
-
-def test_evaluate_pix2pix(pix2pix_run, capsys):
-    assert tfgen("evaluate", pix2pix_run) == 0
-    shown = capsys.readouterr().out
-    assert "copied" in shown
-    page = (pix2pix_run / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 2  # translations, curves
-    assert "the input, copied" in page
-    found = json.loads((pix2pix_run / "metrics.json").read_text())["translation"]
-    assert set(found) == {"ba"}
-    inputs, targets = load_arrays(Config.read(pix2pix_run), "test")
-    train_targets = load_arrays(Config.read(pix2pix_run), "train")[1]
-    outputs = np.asarray(package.load(pix2pix_run).translate(inputs))
-    mean = np.broadcast_to(train_targets.mean(axis=0), inputs.shape)
-    rows = {"model": outputs, "copy": inputs, "mean_image": mean}
-    for row, images in rows.items():
-        error = np.mean(np.abs(images - targets))
-        figures = found["ba"][row]
-        assert figures["mean_absolute_error"] == pytest.approx(error, rel=1e-4)
-        squares = np.mean((images - targets) ** 2, axis=(1, 2, 3))
-        psnr = np.mean(-10 * np.log10(squares))
-        assert figures["psnr"] == pytest.approx(psnr, rel=1e-4)
-        assert -1.0 <= figures["ssim"] <= 1.0
-    assert set(found["ba"]["real"]) == {"kernel_distance", "kernel_distance_error"}
-
-
-def test_a_set_larger_than_memory_streams(cyclegan_run, monkeypatch):
-    config, model, found = Config.read(cyclegan_run), package.load(cyclegan_run), []
-    for limit in (2**30, 0):
-        monkeypatch.setattr("tfgen.data.loading.IN_MEMORY_BYTES", limit)
-        subject = Subject(config, model)
-        (count,) = MEASURES["translation"](subject)
-        assert count.value > 2
-        found.append(subject.translation)
-        monkeypatch.setattr(translation, "_BATCH_SIZE", 2)
-    for direction, rows in found[0].items():
-        for row, figures in rows.items():
-            streamed = found[1][direction][row]
-            assert streamed == pytest.approx(figures, rel=1e-4, abs=1e-6), row
-
-
-def test_few_images_have_no_distance(cyclegan_run, monkeypatch):
-    """And the images of both groups are read once."""
-    from tfgen import data
-
-    calls, load = [], data.load_domains
-    monkeypatch.setattr(
-        data, "load_domains", lambda *a, **k: calls.append(a) or load(*a, **k)
-    )
-    subject = Subject(
-        Config.read(cyclegan_run), package.load(cyclegan_run), num_images=2
-    )
-    for name in ("losses", "translation"):
-        assert MEASURES[name](subject)
-    assert len(calls) == 1
-    assert set(subject.translation["ab"]["model"]) == {
-        *("mean_absolute_error", "psnr", "ssim")
-    }
-
-
-def test_noise_does_not_depend_on_the_batch():
-    """Image number i of all has the noise of i, whichever batch it is in."""
-    seen = []
-
-    class Noisy:
-        def signatures(self):
-            return {"translate": None, "sample": None}
-
-    translator = Translator(Noisy(), "ab", seed=3)
-    translator.endpoints.run = lambda name, images, seeds, batch_size: (
-        seen.append(seeds) or {"images": images}
-    )
-    images = np.zeros((5, 8, 8, 3), "float32")
-    translator(images, "ab")
-    translator(images[:2], "ab")
-    translator(images[2:], "ab", start=2)
-    np.testing.assert_array_equal(np.concatenate(seen[1:]), seen[0])
-
-
-def test_evaluate_cyclegan_both_ways(cyclegan_run):
-    flags = ("--metrics", "translation", "--no-report")
-    assert tfgen("evaluate", cyclegan_run, *flags) == 0
-    found = json.loads((cyclegan_run / "metrics.json").read_text())["translation"]
-    assert set(found) == {"ab", "ba"}
-    copies = [found[d]["copy"]["mean_absolute_error"] for d in ("ab", "ba")]
-    assert copies[0] == pytest.approx(copies[1])
-    models = [found[d]["model"]["mean_absolute_error"] for d in ("ab", "ba")]
-    assert models[0] != models[1]
-
-
-def test_domains_without_pairs_have_distances_only(
-    cyclegan_run, pairs_folder, tmp_path, monkeypatch
-):
-    run, data = tmp_path / "run", tmp_path / "data"
-    shutil.copytree(cyclegan_run, run)
-    for index, path in enumerate(sorted(pairs_folder.rglob("*.png"))):
-        split = "test" if index % 4 == 0 else "train"
-        target = data / f"{split}{path.parent.name.upper()}" / path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
-    for name in ("000", "004"):  # domains of unequal length
-        (data / "testB" / f"{name}.png").unlink()
-    config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps({**config, "data": str(data)}))
-    monkeypatch.setattr(translation, "_BATCH_SIZE", 3)  # one ends within a batch
-    assert tfgen("evaluate", run, "--no-report", "--metrics", "translation") == 0
-    found = json.loads((run / "metrics.json").read_text())
-    config, model = Config.read(run), package.load(run)
-    test, train = (load_arrays(config, split) for split in ("test", "train"))
-    assert found["num_images"] == len(test[0]) == len(test[1]) + 2 > 6
-    network = metrics.build_random_features(test[0].shape[1:])
-    for direction, real in (("ab", 1), ("ba", 0)):
-        rows = found["translation"][direction]
-        outputs = np.asarray(model.translate(test[1 - real], direction))
-        for row, images in (("model", outputs), ("real", test[real])):
-            distance = metrics.kernel_distance(network(images), network(train[real]))
-            assert set(rows[row]) == {"kernel_distance", "kernel_distance_error"}
-            value = pytest.approx(distance.value, rel=1e-3, abs=1e-6)
-            assert rows[row]["kernel_distance"] == value, (direction, row)
-
-
 # ---- Translation ---------------------------------------------------------------------
 
 
@@ -255,7 +129,7 @@ def test_a_file_is_what_the_model_says(cyclegan_run, pairs_folder, tmp_path):
     image = np.float32(Image.open(source))[np.newaxis] / 255.0
     model = package.load(cyclegan_run)
     for direction, tile in (("ab", ()), ("ba", ("--tile",))):
-        expected = np.round(255.0 * model.translate(image, direction)[0])
+        expected = np.round(255.0 * translate(model, image, direction)[0])
         out = tmp_path / f"{direction}.png"
         flags = ("--direction", direction, *tile)
         assert tfgen("translate", cyclegan_run, source, out, *flags) == 0
@@ -294,6 +168,28 @@ def test_translating_never_overwrites(pix2pix_run, photos, tmp_path, capsys):
     assert out.read_bytes() == first
 
 
+def test_a_bad_file_is_passed_over_and_named(pix2pix_run, photos, tmp_path, capsys):
+    bad, out = photos / "deep" / "bad.png", tmp_path / "out"
+    bad.write_bytes(b"no image")
+    assert tfgen("translate", pix2pix_run, photos, out) == 1
+    names = {"one.png", "grey.jpg", "deep/clear.webp"}
+    assert {path.as_posix() for path in contents(out)} == names
+    shown = capsys.readouterr()
+    assert "3 images in" in shown.out
+    *_, problem, last = shown.err.strip().splitlines()
+    assert "bad.png" in problem
+    assert last == "1 of 4 files were left out"
+
+
+def test_translate_files_says_what_it_did(pix2pix_run, photos, tmp_path):
+    (photos / "bad.png").write_bytes(b"no image")
+    run = package.Run(pix2pix_run)
+    result = translate_files(run, photos, tmp_path / "out")
+    assert len(result.written) == 3
+    assert all(path.is_file() for path in result.written)
+    assert list(result.problems) == [photos / "bad.png"]
+
+
 @pytest.mark.large
 def test_dropout_at_inference_follows_the_seed(pairs_folder, tmp_path):
     run, source = tmp_path / "run", pairs_folder / "a" / "003.png"
@@ -319,7 +215,7 @@ def test_dropout_at_inference_follows_the_seed(pairs_folder, tmp_path):
         (("{pix2pix}", "{photos}", "{out}", "--tile"), "sees the image as a whole"),
         (("{pix2pix}", "{nothing}", "{out}"), "no file or folder"),
         (("{pix2pix}", "{empty}", "{out}"), "no images"),
-        (("{pix2pix}", "{broken}", "{out}"), "cannot be read as an image"),
+        (("{pix2pix}", "{broken}", "{out}"), "cannot be read"),
         (("{vae}", "{photos}", "{out}"), "does not translate"),
         (("{nothing}", "{photos}", "{out}"), "no run directory"),
     ],

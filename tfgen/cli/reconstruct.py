@@ -2,30 +2,19 @@
 
 import click
 
-from tfgen.cli.quiet import import_tensorflow
-from tfgen.figures import pictures
-from tfgen.training.run import attribution, load_test_images
+from tfgen.cli.options import data_options, open_run, picture_option, run_argument, save
 
 
 @click.command("reconstruct", short_help="Encode test images and decode them.")
-@click.argument("run")
+@run_argument
 @click.option("--num", type=click.IntRange(1), default=40, show_default=True)
-@click.option(
-    "--out", default="reconstructions.png", show_default=True, help="A PNG file."
-)
-def command(run: str, num: int, out: str) -> None:
+@picture_option("reconstructions.png")
+@data_options
+def command(
+    run: str, num: int, out: str, data: str | None, data_dir: str | None
+) -> None:
     """Encode test images and decode them again."""
-    import tfgen
-    from tfgen.figures.panels import reconstruction_panels
-    from tfgen.inference import Endpoints
+    opened = open_run(run, data, data_dir)
+    from tfgen.figures import gallery
 
-    import_tensorflow()
-    endpoints = Endpoints(tfgen.load(run))
-    endpoints.require("reconstruct", why="it does not encode images")
-    labelled = endpoints.labels(1) is not None
-    test = load_test_images(run, num, labelled)
-    images, labels = test if labelled else (test, None)
-    picture = pictures.compose(
-        reconstruction_panels(endpoints, images, labels), attribution(run)
-    )
-    click.echo(pictures.save_picture(picture, out))
+    save(gallery.reconstructions(opened, num), out)

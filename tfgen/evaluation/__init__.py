@@ -1,31 +1,38 @@
-"""What `tfgen evaluate` measures: groups of figures, a function each.
+"""How good a model is, on images that it has not seen.
 
-A function returns `None` where its group does not suit the model or the data.
+`evaluate(model_or_run, data)` returns an `Evaluation`: groups of figures, each beside
+its floor, as a dict, or as a report in one HTML file. One group is one file here, with
+a function of a `Subject` that returns None where its group does not suit the model or
+the data.
+
+Names load on first use: `tfgen evaluate --help` needs no TensorFlow.
 """
 
-from collections.abc import Callable
+import importlib
+from typing import Any
 
-from tfgen.evaluation.anomalies import measure_anomalies
-from tfgen.evaluation.factors import measure_factors
-from tfgen.evaluation.latent_space import measure_latent_space
-from tfgen.evaluation.likelihood import (
-    measure_latents,
-    measure_likelihood,
-    measure_losses,
+# Each is a module of this package, with a function `measure_<name>`.
+METRICS = (
+    *("losses", "likelihood", "latents", "samples", "latent_space", "factors"),
+    *("anomalies", "translation"),
 )
-from tfgen.evaluation.samples import measure_samples, nearest_training
-from tfgen.evaluation.subject import FEATURES, Figure, Figures, Subject
-from tfgen.evaluation.translation import measure_translation
-
-__all__ = ["FEATURES", "MEASURES", "Figure", "Figures", "Subject", "nearest_training"]
-
-MEASURES: dict[str, Callable[[Subject], Figures | None]] = {
-    "losses": measure_losses,
-    "likelihood": measure_likelihood,
-    "latents": measure_latents,
-    "samples": measure_samples,
-    "latent_space": measure_latent_space,
-    "factors": measure_factors,
-    "anomalies": measure_anomalies,
-    "translation": measure_translation,
+_HOME = {
+    "Evaluation": "tfgen.evaluation.evaluation",
+    "FEATURES": "tfgen.evaluation.features",
+    "Figure": "tfgen.evaluation.figure",
+    "Subject": "tfgen.evaluation.subject",
+    "evaluate": "tfgen.evaluation.evaluation",
+    "measure": "tfgen.evaluation.evaluation",
 }
+
+__all__ = ["METRICS", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'tfgen.evaluation' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from tfgen.errors import UserError
+from tfgen.evaluation.figure import Figure, Figures
 from tfgen.evaluation.likelihood import estimate
-from tfgen.evaluation.subject import Figure, Figures, Subject
-from tfgen.training.run import load_in_order
+from tfgen.evaluation.subject import Subject
 
 
 def measure_anomalies(subject: Subject) -> Figures | None:
-    """How well scores tell unusual images from test images."""
+    """Measures how well scores tell unusual images from test images."""
     if subject.unusual is None or not subject.gives_scores:
         return None
     from tfgen.data.loading import take
@@ -23,18 +23,20 @@ def measure_anomalies(subject: Subject) -> Figures | None:
     except UserError as error:
         if subject.anomalies is not None:
             raise
-        subject.notes.append(str(error))  # of a small class there may be no test image
+        subject.note(str(error))  # of a small class there may be no test image
         return None
     usual = _anomaly_scores(subject, subject.batches("scores of test images"))
     count = len(next(iter(usual.values())))
     if subject.anomalies is not None:
         batches = take(batches, count, subject.config.batch_size)
-    others = _anomaly_scores(subject, subject.track(batches, "scores of anomalies"))
-    is_anomaly = np.repeat([False, True], [count, len(next(iter(others.values())))])
+    batches = subject.progress(batches, "scores of anomalies")
+    unusual = _anomaly_scores(subject, batches)
+    num_unusual = len(next(iter(unusual.values())))
+    is_anomaly = np.repeat([False, True], [count, num_unusual])
     figures = []
     for name, meaning in _ANOMALIES.items():
         if name in usual:
-            scores = np.concatenate([usual[name], others[name]])
+            scores = np.concatenate([usual[name], unusual[name]])
             roc = subject.rocs[name] = anomaly_roc(scores, is_anomaly)
             text = f"area under the ROC, {subject.unusual} as anomalies: {meaning}"
             figures.append(Figure(f"anomaly_auc_{name}", roc.auc, text, floor=0.5))
@@ -46,7 +48,7 @@ def _load_anomalies(subject: Subject) -> Any:
 
     config = subject.config
     if subject.anomalies is None:
-        return load_in_order(config, "test", subject.num_images, held_out=True)
+        return subject.run.in_order("test", subject.num_images, held_out=True)
     return data.load_images(
         subject.anomalies,
         "test",
@@ -78,11 +80,11 @@ def _anomaly_scores(subject: Subject, batches: Iterable[Any]) -> dict[str, np.nd
         for _ in scored():
             pass
         return {"reconstruction_error": np.concatenate(errors)}
-    found = estimate(subject, scored())
+    bounds = estimate(subject, scored())
     return {
-        "negative_elbo": -found.elbo,
+        "negative_elbo": -bounds.elbo,
         "likelihood_ratio": likelihood_ratio(
-            found.log_likelihood, -np.concatenate(sizes)
+            bounds.log_likelihood, -np.concatenate(sizes)
         ),
         "reconstruction_error": np.concatenate(errors),
     }

@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from tfgen.evaluation.subject import MOST_PAIRED, Figure, Figures, Subject
-from tfgen.training.run import load_known_factors
+from tfgen.evaluation.figure import Figure, Figures
+from tfgen.evaluation.subject import MOST_PAIRED, Subject
+
+_LEAST_IMAGES = 20  # that classifiers are fitted to, and tested on
 
 
 def measure_factors(subject: Subject) -> Figures | None:
-    """Whether each latent variable follows one factor of data whose factors are known.
+    """Measures whether each latent variable follows one known factor of the data.
 
     The floor is that of the same codes in another order: what chance gives.
     """
@@ -15,19 +17,23 @@ def measure_factors(subject: Subject) -> Figures | None:
         return None
     from tfgen import metrics
 
-    known = load_known_factors(subject.config, "test", subject.num_images)
+    known = subject.run.known_factors("test", subject.num_images)
     if known is None:
+        return None
+    count = len(known.values)
+    if count < _LEAST_IMAGES:
+        subject.note(f"{count} test images are too few to tell factors by")
         return None
     codes, factors = subject.latents[:MOST_PAIRED], known.values[:MOST_PAIRED]
     by_chance = np.random.default_rng(subject.seed).permutation(codes)
 
     def score(codes: np.ndarray) -> dict[str, float]:
-        parts = metrics.dci(codes, factors, seed=subject.seed)
+        scores = metrics.dci(codes, factors, seed=subject.seed)
         return {
             "mig": metrics.mig(codes, factors),
             "sap": metrics.sap(codes, factors, known.categorical),
             "modularity": metrics.modularity(codes, factors),
-            **{f"dci_{name}": value for name, value in parts._asdict().items()},
+            **{f"dci_{name}": value for name, value in scores._asdict().items()},
             "factor_vae_score": metrics.factor_vae_score(
                 codes, factors, seed=subject.seed
             ),

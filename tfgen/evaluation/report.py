@@ -1,7 +1,11 @@
-"""The report of `tfgen evaluate`: figures, pictures and how they were made."""
+"""The report of an evaluation: one HTML file with its pictures in it.
 
+The page leads with pictures and with the few figures that matter, in words beside their
+floors; tables, curves and how it was made follow.
+"""
+
+import base64
 import contextlib
-import csv
 import dataclasses
 import datetime
 import importlib.metadata
@@ -10,253 +14,218 @@ import json
 import os
 import pathlib
 import platform
-import tempfile
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from export.report import markup
-from export.report.markup import tag
-from tfgen.cli import evaluate, interpolate, reconstruct, sample, traverse
-from tfgen.evaluation import Subject, nearest_training
-from tfgen.figures import pictures
-from tfgen.figures.panels import make_translation_panels
-from tfgen.inference import Translator
-from tfgen.training.run import Config, is_aligned, load_arrays
+from tfgen.errors import UserError
+from tfgen.evaluation.figure import format_figure
+from tfgen.evaluation.samples import nearest_training
+from tfgen.evaluation.sentences import headlines
+from tfgen.evaluation.subject import Subject
+from tfgen.evaluation.translation import MEANING, ROWS
+from tfgen.figures import gallery, pictures
 
-_PICTURED = 10
-
-# The commands that draw, and the endpoints that they need.
-_DRAWN = (
-    ("Samples", "Drawn from the prior.", sample, ["sample"]),
-    (
-        "Reconstructions",
-        "Test images, and below each what the model makes of it.",
-        reconstruct,
-        ["reconstruct"],
-    ),
-    (
-        "Latent variables",
-        "One variable a row, moved from -3 to +3 standard deviations.",
-        traverse,
-        ["encode", "decode"],
-    ),
-    (
-        "Interpolations",
-        "From the image on the left to that on the right.",
-        interpolate,
-        ["encode", "decode"],
-    ),
-    (
-        "Interpolations",
-        "From the image on the left to that on the right.",
-        interpolate,
-        ["generate"],
-    ),
-)
+_PICTURED = 10  # images in a row
+_LEAST_HEIGHT = 112  # CSS pixels: smaller pictures are enlarged
 
 
-def make_page(
-    run: str, found: evaluate.Evaluation, others: dict[str, dict[str, Any]]
-) -> str:
+class Picture(NamedTuple):
+    """A picture of the page: its title, a sentence, `data:` URI and CSS size."""
+
+    title: str
+    note: str
+    uri: str
+    width: int
+    height: int
+
+
+def render(evaluation: Any, beside: Mapping[str, Mapping[str, Any]]) -> str:
     """Returns the page as HTML.
 
     Args:
-        run: Run directory.
-        found: What `evaluate` returned.
-        others: Name -> `metrics.json` of runs whose figures are shown beside.
+        evaluation: An `Evaluation`.
+        beside: Name -> `as_dict()` of other models, whose figures stand beside.
     """
-    subject = found.subject
-    config = subject.config
-    attribution = config.attribution
-    return markup.document(
-        f"{config.preset} on {config.data}",
-        tag("h1", f"{config.preset} on {config.data}"),
-        tag("p", _summary(subject), class_="headline"),
-        tag("p", "Data: ", attribution, class_="note") if attribution else "",
-        _figures(found, others),
-        *_translations(found),
-        *_pictures(run, subject),
-        _curves(run),
-        _how_it_was_made(config, found),
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tfgen.evaluation", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    subject = evaluation.subject
+    config = subject.config
+    return environment.get_template("report.html.j2").render(
+        title=_title(subject),
+        summary=_summary(subject),
+        attribution=config.attribution,
+        lead=list(_lead(subject)),
+        headlines=headlines(evaluation),
+        pictures=list(_pictures(subject)),
+        groups=_groups(evaluation, beside),
+        beside=list(beside),
+        notes=evaluation.notes,
+        translation=_translation_tables(evaluation),
+        translation_columns=MEANING,
+        commands=evaluation.commands,
+        facts=_facts(evaluation.seconds),
+        versions=_versions(config),
+        configuration=json.dumps(dataclasses.asdict(config), indent=2),
+    )
+
+
+def _title(subject: Subject) -> str:
+    """Returns model and data; of a folder its name, since the rest may be long."""
+    config = subject.config
+    name = config.preset or type(subject.model).__name__
+    path = pathlib.Path(config.data).expanduser()
+    return f"{name} on {path.resolve().name if path.is_dir() else config.data}"
 
 
 def _summary(subject: Subject) -> str:
     config = subject.config
-    size = f"{config.image_size}x{config.image_size}x{config.channels}"
-    weights = f"{subject.model.count_params():,} weights"
-    kind = type(subject.model).__name__
-    classes = config.held_out_classes
-    without = f"; held-out classes: {classes}" if classes else ""
-    return (
-        f"{kind}, {weights}; images {size}{without}; {config.epochs} epochs, "
-        f"seed {config.seed}"
-    )
+    height, width, channels = subject.run.image_shape
+    facts = [
+        f"{type(subject.model).__name__}, {subject.model.count_params():,} weights",
+        f"images {height}x{width}x{channels}",
+    ]
+    if config.held_out_classes:
+        facts.append(f"held-out classes: {config.held_out_classes}")
+    if config.epochs:
+        epochs = "1 epoch" if config.epochs == 1 else f"{config.epochs} epochs"
+        facts.append(f"{epochs}, seed {config.seed}")
+    return "; ".join(facts)
 
 
-# ---- figures -------------------------------------------------------------------------
+# ---- Tables --------------------------------------------------------------------------
 
 
-def _figures(
-    found: evaluate.Evaluation, others: dict[str, dict[str, Any]]
-) -> markup.Html:
-    labels = ["Metric", "Value", "Floor", *others, "What it is"]
-    bodies = []
-    for group, figures in found.groups.items():
-        title = group.replace("_", " ").capitalize()
-        head = tag("th", title, colspan=len(labels), scope="rowgroup")
-        lines = []
-        for figure in figures:
-            cells = [
-                tag("code", figure.name),
-                tag("strong", evaluate.cell(figure.value, figure.error)),
-                evaluate.cell(figure.floor),
-                *[evaluate.cell(other.get(figure.name)) for other in others.values()],
-                figure.meaning,
-            ]
-            lines.append(_line(labels, cells))
-        bodies.append(tag("tbody", tag("tr", head), *lines))
-    note = (
-        "Of test images, which the model was not trained with. ± is one standard "
-        "error. A floor is what real images would get in place of the model's, or what "
-        "chance gives: read a value beside it."
-    )
-    return markup.join(
-        tag("h2", "Figures"),
-        tag("table", markup.table_head(labels), *bodies),
-        tag("p", note, class_="note"),
-        *[tag("p", "Note: ", text, class_="note") for text in found.subject.notes],
-    )
-
-
-def _translations(found: evaluate.Evaluation) -> Iterator[markup.Html]:
-    from tfgen.evaluation.translation import MEANING, ROWS, cell
-
-    if not found.subject.translation:
-        return
-    yield tag("h2", "Translations")
-    labels = ["Images", *[f"{name} ({MEANING[name]})" for name in MEANING]]
-    for direction, rows in found.subject.translation.items():
-        lines = [
-            _line(labels, [ROWS[name], *[cell(values, m) for m in MEANING]])
-            for name, values in rows.items()
+def _groups(
+    evaluation: Any, beside: Mapping[str, Mapping[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Returns title of a group -> its lines."""
+    return {
+        group.replace("_", " ").capitalize(): [
+            {
+                "name": figure.name,
+                "value": format_figure(figure.value, figure.error),
+                "floor": format_figure(figure.floor),
+                "beside": [
+                    format_figure(figures.get(figure.name))
+                    for figures in beside.values()
+                ],
+                "meaning": figure.meaning,
+            }
+            for figure in figures
         ]
-        yield tag("h3", " to ".join(direction))
-        yield tag("table", markup.table_head(labels), tag("tbody", *lines))
+        for group, figures in evaluation.figures.items()
+    }
 
 
-def _line(labels: list[str], cells: list[Any]) -> markup.Html:
-    return markup.table_row(dict(zip(labels, cells, strict=True)))
+def _translation_tables(evaluation: Any) -> dict[str, list[dict[str, Any]]]:
+    """Returns "a to b" -> lines of its table."""
+    return {
+        " to ".join(direction): [
+            {
+                "name": ROWS[row],
+                "cells": [
+                    format_figure(figures.get(name), figures.get(f"{name}_error"))
+                    for name in MEANING
+                ],
+            }
+            for row, figures in rows.items()
+        ]
+        for direction, rows in (evaluation.translation or {}).items()
+    }
 
 
-# ---- pictures ------------------------------------------------------------------------
+# ---- Pictures ------------------------------------------------------------------------
 
 
-def _pictures(run: str, subject: Subject) -> Iterator[markup.Html]:
-    yield tag("h2", "Pictures")
-    if subject.config.kind != "images":
-        yield from _translated(subject)
+def _lead(subject: Subject) -> Iterator[Picture]:
+    """Yields the pictures at the top: samples and reconstructions, or translations."""
+    run = subject.run
+    if run.kind != "images":
+        picture = gallery.translations(run, _PICTURED, subject.seed)
+        yield _picture("Translations", "Test images, translated.", picture)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        for title, note, module, endpoints in _DRAWN:
-            if set(endpoints) <= set(subject.endpoints.functions):
-                path = pathlib.Path(folder) / "picture.png"
-                arguments = [run, "--out", str(path)]
-                _quietly(module.command, arguments)
-                yield _figure(title, note, path.read_bytes())
+    if "sample" in subject.endpoints:
+        picture = gallery.samples(run, seed=subject.seed)
+        yield _picture("Samples", "Drawn from the prior.", picture)
+    if "reconstruct" in subject.endpoints:
+        note = "Test images, and below each its reconstruction."
+        yield _picture("Reconstructions", note, gallery.reconstructions(run))
+
+
+def _pictures(subject: Subject) -> Iterator[Picture]:
+    """Yields the pictures that follow."""
+    run = subject.run
+    if subject.encodes:
+        note = "One variable a row, moved from -3 to +3 standard deviations."
+        yield _picture("Latent variables", note, gallery.traversal(run))
+    if subject.encodes or "generate" in subject.endpoints:
+        note = "From the image on the left to that on the right."
+        try:
+            yield _picture("Interpolations", note, gallery.interpolation(run))
+        except UserError as error:  # a single test image
+            subject.note(str(error))
     if subject.generates and "drawn_features" in vars(subject):
         yield _neighbors(subject)
     if subject.rocs:
         note = f"Images of {subject.unusual} told from test images, by each score."
-        yield _figure("Anomalies", note, _as_png(pictures.plot_rocs(subject.rocs)))
+        yield _picture("Anomalies", note, pictures.plot_rocs(subject.rocs))
+    try:
+        history = run.history
+    except UserError:  # a model alone
+        history = {}
+    if history:
+        note = "Each epoch, on training and on test images."
+        yield _picture("Training", note, pictures.plot_curves(history))
 
 
-def _quietly(command: Any, arguments: list[str]) -> None:
-    with contextlib.redirect_stdout(io.StringIO()):  # it says where it writes
-        command.main(arguments, standalone_mode=False)
-
-
-def _neighbors(subject: Subject) -> markup.Html:
-    """Drawn images, each above the training image that is nearest to it."""
+def _neighbors(subject: Subject) -> Picture:
+    """Draws images, each above the training image that is nearest to it."""
     drawn = subject.draw(0, _PICTURED)
     _, places = nearest_training(subject.drawn_features[: len(drawn)], subject)
     drawn = drawn[: len(places)]
     rows = np.concatenate([drawn, subject.train_images[places]])
     title = f"nearest by the features of {subject.feature_network.name}"
-    picture = pictures.compose({title: pictures.tile(rows, columns=len(drawn))})
+    tiles = pictures.tile(rows, columns=len(drawn))
     note = (
         "Drawn images, and below each the training image that is nearest to it: a "
         "model that memorises draws copies."
     )
-    return _figure("Nearest training images", note, _as_png(picture))
+    picture = pictures.compose({title: tiles}, subject.run.attribution)
+    return _picture("Nearest training images", note, picture)
 
 
-def _translated(subject: Subject) -> Iterator[markup.Html]:
-    config = subject.config
-    arrays = load_arrays(config, "test", _PICTURED)
-    aligned = is_aligned(config)
-    translator = Translator(subject.model, config.direction, subject.seed)
-    panels = make_translation_panels(translator, *arrays, aligned)()
-    picture = pictures.compose(panels, config.attribution)
-    yield _figure("Test images", "Translated.", _as_png(picture))
-
-
-def _curves(run: str) -> markup.Html:
-    """The history of training; nothing for a run that has none."""
-    path = pathlib.Path(run) / "history.csv"
-    if not path.is_file():
-        return markup.join()
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if name != "epoch"] if rows else []
-    history = {name: [float(row[name] or "nan") for row in rows] for name in names}
-    if not history:
-        return markup.join()
-    picture = _as_png(pictures.plot_curves(history))
-    return _figure("Training", "Each epoch, on training and on test images.", picture)
-
-
-def _figure(title: str, note: str, data: bytes) -> markup.Html:
-    image = markup.png(data, title)
-    return markup.join(tag("h3", title), tag("figure", image, tag("figcaption", note)))
-
-
-def _as_png(picture: Any) -> bytes:
+def _picture(title: str, note: str, image: Any) -> Picture:
     file = io.BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
+    image.save(file, "PNG")
+    uri = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    factor = max(1, round(_LEAST_HEIGHT / max(image.height, 1)))
+    return Picture(title, note, uri, image.width * factor, image.height * factor)
 
 
-# ---- how it was made -----------------------------------------------------------------
+# ---- How it was made -----------------------------------------------------------------
 
 
-def _how_it_was_made(config: Config, found: evaluate.Evaluation) -> markup.Html:
-    versions = {**config.versions, "scikit-learn": _version("scikit-learn")}
-    facts = [
+def _facts(seconds: float) -> list[str]:
+    return [
         f"{datetime.date.today()}",
-        f"measured in {found.seconds:.0f} s",
+        f"measured in {seconds:.0f} s",
         platform.processor() or platform.machine(),
         f"{os.cpu_count()} cores",
         platform.system(),
     ]
-    return markup.join(
-        tag("h2", "How it was made"),
-        tag("p", "To make it again:"),
-        *[tag("pre", tag("code", command)) for command in found.commands],
-        tag("p", " · ".join(facts)),
-        tag("p", " · ".join(f"{k} {v}" for k, v in versions.items() if v)),
-        tag(
-            "details",
-            tag("summary", "Configuration"),
-            tag("pre", json.dumps(dataclasses.asdict(config), indent=2)),
-        ),
-    )
 
 
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def _versions(config: Any) -> list[str]:
+    versions = dict(config.versions)
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        versions["scikit-learn"] = importlib.metadata.version("scikit-learn")
+    return [f"{name} {version}" for name, version in versions.items()]

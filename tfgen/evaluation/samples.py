@@ -4,37 +4,39 @@ import warnings
 
 import numpy as np
 
-from tfgen.evaluation.subject import Figure, Figures, Subject, suffices
+from tfgen.evaluation.figure import Figure, Figures
+from tfgen.evaluation.subject import Subject
 
 
 def measure_samples(subject: Subject) -> Figures | None:
-    """Drawn images against test images, beside other test images."""
-    if not subject.generates or not suffices(subject):
+    """Measures drawn images against test images, beside other test images."""
+    if not subject.generates or not subject.suffices():
         return None
     from tfgen.metrics import compare_samples
 
     drawn, real = subject.drawn_features, subject.test_features
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = compare_samples(real, drawn, lambda x: x, seed=subject.seed)
-    subject.notes += dict.fromkeys(str(warning.message) for warning in caught)
+        scores = compare_samples(real, drawn, lambda x: x, seed=subject.seed)
+    for warning in caught:
+        subject.note(str(warning.message))
     network = subject.feature_network
     # FID and KID are names of distances of Inception's features only.
-    short = {} if network.name != "inception_v3" else _INCEPTION_NAMES
+    names = {} if network.name != "inception_v3" else _INCEPTION_NAMES
     figures = [
         Figure("feature_network", network.name, f"{real.shape[1]} features an image"),
-        Figure("num_generated", found.num_samples, "drawn images, and real ones"),
+        Figure("num_generated", scores.num_samples, "drawn images, and real ones"),
     ]
-    for name, value in found.scores.items():
+    for name, value in scores.scores.items():
         if name.endswith("_error"):
             continue
         figures.append(
             Figure(
-                short.get(name, name),
+                names.get(name, name),
                 value,
                 _SAMPLES[name],
-                found.scores.get(f"{name}_error"),
-                found.floors[name],
+                scores.scores.get(f"{name}_error"),
+                scores.floors[name],
             )
         )
     figures.append(

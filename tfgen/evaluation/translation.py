@@ -1,12 +1,13 @@
 """How good translations are: beside the input copied, the mean image, and real ones."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from tfgen.evaluation.subject import Figure, Figures, Subject, image_shape
+from tfgen.evaluation.figure import Figure, Figures
+from tfgen.evaluation.subject import Subject
 from tfgen.inference import Translator
 from tfgen.metrics import (
     build_random_features,
@@ -17,7 +18,6 @@ from tfgen.metrics import (
     psnr,
     ssim,
 )
-from tfgen.training.run import Config, count_domains, is_aligned, load_arrays
 
 # Training images at most, of the mean image and of the features.
 _MOST_TRAIN, _TRAIN_BYTES = 4096, 2**29
@@ -41,74 +41,73 @@ ROWS = {
 
 
 def measure_translation(subject: Subject) -> Figures | None:
-    """Translations against the truth, or the target domain: a table of its own."""
-    config = subject.config
-    if config.kind == "images":
+    """Measures translations against the truth, or the target domain.
+
+    The figures, direction -> row -> figure, become `subject.translation`. Errors are
+    against the truth, where there are pairs. The kernel distance compares features of a
+    fixed random network with those of training images of the target domain; of test
+    images of it, "real", it is the floor. Of test images only errors and features are
+    kept.
+    """
+    if subject.run.kind == "images":
         return None
-    translator = Translator(subject.model, config.direction, subject.seed)
-    found, num_images = evaluate(translator, config, _iterate(subject))
-    subject.translation = found
-    return [Figure("num_images", num_images, "test images")]
+    config = subject.config
+    translator = Translator(subject.endpoints, config.direction, subject.seed)
+    shape = subject.run.image_shape
+    num_train = min(_MOST_TRAIN, max(1, _TRAIN_BYTES // (2 * 4 * math.prod(shape))))
+    train = subject.run.arrays("train", num_train)
+    network = compile_network(build_random_features(shape))
+    table, num_inputs = _compare(subject, translator, train, network)
+    subject.translation = {}
+    for direction, rows in table.items():
+        target = 1 - _source_of(translator, direction)
+        real = extract_features(train[target], network)
+        figures = {name: row.figures(real) for name, row in rows.items()}
+        subject.translation[direction] = figures
+    return [Figure("num_images", num_inputs, "test images")]
+
+
+def _compare(
+    subject: Subject,
+    translator: Translator,
+    train: Sequence[np.ndarray],
+    network: Callable[[Any], Any],
+) -> tuple[dict[str, dict[str, "_Row"]], int]:
+    """Returns direction -> row -> what is kept of test images, and their number."""
+    is_aligned = subject.run.is_aligned
+    means = [images.mean(axis=0) for images in train]
+    table = {d: {name: _Row() for name in ROWS} for d in translator.directions}
+    start = num_inputs = 0
+    for batch in _iterate(subject):
+        for direction, rows in table.items():
+            source = _source_of(translator, direction)
+            inputs, truth = batch[source], batch[1 - source]
+            outputs = translator(inputs, direction, start) if len(inputs) else inputs
+            for name, images in (("model", outputs), ("copy", inputs), ("real", truth)):
+                rows[name].see(images, network)
+            if is_aligned:
+                mean = np.broadcast_to(means[1 - source], truth.shape)
+                rows["model"].compare(outputs, truth)
+                rows["copy"].compare(inputs, truth)
+                rows["mean_image"].compare(mean, truth)
+        start += max(map(len, batch))
+        num_inputs += len(batch[0])
+    return table, num_inputs
 
 
 def _iterate(subject: Subject) -> Iterator[list[np.ndarray]]:
     """Yields batches of test images of both kinds; one may end before the other."""
-    config = subject.config
-    size = max(1, min(_BATCH_SIZE, _BATCH_PIXELS // config.image_size**2))
-    # Domains that are no pairs may differ in number: the smaller is repeated.
-    ends = [None, None] if is_aligned(config) else count_domains(config, "test")
+    height, width, _ = subject.run.image_shape
+    size = max(1, min(_BATCH_SIZE, _BATCH_PIXELS // (height * width)))
+    # Domains that are not pairs may differ in number: the smaller is repeated.
+    ends: Sequence[int | None] = (None, None)
+    if not subject.run.is_aligned:
+        ends = subject.run.count_domains("test")
     batches, start = subject.test_batches().rebatch(size), 0
-    for batch in subject.track(batches, "translating test images"):
+    for batch in subject.progress(batches, "translating test images"):
         rests = [None if end is None else max(0, end - start) for end in ends]
         start += len(batch[0])
         yield [images.numpy()[:rest] for images, rest in zip(batch, rests, strict=True)]
-
-
-def evaluate(
-    translator: Translator, config: Config, batches: Iterable[Sequence[np.ndarray]]
-) -> tuple[dict[str, Any], int]:
-    """Returns direction -> row -> figure, over test images, and how many inputs.
-
-    Errors are against the truth, where there are pairs. The kernel distance compares
-    features of a fixed random network with those of training images of the target
-    domain; of test images of it, "real", it is the floor. Of test images only errors
-    and features are kept.
-
-    Args:
-        translator: Of the run's model.
-        config: Of the run.
-        batches: Of inputs, or images of A, each `(n, height, width, channels)` in
-            `[0, 1]`; and of truths, or images of B.
-    """
-    aligned = is_aligned(config)
-    shape = image_shape(config)
-    num_train = min(_MOST_TRAIN, max(1, _TRAIN_BYTES // (2 * 4 * math.prod(shape))))
-    train = load_arrays(config, "train", num_train)
-    means = [images.mean(axis=0) for images in train]
-    network = compile_network(build_random_features(shape))
-    rows = {d: {name: _Row() for name in ROWS} for d in translator.directions}
-    start = num_inputs = 0
-    for batch in batches:
-        for direction, parts in rows.items():
-            source = _source_of(translator, direction)
-            inputs, truth = batch[source], batch[1 - source]
-            outputs = translator(inputs, direction, start) if len(inputs) else inputs
-            parts["model"].see(outputs, network)
-            parts["copy"].see(inputs, network)
-            parts["real"].see(truth, network)
-            if aligned:
-                parts["model"].compare(outputs, truth)
-                parts["copy"].compare(inputs, truth)
-                mean = np.broadcast_to(means[1 - source], truth.shape)
-                parts["mean_image"].compare(mean, truth)
-        start += max(map(len, batch))
-        num_inputs += len(batch[0])
-    found = {}
-    for direction, parts in rows.items():
-        target = 1 - _source_of(translator, direction)
-        real = extract_features(train[target], network)
-        found[direction] = {name: row.figures(real) for name, row in parts.items()}
-    return found, num_inputs
 
 
 def _source_of(translator: Translator, direction: str) -> int:
@@ -140,32 +139,10 @@ class _Row:
     def figures(self, real: np.ndarray) -> dict[str, float]:
         """Returns means of errors, and the distance to `real` features."""
         errors = self.errors.items()
-        found = {name: float(np.concatenate(x).mean()) for name, x in errors}
+        figures = {name: float(np.concatenate(x).mean()) for name, x in errors}
         features = np.concatenate(self.features) if self.features else []
         if min(len(features), len(real)) >= _LEAST_IMAGES:
             distance = kernel_distance(features, real)
-            found["kernel_distance"] = float(distance.value)
-            found["kernel_distance_error"] = float(distance.standard_error)
-        return found
-
-
-def table(found: dict[str, Any]) -> Any:
-    """Returns the figures as a table to print."""
-    from rich.table import Table
-
-    columns = [f"{name}\n{meaning}" for name, meaning in MEANING.items()]
-    result = Table("direction", "images", *columns)
-    for direction, rows in found.items():
-        for name, figures in rows.items():
-            cells = [cell(figures, column) for column in MEANING]
-            result.add_row(direction, ROWS[name], *cells)
-    return result
-
-
-def cell(figures: dict[str, float], name: str) -> str:
-    """Returns a figure as text, with its standard error."""
-    if name not in figures:
-        return ""
-    text = f"{figures[name]:.4f}"
-    error = figures.get(f"{name}_error")
-    return text if error is None else f"{text} ± {error:.4f}"
+            figures["kernel_distance"] = float(distance.value)
+            figures["kernel_distance_error"] = float(distance.standard_error)
+        return figures

@@ -46,13 +46,18 @@ def reconstruction_panels(
     """Returns one panel: rows of images, each above its reconstructions."""
     outputs = endpoints.run("reconstruct", images, labels)["images"]
     columns = min(10, len(images))
+    # The last row is filled with white, so that what is below is below.
+    missing = -len(images) % columns
+    padding = [(0, missing)] + 3 * [(0, 0)]
     rows = [
-        row
-        for start in range(0, len(images), columns)
-        for row in (images[start : start + columns], outputs[start : start + columns])
+        np.pad(array, padding, constant_values=1.0).reshape(
+            -1, columns, *array.shape[1:]
+        )
+        for array in (images, outputs)
     ]
+    cells = np.stack(rows, axis=1).reshape(-1, *images.shape[1:])
     title = "test images, and below each its reconstruction"
-    return {title: pictures.tile(np.concatenate(rows), columns)}
+    return {title: pictures.tile(cells, columns)}
 
 
 def make_translation_panels(

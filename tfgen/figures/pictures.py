@@ -114,7 +114,9 @@ def plot_curves(history: Mapping[str, Sequence[float]]) -> Image.Image:
         for key, label in ((name, "train"), (f"val_{name}", "test")):
             if key in history:
                 values = history[key]
-                axes.plot(range(1, len(values) + 1), values, label=label)
+                epochs = range(1, len(values) + 1)
+                marker = "o" if len(values) == 1 else None  # no line joins it
+                axes.plot(epochs, values, label=label, marker=marker)
         axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=7)
         axes.grid(alpha=0.3)

@@ -11,10 +11,9 @@ from tfgen.inference.endpoints import (
     encode,
     reconstruct,
     sample,
-    translate,
 )
 from tfgen.inference.precision import to_float32
-from tfgen.inference.translator import Translator
+from tfgen.inference.translator import Translator, translate
 
 __all__ = [
     "BATCH_SIZE",

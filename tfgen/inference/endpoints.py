@@ -29,6 +29,17 @@ class Endpoints:
         """Whether the model is conditional: its endpoints want a label an image."""
         return getattr(self.model, "num_classes", None) is not None
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(height, width, channels)` of the images that an endpoint takes."""
+        for function in self.functions.values():
+            for spec in function.input_signature:
+                if spec.name in ("images", "images_a"):
+                    return tuple(spec.shape[1:])
+        raise UserError(
+            f"{type(self.model).__name__} has no endpoint that takes images"
+        )
+
     def require(self, *names: str, why: str) -> None:
         """Raises a UserError unless the model has all these endpoints."""
         missing = [name for name in names if name not in self.functions]
@@ -144,14 +155,21 @@ def sample(
         UserError: The model draws no images, or a label is not one of its classes.
     """
     endpoints = as_endpoints(model)
-    why = "nothing says where its latents lie; train a VAE"
-    if "translate" in endpoints or "translate_ab" in endpoints:
-        why = "it translates images"
-    endpoints.require("sample", why=why)
-    if len(endpoints.functions["sample"].input_signature) > 1 + endpoints.takes_labels:
-        raise UserError(f"{type(endpoints.model).__name__} draws from an image alone")
+    require_prior(endpoints)
     check_labels(endpoints, labels, num)
     return endpoints.sample(num, seed, labels)
+
+
+def require_prior(endpoints: Endpoints) -> None:
+    """Raises a UserError unless the model draws images from its prior.
+
+    A model that translates may have an endpoint `sample` too, which takes an image.
+    """
+    if "translate" in endpoints or "translate_ab" in endpoints:
+        kind = type(endpoints.model).__name__
+        raise UserError(f"{kind} has no prior to draw from: it translates images")
+    why = "nothing says where its latents lie; train a VAE"
+    endpoints.require("sample", why=why)
 
 
 def check_labels(endpoints: Endpoints, labels: np.ndarray | None, num: int) -> None:
@@ -217,20 +235,3 @@ def decode(
     name = "generate" if "generate" in endpoints else "decode"
     endpoints.require(name, why="it has no latents")
     return endpoints.run(name, latents, labels)["images"]
-
-
-def translate(
-    model: Any, images: np.ndarray, direction: str | None = None, seed: int = 0
-) -> np.ndarray:
-    """Returns translations of images `(n, height, width, channels)` in [0, 1].
-
-    Args:
-        model: A model that translates images, or its `Endpoints`.
-        images: Of the model's size.
-        direction: `"ab"` or `"ba"`, of a model that translates both ways.
-        seed: Integer, of the noise of a model whose dropout is on.
-    """
-    from tfgen.inference.translator import Translator
-
-    translator = Translator(model, direction or "ab", seed)
-    return translator(images, direction or translator.directions[0])

@@ -54,3 +54,18 @@ class Translator:
         batch_size = max(1, _BATCH_PIXELS // (height * width))
         outputs = self.endpoints.run(name, images, seeds, batch_size=batch_size)
         return outputs["images"]
+
+
+def translate(
+    model: Any, images: np.ndarray, direction: str | None = None, seed: int = 0
+) -> np.ndarray:
+    """Returns translations of images `(n, height, width, channels)` in [0, 1].
+
+    Args:
+        model: A model that translates images, or its `Endpoints`.
+        images: Of the model's size.
+        direction: `"ab"` or `"ba"`, of a model that translates both ways.
+        seed: Integer, of the noise of a model whose dropout is on.
+    """
+    translator = Translator(model, direction or "ab", seed)
+    return translator(images, direction or translator.directions[0])

@@ -1,4 +1,4 @@
-"""Where the images of a run lie in latent space: what several commands share."""
+"""Where the images of a run lie in latent space."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -7,12 +7,9 @@ from typing import Any
 import numpy as np
 
 from tfgen.data import Factors, class_names
+from tfgen.errors import UserError
 from tfgen.inference import Endpoints
 from tfgen.metrics import factors_followed
-from tfgen.training.run import Config, load_in_order
-
-# From batches, and what is done with them, to the same batches, shown.
-Track = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
 @dataclasses.dataclass
@@ -39,61 +36,74 @@ class Encoding:
     spread: np.ndarray
 
 
-def encode_test_images(
-    endpoints: Endpoints, run: str, num: int | None = None
-) -> Encoding:
-    """Encodes the first `num` test images of a run, or all."""
-    return encode_images(endpoints, Config.read(run), "test", num)
-
-
 def encode_images(
     endpoints: Endpoints,
-    config: Config,
+    run: Any,
     split: str,
     num: int | None = None,
-    track: Track = lambda batches, _: batches,
+    progress: Callable[..., Iterable] = lambda iterable, description, total=None: (
+        iterable
+    ),
 ) -> Encoding:
     """Encodes the first `num` images of a split of a run's data, or all, in batches.
 
     Args:
         endpoints: Of the run's model.
-        config: Of the run.
-        split: Of its data.
-        num: How many at most.
-        track: As of `Subject`.
+        run: A `tfgen.Run`.
+        split: `"train"` or `"test"`.
+        num: Integer, images at most.
+        progress: Function `(iterable, description) -> iterable`.
 
     Raises:
         UserError: The model does not encode images; or it wants labels, and the data
-            has none.
+            have none.
     """
     endpoints.require("encode", "decode", why="it has no latents to move along")
-    is_conditional = endpoints.labels(1) is not None
-    has_classes = is_conditional or bool(class_names(config.data, config.data_dir))
-    batches = load_in_order(config, split, num, labels=has_classes)
-    parts, classes = [], []
-    for batch in track(batches, f"encoding {split} images"):
-        images, found = map(np.asarray, batch) if has_classes else (batch.numpy(), None)
-        labels = found if is_conditional else None
-        parts.append(endpoints.run("encode", images, labels))
-        classes.append(found)
-    outputs = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    is_conditional = endpoints.takes_labels
+    has_classes = is_conditional or bool(
+        class_names(run.config.data, run.config.data_dir)
+    )
+    batches = run.in_order(split, num, labels=has_classes)
+    outputs, classes = [], []
+    for batch in progress(batches, f"encoding {split} images"):
+        images, labels = batch if has_classes else (batch, None)
+        if labels is not None:
+            classes.append(np.asarray(labels))
+        conditions = classes[-1] if is_conditional else None
+        outputs.append(endpoints.run("encode", np.asarray(images), conditions))
+    if not outputs:
+        raise UserError(f"the {split} split has no images")
+    arrays = {name: np.concatenate([x[name] for x in outputs]) for name in outputs[0]}
+    known_classes = np.concatenate(classes) if classes else None
+    labels = known_classes if is_conditional else None
+    return make_encoding(arrays, endpoints.model, known_classes, labels)
+
+
+def make_encoding(
+    outputs: dict[str, np.ndarray],
+    model: Any,
+    classes: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
+) -> Encoding:
+    """Returns the `Encoding` of what the endpoint `encode` returned."""
     latents = outputs["mean"] if "mean" in outputs else outputs["latents"]
-    known = None if classes[0] is None else np.concatenate(classes)
-    if hasattr(endpoints.model, "prior"):  # it says where latents lie
-        kl = _kl_per_dim(outputs, endpoints.model.prior)
-        matter = (kl, "nats", np.zeros_like(kl), np.ones_like(kl))
+    stddev = outputs.get("stddev")
+    if stddev is not None:  # the prior says where latents lie
+        importance = _kl_per_dim(latents, stddev, model.prior)
+        centre, spread = np.zeros_like(importance), np.ones_like(importance)
+        unit = "nats"
     else:
-        stddev = latents.std(axis=0)
-        matter = (stddev, "standard deviation", latents.mean(axis=0), stddev)
-    labels = known if is_conditional else None
-    return Encoding(latents, outputs.get("stddev"), known, labels, *matter)
+        importance = spread = latents.std(axis=0)
+        centre, unit = latents.mean(axis=0), "standard deviation"
+    return Encoding(latents, stddev, classes, labels, importance, unit, centre, spread)
 
 
-def _kl_per_dim(outputs: dict[str, np.ndarray], prior: Any) -> np.ndarray:
+def _kl_per_dim(means: np.ndarray, stddevs: np.ndarray, prior: Any) -> np.ndarray:
     import tensorflow_probability as tfp
 
-    posterior = tfp.distributions.Normal(outputs["mean"], outputs["stddev"])
-    kl = tfp.distributions.kl_divergence(posterior, prior.distribution)
+    tfd = tfp.distributions
+    marginals = tfd.Normal(prior.mean(), prior.stddev())
+    kl = tfd.kl_divergence(tfd.Normal(means, stddevs), marginals)
     return np.asarray(kl).mean(axis=0, dtype="float64")
 
 
@@ -106,16 +116,16 @@ def name_factors(latents: np.ndarray, factors: Factors) -> list[str]:
         latents: `(n, latent_dim)`.
         factors: Of the same images.
     """
-    kept = np.flatnonzero(np.ptp(factors.values, axis=0))  # of few images one may rest
-    if not len(kept):
+    varying = np.flatnonzero(np.ptp(factors.values, axis=0))  # of few images, not all
+    if not len(varying):
         return [", follows no factor"] * latents.shape[1]
     # Two variables and two factors are the least: the first of each comes once more.
     codes = np.hstack([latents, latents[:, :1]])
-    values = factors.values[:, [*kept, kept[0]]]
+    values = factors.values[:, [*varying, varying[0]]]
     best, shares = factors_followed(codes, values)
     _, by_chance = factors_followed(codes, np.random.default_rng(0).permutation(values))
     return [
-        f", follows {factors.names[kept[column]]} ({share:.2f})"
+        f", follows {factors.names[varying[column]]} ({share:.2f})"
         if share > 2.0 * chance
         else ", follows no factor"
         for column, share, chance in zip(best, shares, by_chance, strict=True)

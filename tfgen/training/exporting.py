@@ -1,16 +1,85 @@
-"""What an export is compared and calibrated on: a run's images, by endpoint."""
+"""A run to files that are served, and for the edge: the one door to `export`."""
 
+import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tfgen.training.run import Run
+from tfgen.errors import UserError
 
-NUM_IMAGES = 64
+NUM_IMAGES = 64  # that files are compared on, and as many to calibrate int8
+
+
+def export_run(
+    run: Any,
+    out: str | os.PathLike,
+    *,
+    name: str | None = None,
+    version: int = 1,
+    quantizations: Sequence[str] = ("float32",),
+    formats: Sequence[str] = ("serving", "edge"),
+    latency_seconds: float = 5.0,
+    progress: Callable[[str], None] = lambda step: None,
+    log: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Exports a run's model, checked against Keras on held-out images.
+
+    Without the run's data the files are compared on golden examples alone.
+
+    Args:
+        run: A `tfgen.Run`.
+        out: Folder of the exported files.
+        name: Of the served model; the preset's by default.
+        version: Integer, of the served model.
+        quantizations: Of the .tflite files: see `export.export_model`.
+        formats: Some of `"serving"`, `"edge"` and `"onnx"`.
+        latency_seconds: Float, how long each endpoint is timed; 0: not at all.
+        progress: Function that is told the step that runs.
+        log: Function of a line about what was left out.
+
+    Returns:
+        The entry of `report.json`.
+
+    Raises:
+        UserError: int8 files are asked for, and the images that calibrate them are not
+            there.
+    """
+    import export
+    from tfgen.inference import to_float32
+
+    model = to_float32(run.model)
+    calibration = examples = None
+    try:
+        examples = endpoint_data(run, model, "test")
+    except UserError as error:
+        log(f"No fidelity on held-out images: {error}")
+    if "int8" in quantizations:
+        if examples is None:
+            raise UserError(
+                "int8 files are calibrated on training images, which are not there: "
+                "pass --data, or leave int8 out"
+            )
+        calibration = endpoint_data(run, model, "train")
+    preset = run.config.preset
+    return export.export_model(
+        model,
+        os.path.expanduser(out),
+        name or preset or type(run.model).__name__.lower(),
+        version,
+        formats=formats,
+        quantizations=quantizations,
+        examples=examples,
+        representative_data=calibration,
+        description=run.preset.summary if preset else "",
+        licence=run.attribution or "",
+        latency_seconds=latency_seconds,
+        progress=progress,
+    )
 
 
 def endpoint_data(
-    run: Run, model: Any, split: str, num_images: int = NUM_IMAGES
+    run: Any, model: Any, split: str, num_images: int = NUM_IMAGES
 ) -> dict[str, dict[str, np.ndarray]]:
     """Returns inputs `(num_images, ...)` of the model's endpoints from a run's data.
 
@@ -38,7 +107,7 @@ def endpoint_data(
     return data
 
 
-def _read(run: Run, model: Any, split: str, num_images: int) -> tuple[Any, Any, Any]:
+def _read(run: Any, model: Any, split: str, num_images: int) -> tuple[Any, Any, Any]:
     """Returns images, what they are translated to or None, and labels or None."""
     if run.kind != "images":
         images, targets = run.arrays(split, num_images)
@@ -50,7 +119,7 @@ def _read(run: Run, model: Any, split: str, num_images: int) -> tuple[Any, Any, 
 
 
 def _read_every_class(
-    run: Run, split: str, num_classes: int, num_images: int
+    run: Any, split: str, num_classes: int, num_images: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Reads until every class was met; a folder may hold one class after another."""
     images, labels = [], []

@@ -249,6 +249,13 @@ class Run:
 
     # ---- Use ----------------------------------------------------------------------
 
+    @functools.cached_property
+    def endpoints(self) -> Any:
+        """The model's `tfgen.inference.Endpoints`, each traced once."""
+        from tfgen.inference import Endpoints
+
+        return Endpoints(self.model)
+
     def sample(self, n: int, seed: int = 0, labels: Any = None) -> Any:
         """Returns `n` drawn images `(n, height, width, channels)` in [0, 1].
 
@@ -256,48 +263,49 @@ class Run:
 
         Args:
             n: Integer.
-            seed: Integer.
+            seed: Integer in [0, 2**31).
             labels: Integers `(n,)`, for a conditional model; None for its classes in
                 turn.
         """
-        endpoints = self._endpoints()
-        endpoints.require("sample", why="it does not draw images")
-        return endpoints.sample(n, seed, labels)
+        from tfgen import inference
+
+        return inference.sample(self.endpoints, n, seed, labels)
 
     def reconstruct(self, n: int) -> tuple[Any, Any]:
         """Returns the first `n` test images, and their reconstructions in [0, 1]."""
-        endpoints = self._endpoints()
-        endpoints.require("reconstruct", why="it does not encode images")
-        if getattr(self.model, "num_classes", None):
+        from tfgen import inference
+
+        self.endpoints.require("reconstruct", why="it does not encode images")
+        images, labels = self.test_images(n), None
+        if self.endpoints.takes_labels:
             images, labels = self.test_images(n, labels=True)
-            return images, endpoints.run("reconstruct", images, labels)["images"]
-        images = self.test_images(n)
-        return images, endpoints.run("reconstruct", images)["images"]
+        return images, inference.reconstruct(self.endpoints, images, labels)
 
     def evaluate(self, **options: Any) -> Any:
-        """Measures on the test split: `tfgen.evaluation.evaluate(self, **options)`."""
+        """Measures on the test split: `tfgen.evaluate(self, **options)`."""
         from tfgen import evaluation
 
         return evaluation.evaluate(self, **options)
 
     def export(self, out: str | os.PathLike, **options: Any) -> Any:
-        """Exports the model: `tfgen.cli.export.export_run` with this run."""
-        from tfgen.cli.export import export_run
+        """Exports the model: `tfgen.training.exporting.export_run(self, out, ...)`."""
+        from tfgen.training.exporting import export_run
 
-        return export_run(str(self.path), os.fspath(out), **options)
+        return export_run(self, out, **options)
 
     # ---- Private ------------------------------------------------------------------
 
-    def _endpoints(self) -> Any:
-        from tfgen.inference import Endpoints
+    @functools.cached_property
+    def _has_classes(self) -> bool:
+        from tfgen import data
 
-        return Endpoints(self.model)
+        return bool(data.class_names(self.config.data, self.config.data_dir))
 
     def _in_order(self, split: str, labels: bool, held_out: bool) -> Any:
         key = (split, labels, held_out)
         if key not in self._ordered_batches:
-            labelled = self._ordered_batches.get((split, True, held_out))
-            if self.kind == "images" and labelled is not None:
+            if self.kind == "images" and not labels and self._has_classes:
+                labelled = self._in_order(split, True, held_out)
                 batches = labelled.map(lambda images, labels: images)
             else:
                 batches = self._load(split, labels, held_out, shuffle=False)

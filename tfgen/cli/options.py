@@ -1,0 +1,75 @@
+"""Arguments that several commands share."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+
+class PathType(click.ParamType):
+    """A path, or the name of a data set; `~` is expanded."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Returns the path, expanded."""
+        return os.path.expanduser(value)
+
+
+class ListType(click.ParamType):
+    """Names separated by commas, each one of those that are known."""
+
+    name = "list"
+
+    def __init__(self, known: Sequence[str]):
+        self.known = known
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        """Returns the names."""
+        if not isinstance(value, str):
+            return tuple(value)
+        names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
+        if unknown := [name for name in names if name not in self.known]:
+            known = ", ".join(self.known)
+            asked = ", ".join(map(repr, unknown))
+            self.fail(f"{asked}: choose of {known}", param, ctx)
+        return names
+
+
+PATH = PathType()
+run_argument = click.argument("run", type=PATH)
+
+
+def data_options(command: Callable) -> Callable:
+    """Adds `--data` and `--data-dir`: where the data are, if they moved."""
+    for flag, text in (
+        ("--data-dir", "Where TFDS keeps its data sets."),
+        ("--data", "Where the data are.  [default: where the run found them]"),
+    ):
+        command = click.option(flag, type=PATH, help=text)(command)
+    return command
+
+
+def picture_option(name: str) -> Callable:
+    """Adds `--out`, the PNG file that is written."""
+    return click.option(
+        "--out", type=PATH, default=name, show_default=True, help="A PNG file."
+    )
+
+
+def open_run(run: str, data: str | None = None, data_dir: str | None = None) -> Any:
+    """Returns the `Run` of a run directory or of a model file."""
+    from tfgen.cli.quiet import import_tensorflow
+
+    import_tensorflow()
+    from tfgen.training.opening import open_run
+
+    return open_run(run, data, data_dir)
+
+
+def save(picture: Any, out: str) -> None:
+    """Writes a picture, and prints its path."""
+    from tfgen.figures.pictures import save_picture
+
+    click.echo(save_picture(picture, out))

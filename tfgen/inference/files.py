@@ -1,0 +1,164 @@
+"""Image files of any size, translated to files."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tfgen import tiling
+from tfgen.errors import UserError
+from tfgen.figures.pictures import save_picture
+from tfgen.inference.translator import Translator
+
+_COARSEST_GRID = 4  # a generator with a smaller one sees the image as a whole
+
+
+@dataclasses.dataclass
+class TranslatedFiles:
+    """What `translate_files` did.
+
+    Attributes:
+        written: Paths of the translations.
+        problems: File that could not be read -> why.
+    """
+
+    written: list[pathlib.Path]
+    problems: dict[pathlib.Path, str]
+
+
+def translate_files(
+    run: Any,
+    source: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    direction: str | None = None,
+    tile: bool = False,
+    overwrite: bool = False,
+    seed: int = 0,
+    progress: Callable[..., Iterable] = lambda iterable, description, total=None: (
+        iterable
+    ),
+) -> TranslatedFiles:
+    """Translates an image file, or every image in a folder, to `out`.
+
+    Images are resized to the model's size and back. Files keep their names and formats.
+    A file that cannot be read is passed over.
+
+    Args:
+        run: A `tfgen.Run` of a model that translates.
+        source: A file or a folder.
+        out: A file, or a folder where files keep their names.
+        direction: `"ab"` or `"ba"`; by default what the run was trained on, "ab" if
+            both.
+        tile: Whether a fully convolutional generator translates images piece by piece
+            at their full size.
+        overwrite: Whether files in `out` may be replaced; an input never is.
+        seed: Integer, of the noise of a model whose dropout is on.
+        progress: Function `(iterable, description, total) -> iterable`.
+
+    Raises:
+        UserError: There is nothing to translate, a file would be overwritten, the model
+            does not translate so, or no file could be read.
+    """
+    source, out = pathlib.Path(source).expanduser(), pathlib.Path(out).expanduser()
+    pairs = _find_files(source, out, overwrite)
+    translate = _make_translator(run, direction, tile, seed)
+    result = TranslatedFiles([], {})
+    for path, target in progress(pairs, "translating", len(pairs)):
+        try:
+            picture = translate(path)
+        except UserError as error:
+            result.problems[path] = str(error)
+            continue
+        save_picture(picture, target)
+        result.written.append(target)
+    if not result.written:
+        raise UserError(next(iter(result.problems.values())))
+    return result
+
+
+def _find_files(
+    source: pathlib.Path, out: pathlib.Path, overwrite: bool
+) -> list[tuple[pathlib.Path, pathlib.Path]]:
+    """Returns what to read and where to write it; no output is an input."""
+    from tfgen.data.images import EXTENSIONS, list_images
+
+    if source.is_dir():
+        paths = list_images(source)
+        pairs = [(path, out / path.relative_to(source)) for path in paths]
+        if out.is_file():
+            raise UserError(f"{out} is a file: INPUT is a folder, name one as OUT")
+    elif source.is_file():
+        is_file = out.suffix.lower() in EXTENSIONS and not out.is_dir()
+        pairs = [(source, out if is_file else out / source.name)]
+    else:
+        raise UserError(f"no file or folder at {source}")
+    inputs = {path.resolve() for path, _ in pairs}
+    for path, target in pairs:
+        is_link = target.exists() and path.samefile(target)
+        if is_link or target.resolve() in inputs:
+            raise UserError(f"{target} is an input: name another OUT")
+        if target.exists() and not overwrite:
+            raise UserError(f"{target} exists: name another OUT, or --overwrite")
+    return pairs
+
+
+def _make_translator(
+    run: Any, direction: str | None, tile: bool, seed: int
+) -> Callable[[pathlib.Path], Image.Image]:
+    """Returns a function from an image file to its translation."""
+    from tfgen.data.images import Fit, read_image
+
+    translator = Translator(run.endpoints, run.config.direction, seed)
+    direction = direction or translator.directions[0]
+    if direction not in translator.directions:
+        raise UserError(
+            f"{run.path} was trained to translate {run.config.direction}, not "
+            f"{direction}: train it with --direction {direction}"
+        )
+    if tile:
+        _check_tiles(run.model, direction)
+    height, width, channels = run.image_shape
+
+    def run_model(images: np.ndarray) -> np.ndarray:
+        return translator(images.astype("float32") / 255.0, direction)
+
+    def translate(file: pathlib.Path) -> Image.Image:
+        (image,) = read_image(file, Fit(None, channels))
+        if tile:
+            output = tiling.map_tiles(run_model, image, (height, width))
+            return _to_picture(np.uint8(np.round(255.0 * output)))
+        resized = _resize(image, (height, width))
+        output = np.uint8(np.round(255.0 * run_model(resized[np.newaxis])[0]))
+        return _to_picture(_resize(output, image.shape[:2]))
+
+    return translate
+
+
+def _check_tiles(model: Any, direction: str) -> None:
+    """Refuses a generator that sees the whole image at once: its tiles would differ."""
+    one_way = getattr(model, "generator", None)
+    generator = one_way or getattr(model, f"generator_{direction}")
+    grids = [
+        layer.output.shape[1:3]
+        for layer in generator.layers
+        if len(layer.output.shape) == 4
+    ]
+    if min(min(grid) for grid in grids) < _COARSEST_GRID:
+        raise UserError(
+            f"--tile needs a fully convolutional generator, and {generator.name} sees "
+            "the image as a whole: leave --tile out"
+        )
+
+
+def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    picture = _to_picture(image).resize(size[::-1], Image.Resampling.BICUBIC)
+    return np.asarray(picture).reshape(*size, image.shape[-1])
+
+
+def _to_picture(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
