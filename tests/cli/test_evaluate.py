@@ -1,6 +1,7 @@
 """`tfgen evaluate`: what it prints and writes; the figures are tests/evaluation's."""
 
 import re
+import shlex
 import shutil
 
 import pytest
