@@ -16,6 +16,7 @@ from tfgen.evaluation.features import FEATURES
 from tfgen.evaluation.figure import Figure, Figures, finite
 from tfgen.evaluation.subject import MOST_PAIRED, Subject, no_progress
 from tfgen.files import replaced
+from tfgen.inference.endpoints import make_seeds
 
 
 @dataclasses.dataclass
@@ -139,6 +140,7 @@ def evaluate(
     from tfgen.training.opening import open_run
 
     names = _check_names(metrics, features)
+    make_seeds(seed, 0, 0)  # raises if it is out of range
     options = {
         "seed": seed,
         "num_samples": num_samples,

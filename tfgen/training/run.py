@@ -160,6 +160,9 @@ class Run:
         if length is not None and (num_images is None or length < num_images):
             batches = self._in_order(split, labels, held_out=False)
             arrays = collect(batches, num_images, self.config.batch_size)
+            if self.kind == "domains":  # the smaller was repeated
+                counts = self.count_domains(split)
+                arrays = tuple(x[:n] for x, n in zip(arrays, counts, strict=True))
             self._arrays[key] = (num_images, arrays)
         arrays = tuple(array[:num_images] for array in arrays)
         return arrays if len(arrays) > 1 else arrays[0]
