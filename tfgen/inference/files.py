@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tfgen import tiling
 from tfgen.errors import UserError
 from tfgen.figures.pictures import save_picture
+from tfgen.inference import tiling
 from tfgen.inference.translator import Translator
 
 _COARSEST_GRID = 4  # a generator with a smaller one sees the image as a whole

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from tfgen.tiling import iterate_bands, map_tiles
+from tfgen.inference.tiling import iterate_bands, map_tiles
 
 RNG = np.random.default_rng(0)
 
