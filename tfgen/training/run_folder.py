@@ -50,10 +50,15 @@ class RunFolder:
             path.rename(former / path.name)
         self._is_new = True
 
-    def settle(self) -> None:
-        """Removes the former run if the new one has a checkpoint; else restores it."""
+    def settle_at_checkpoint(self) -> None:
+        """Removes the former run once the new one has a checkpoint."""
         if self.has_checkpoint:
             shutil.rmtree(self.path / _FORMER, ignore_errors=True)
+
+    def settle(self) -> None:
+        """Ends the claim: without a checkpoint the former run is restored."""
+        if self.has_checkpoint:
+            self.settle_at_checkpoint()
         elif self._is_new or (self.path / _FORMER).is_dir():
             self._restore()
         self._is_new = False

@@ -117,12 +117,12 @@ class StopSignals:
         return error
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._restore_handlers()
         if self.ends_process:
-            for handled in _SIGNALS:
-                if signal.getsignal(handled) is not signal.SIG_IGN:
-                    signal.signal(handled, signal.SIG_DFL)
-        elif not _is_fitting(self._model, frame):  # `fit` was left by an exception
+            for handled in self._handlers:
+                signal.signal(handled, signal.SIG_DFL)
+        elif _is_fitting(self._model, frame):
+            self._restore_handlers()
+        else:  # `fit` was left by an exception
             self.restore()
             signal.raise_signal(number)
             return

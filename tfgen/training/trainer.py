@@ -398,5 +398,5 @@ def _settling(folder: RunFolder) -> Any:
     import keras
 
     return keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: folder.settle()
+        on_epoch_end=lambda epoch, logs: folder.settle_at_checkpoint()
     )

@@ -1,0 +1,193 @@
+"""No signal is lost: neither where its exception is swallowed, nor in any phase."""
+
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cli.conftest import write_images
+from tfgen.training import stop_signals
+from tfgen.training.checkpoints import CheckpointStore
+from tfgen.training.stop_signals import Stopped, StopSignals
+
+ROOT = pathlib.Path(__file__).parents[2]
+SOON = 20  # seconds, on a machine that does other things too
+
+
+@pytest.fixture(autouse=True)
+def _handlers():
+    """Whatever becomes of a test, the handlers are those of before.
+
+    The alarm is pytest's, whose own comes back at the end.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    alarm = signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    if stop_signals.installed():
+        stop_signals.installed().restore()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    signal.setitimer(signal.ITIMER_REAL, *alarm)
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+    time.sleep(SOON)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_an_exception_with_its_number(number):
+    with pytest.raises(Stopped) as stopped, StopSignals(ends_process=True):
+        send(number)
+    assert stopped.value.signal_number == number
+
+
+def test_an_exception_that_is_swallowed_is_raised_again():
+    caught = []
+
+    def swallow(times):
+        for trial in range(times):
+            try:
+                send(signal.SIGINT) if trial == 0 else time.sleep(SOON)
+            except KeyboardInterrupt as error:
+                caught.append(str(error))
+        time.sleep(SOON)
+
+    with pytest.raises(Stopped), StopSignals(ends_process=True):
+        swallow(2)
+    assert len(caught) == 2
+
+
+def test_while_it_is_handled_it_is_not_raised_again():
+    """Long cleaning up is not cut."""
+    cleaned = []
+
+    def clean_up():
+        try:
+            send(signal.SIGINT)
+        finally:
+            time.sleep(1.2)
+            cleaned.append(True)
+
+    with pytest.raises(Stopped), StopSignals(ends_process=True):
+        clean_up()
+    assert cleaned
+
+
+def test_ignored_signals_stay_ignored():
+    """As under `nohup`, or in the background of a shell."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals(ends_process=True) as signals:
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.05)
+        assert signals.received is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_afterwards_the_handlers_are_those_of_before():
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    before = [signal.getsignal(number) for number in numbers]
+    with pytest.raises(Stopped), StopSignals(ends_process=True):
+        send(signal.SIGTERM)
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+# ---- The command line ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_images(tmp_path_factory.mktemp("images"), count=24)
+
+
+def start(folder, out, *flags):
+    script = "import sys, tfgen.cli; tfgen.cli.main(sys.argv[1:])"
+    flags = ("--filters", 4, "--latent-dim", 3, "--batch-size", 8, *flags)
+    command = ("train", "vae_mnist_5k", "--data", folder, "--out", out, *flags)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    )
+
+
+def stop(process, number, seconds=SOON):
+    """Sends a signal; returns what the process wrote until it ended, soon enough."""
+    process.send_signal(number)
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        pytest.fail(f"{signal.Signals(number).name} was lost: {process.communicate()}")
+    assert process.returncode == 128 + number, output
+    assert "Traceback" not in output
+    return output
+
+
+def wait_for(process, path):
+    while not path.exists() and process.poll() is None:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("import", signal.SIGINT),
+        ("tracing", signal.SIGHUP),
+        ("between epochs", signal.SIGTERM),
+    ],
+)
+def test_a_signal_ends_training_in_every_phase(folder, tmp_path, moment, number):
+    run = tmp_path / "run"
+    process = start(folder, run, "--epochs", 5000)
+    if moment == "import":
+        wait_for(process, run / ".lock")  # claimed; TensorFlow is about to be imported
+        time.sleep(0.3)
+    elif moment == "tracing":
+        lines = iter(process.stdout.readline, "")
+        assert any("weights" in line for line in lines)
+        wait_for(process, run / "logs")
+    else:
+        wait_for(process, run / "samples" / "epoch_0002.png")
+    output = stop(process, number)
+    assert not (run / ".lock").exists()
+    if moment == "between epochs":
+        newest = CheckpointStore(run / "checkpoints").newest()
+        assert f"saved {newest.path}" in output
+        assert f"go on with: tfgen train --resume {run}" in output
+    else:  # nothing was saved, so nothing is left
+        assert not run.exists()
+
+
+@pytest.mark.large
+@pytest.mark.timeout(7200)
+def test_a_signal_at_any_moment_ends_training(folder, tmp_path):
+    """200 random moments from the first import to the tenth epoch or so."""
+    process = start(folder, tmp_path / "whole", "--epochs", 10)
+    begin = time.monotonic()
+    assert process.wait(240) == 0
+    seconds = time.monotonic() - begin
+    seed = int.from_bytes(os.urandom(4), "big")
+    rng = random.Random(seed)
+    for trial in range(200):
+        number = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+        run = tmp_path / f"run_{trial}"
+        process = start(folder, run, "--epochs", 5000)
+        time.sleep(rng.uniform(0.2, seconds))
+        stop(process, number)
+        has_checkpoint = bool(CheckpointStore(run / "checkpoints").paths())
+        assert run.exists() == has_checkpoint, f"seed {seed}, trial {trial}"
