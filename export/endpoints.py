@@ -118,7 +118,8 @@ def record_twins(
 
 
 def _call(name: str, function: Any, inputs: golden.Arrays) -> golden.Arrays:
-    outputs = function(*(tf.constant(array) for array in inputs.values()))
+    concrete = function.get_concrete_function()
+    outputs = concrete(*(tf.constant(array) for array in inputs.values()))
     if not isinstance(outputs, dict) or not outputs:
         raise ExportError(f"endpoint '{name}' must return a dict of tensors")
     for key, tensor in outputs.items():

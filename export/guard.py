@@ -26,6 +26,8 @@ def guard(function: Any, num_classes: int | None, for_onnx: bool = False) -> Any
             of a table, which runtimes refuse.
     """
     specs = list(function.input_signature)
+    # Called as such: TensorFlow would warn that functions of one name are traced again.
+    concrete = function.get_concrete_function()
 
     def guarded(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         shaped = [
@@ -36,9 +38,9 @@ def guard(function: Any, num_classes: int | None, for_onnx: bool = False) -> Any
         with tf.control_dependencies(checks):
             checked = [tf.identity(tensor) for tensor in shaped]
         if for_onnx:
-            outputs = function(*_look_up_labels(specs, checked, num_classes))
+            outputs = concrete(*_look_up_labels(specs, checked, num_classes))
         else:
-            outputs = _answer(function, checked)
+            outputs = _answer(concrete, checked)
         # Also where an output does not depend on every input.
         with tf.control_dependencies(checked):
             return {name: tf.identity(output) for name, output in outputs.items()}
@@ -83,19 +85,19 @@ def _labels_in_range(
     ]
 
 
-def _answer(function: Any, inputs: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Calls the function, unless there are no rows: then its answer has none either.
+def _answer(concrete: Any, inputs: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Calls a concrete function, unless there are no rows: then its answer has none either.
 
     Of no rows, TensorFlow 2.21's convolutions return a wrong number of channels.
     """
 
     def answer_nothing() -> dict[str, tf.Tensor]:
-        outputs = function.get_concrete_function().structured_outputs
+        outputs = concrete.structured_outputs
         shapes = {k: [size or 0 for size in v.shape[1:]] for k, v in outputs.items()}
         return {k: tf.zeros((0, *shapes[k]), v.dtype) for k, v in outputs.items()}
 
     has_rows = tf.shape(inputs[0])[0] > 0
-    return tf.cond(has_rows, lambda: function(*inputs), answer_nothing)
+    return tf.cond(has_rows, lambda: concrete(*inputs), answer_nothing)
 
 
 def _look_up_labels(

@@ -19,9 +19,10 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from export import _compat
 from export.check import FLOORS_DB
 from export.errors import ExportError
-from export.formats import flatbuffer
+from export.formats import flatbuffer, runtimes
 from export.verify import golden
 
 QUANTIZATIONS = ("float32", *FLOORS_DB)
@@ -52,18 +53,14 @@ class Quantizer:
             self._ranges = self._calibrate(rows)
 
     def _calibrate(self, rows: Mapping[str, Sequence[golden.Arrays]]) -> Any:
-        from ai_edge_quantizer import calibrator
-
-        # The other mode reads tensors that a fused activation leaves unallocated.
-        mode = calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED
         with _quiet():
-            return self._prepare(()).calibrate(rows, num_threads=2, mode=mode)
+            return _compat.calibrate(self._prepare(()), rows)
 
     def quantize(self, keep: Sequence[str] = ()) -> bytes:
         """Returns the quantised file; layers of the names in `keep` stay float32."""
         with _quiet():
             result = self._prepare(keep).quantize(self._ranges)
-        return bytes(result.quantized_model)
+        return runtimes.require_versions(bytes(result.quantized_model))
 
     def _prepare(self, keep: Sequence[str]) -> Any:
         from ai_edge_quantizer import qtyping, quantizer

@@ -10,6 +10,7 @@ import numpy as np
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from export import _compat
 from export.formats import flatbuffer
 from export.verify import golden
 
@@ -129,7 +130,7 @@ def count_operations(content: bytes) -> dict[str, dict[str, Any]]:
             continue
         interpreter = Interpreter(model_content=alone)
         interpreter.allocate_tensors()
-        counts = flatbuffer.count_outside(interpreter._get_ops_details())
+        counts = flatbuffer.count_outside(_compat.operation_details(interpreter))
         keys = ("partitions", "operations", "outside")
         report[name] = dict(zip(keys, counts, strict=True))
     return report

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from export import _compat
 from export.verify import golden
 
 Endpoint = Callable[[golden.Arrays], golden.Arrays]
@@ -54,7 +55,7 @@ def main(file: pathlib.Path, folder: pathlib.Path, seconds: float) -> None:
 
 def _load_saved_model(file: pathlib.Path) -> dict[str, Endpoint]:
     # A server has no Keras. TensorFlow would import it, for half of its start.
-    sys.modules["keras"] = None
+    _compat.hide_module("keras")
     import tensorflow as tf
 
     # As `export_saved_model` does while it records: 10 bits are too rough to compare.
@@ -140,7 +141,7 @@ def _refuse_modules(file_format: str) -> None:
     refused = {"tfgen", "keras"}
     if file_format != "saved_model":
         refused.add("tensorflow")
-    if loaded := {name for name in refused if sys.modules.get(name)}:
+    if loaded := _compat.loaded_modules(refused):
         raise RuntimeError(f"the file alone must do, but {loaded} was imported")
 
 

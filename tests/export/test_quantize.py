@@ -7,7 +7,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
 import export
-from export.formats import flatbuffer, quantize, tflite
+from export.formats import flatbuffer, quantize, runtimes, tflite
 from export.verify import fidelity, golden, litert
 from export.verify.examples import Examples
 
@@ -142,6 +142,41 @@ def test_fidelity_of_each_is_what_numpy_finds(written, filters):
     assert psnr["float32"] > psnr["float16"] > psnr["dynamic_int8"] > psnr["int8"]
     for name, floor in quantize.FLOORS_DB.items():
         assert psnr[name] >= floor
+
+
+@pytest.mark.parametrize(
+    ("name", "versions", "runtime"),
+    [
+        ("float32", {"CONV_2D": 1, "TRANSPOSE_CONV": 1}, (1, 5)),
+        ("float16", {"CONV_2D": 1, "DEQUANTIZE": 3}, (1, 15)),
+        ("dynamic_int8", {"CONV_2D": 5, "TRANSPOSE_CONV": 5}, (2, 17)),
+        ("int8", {"CONV_2D": 3, "TRANSPOSE_CONV": 3}, (2, 3)),
+    ],
+)
+def test_a_file_says_which_runtimes_run_it(written, name, versions, runtime):
+    """An old runtime refuses a newer operator, and answers wrongly to none."""
+    content = written[name][0].read_bytes()
+    model = flatbuffer.read(content)
+    (graph,) = model.subgraphs
+    names = flatbuffer.operations(model, graph)
+    found = {
+        kind: model.operatorCodes[operator.opcodeIndex].version
+        for kind, operator in zip(names, graph.operators, strict=True)
+    }
+    assert {kind: found[kind] for kind in versions} == versions
+    asked = runtimes.minimum_runtime(content).split(".")
+    assert tuple(map(int, asked[:2])) >= runtime
+
+
+def test_fully_connected_layers_in_8_bits_need_2_17(sensitive, tmp_path):
+    path = tmp_path / "a.tflite"
+    tflite.write(sensitive, path, "dynamic_int8")
+    assert runtimes.minimum_runtime(path.read_bytes()) == "2.17.0"
+    versions = {
+        (code.builtinCode, code.version)
+        for code in flatbuffer.read(path.read_bytes()).operatorCodes
+    }
+    assert (schema.BuiltinOperator.FULLY_CONNECTED, 12) in versions
 
 
 def test_files_shrink(written):
