@@ -162,7 +162,7 @@ def test_text_integers_and_booleans_are_served(tmp_path):
     version = export.export_saved_model(model, tmp_path / "saved", examples=examples)
     assert golden.read(version)["index"].outputs["y"].tolist() == [2, 0, 1]
     path = export.export_tflite(version, tmp_path / "model.tflite")
-    rows = export.check(tmp_path)
+    rows = export.check(tmp_path, require_report=False)
     assert {row.endpoint for row in rows if row.file == path} == {"embed"}
     assert {row.endpoint for row in rows} == {"embed", "index", "serving_default"}
 
