@@ -86,7 +86,7 @@ def _labels_in_range(
 
 
 def _answer(concrete: Any, inputs: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Calls a concrete function, unless there are no rows: then its answer has none either.
+    """Calls a concrete function; to no rows, the answer has none either.
 
     Of no rows, TensorFlow 2.21's convolutions return a wrong number of channels.
     """
