@@ -12,7 +12,6 @@ from PIL import Image
 from tensorboard.plugins.projector import ProjectorConfig
 
 from tests.cli.conftest import tfgen, write_images
-from tfgen.figures import projector
 from tfgen.files import replaced_folder
 from tfgen.inference import encode
 from tfgen.training.run import Config, Run
@@ -133,11 +132,3 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
         raise OSError("full")
     assert [x.name for x in path.iterdir()] == ["two"]
     assert [x.name for x in path.parent.iterdir()] == ["folder"]
-
-
-def test_a_sprite_image_that_is_too_large_is_made_of_smaller_ones(vae_run, monkeypatch):
-    monkeypatch.setattr(projector, "_MAX_SIDE", 40)  # for 3 images of 28 pixels
-    sprite, size = projector._draw_sprite(Config.read(vae_run), 8)
-    assert size == (13, 13)
-    assert sprite.size == (39, 39)
-    assert np.asarray(sprite).std() > 0

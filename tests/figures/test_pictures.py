@@ -1,8 +1,10 @@
+"""Grids of images pixel by pixel, panels, and files that are whole or not there."""
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tfgen.figures import pictures
+from tfgen.figures import pictures, plots
 
 
 def test_tile_places_and_scales_every_image():
@@ -48,9 +50,9 @@ def test_save_picture_writes_whole_files_or_nothing(tmp_path):
 
 
 def test_curves_have_a_plot_for_every_figure():
-    one = pictures.plot_curves({"loss": [3.0, 2.0], "val_loss": [3.0, 2.5]})
-    four = pictures.plot_curves({name: [1.0, 2.0] for name in "abcd"})
+    one = plots.plot_curves({"loss": [3.0, 2.0], "val_loss": [3.0, 2.5]})
+    four = plots.plot_curves({name: [1.0, 2.0] for name in "abcd"})
     assert four.width == 3 * one.width
     assert four.height == 2 * one.height
-    flat = pictures.plot_curves({"loss": [3.0, 3.0], "val_loss": [3.0, 3.0]})
+    flat = plots.plot_curves({"loss": [3.0, 3.0], "val_loss": [3.0, 3.0]})
     assert np.asarray(one).tolist() != np.asarray(flat).tolist()

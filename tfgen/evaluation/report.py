@@ -25,7 +25,7 @@ from tfgen.evaluation.samples import nearest_training
 from tfgen.evaluation.sentences import headlines
 from tfgen.evaluation.subject import Subject
 from tfgen.evaluation.translation import MEANING, ROWS
-from tfgen.figures import gallery, pictures
+from tfgen.figures import gallery, pictures, plots
 
 _PICTURED = 10  # images in a row
 _LEAST_HEIGHT = 112  # CSS pixels: smaller pictures are enlarged
@@ -177,14 +177,14 @@ def _pictures(subject: Subject) -> Iterator[Picture]:
         yield _neighbors(subject)
     if subject.rocs:
         note = f"Images of {subject.unusual} told from test images, by each score."
-        yield _picture("Anomalies", note, pictures.plot_rocs(subject.rocs))
+        yield _picture("Anomalies", note, plots.plot_rocs(subject.rocs))
     try:
         history = run.history
     except UserError:  # a model alone
         history = {}
     if history:
         note = "Each epoch, on training and on test images."
-        yield _picture("Training", note, pictures.plot_curves(history))
+        yield _picture("Training", note, plots.plot_curves(history))
 
 
 def _neighbors(subject: Subject) -> Picture:

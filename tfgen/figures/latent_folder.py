@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tfgen.errors import UserError
-from tfgen.figures import latent_plots, pictures, projector
+from tfgen.figures import pictures, plots, projector
 from tfgen.files import replaced_folder
 from tfgen.latent.encoding import Encoding, encode_images
 
@@ -57,17 +57,18 @@ def write_latents(
     encoding = encode_images(run.endpoints, run, "test", num_images)
     factors = run.known_factors("test", num_images)
     names = data.class_names(run.config.data, run.config.data_dir)
-    plots = {
-        "projection.png": latent_plots.plot_projection(encoding, names),
-        "density.png": latent_plots.plot_density(encoding, seed),
+    titled_plots = {
+        "projection.png": plots.plot_projection(encoding, names),
+        "density.png": plots.plot_density(encoding, seed),
     }
     with replaced_folder(folder) as temporary:
         np.savez(temporary / "latents.npz", **_arrays(encoding, factors, names))
-        for name, (title, plot) in plots.items():
+        for name, (title, plot) in titled_plots.items():
             picture = pictures.compose({title: plot}, run.attribution)
             pictures.save_picture(picture, temporary / name)
         place = temporary / "projector"
-        projector.write(place, encoding, run.config, names, factors)
+        images = run.in_order("test", len(encoding.latents))
+        projector.write(place, encoding, images, names, factors, run.attribution)
     return folder
 
 

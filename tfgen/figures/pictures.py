@@ -1,11 +1,10 @@
-"""Pictures: grids of images with titles, and curves, written as PNG."""
+"""Grids of images, panels with titles, and files of them."""
 
 import math
 import os
 import pathlib
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -34,12 +33,12 @@ def tile(images: np.ndarray, columns: int | None = None) -> np.ndarray:
 def tile_batches(
     batches: Iterable[np.ndarray], count: int, columns: int | None = None
 ) -> np.ndarray:
-    """Lays images out as `tile` does, of which only a batch is in memory.
+    """Lays images out as `tile` does, with one batch at a time in memory.
 
     Args:
-        batches: Of images, as of `tile`.
-        count: Integer, how many they are together.
-        columns: As of `tile`.
+        batches: Of images, as in `tile`.
+        count: Integer, the number of images in all batches.
+        columns: As in `tile`.
     """
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
@@ -69,7 +68,7 @@ def _make_cells(images: np.ndarray) -> np.ndarray:
 def compose(
     panels: Mapping[str, np.ndarray], caption: str | None = None
 ) -> Image.Image:
-    """Stacks titled panels (uint8 images, as of `tile`), with a caption below."""
+    """Stacks titled panels (uint8 images, as from `tile`), with a caption below."""
     font = ImageFont.load_default(size=14)
     width = max(panel.shape[1] for panel in panels.values()) + 2 * _MARGIN
     characters = int((width - 2 * _MARGIN) / font.getlength("x"))
@@ -89,76 +88,15 @@ def compose(
 
 
 def save_picture(picture: Image.Image, path: str | os.PathLike) -> pathlib.Path:
-    """Writes a picture under a temporary name, then renames it: never half of it.
+    """Writes a picture to a file, whole or not at all, and returns its path.
 
-    The format is that of the name's ending, or PNG if it has none that Pillow writes.
+    The format is that of the name's ending, or PNG if Pillow does not write that.
     """
     path = pathlib.Path(path)
     endings = Image.registered_extensions()
     kind = endings.get(path.suffix.lower(), "PNG")
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced(path) as temporary:
-        # The quality is heeded by JPEG and WebP.
+        # Only JPEG and WebP use the quality.
         picture.save(temporary, kind if kind in Image.SAVE else "PNG", quality=95)
     return path
-
-
-def plot_curves(history: Mapping[str, Sequence[float]]) -> Image.Image:
-    """Draws one small plot a figure of `fit`'s history, with `val_` beside it."""
-    names = [name for name in history if not name.startswith("val_")]
-    columns = min(3, len(names))
-    rows = math.ceil(len(names) / columns)
-    figure = new_figure(3.2 * columns, 2.2 * rows)
-    for index, name in enumerate(names):
-        axes = figure.add_subplot(rows, columns, index + 1)
-        for key, label in ((name, "train"), (f"val_{name}", "test")):
-            if key in history:
-                values = history[key]
-                epochs = range(1, len(values) + 1)
-                marker = "o" if len(values) == 1 else None  # no line joins it
-                axes.plot(epochs, values, label=label, marker=marker)
-        axes.set_title(name, fontsize=9)
-        axes.tick_params(labelsize=7)
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=7)
-    figure.supxlabel("epoch", fontsize=8)
-    return Image.fromarray(draw_figure(figure))
-
-
-def plot_rocs(rocs: Mapping[str, Any]) -> Image.Image:
-    """Draws receiver operating characteristics, with chance as a dashed line.
-
-    Args:
-        rocs: Score -> `tfgen.metrics.Roc`.
-    """
-    figure = new_figure(4.2, 3.6)
-    axes = figure.add_subplot()
-    for name, roc in rocs.items():
-        label = f"{name.replace('_', ' ')}: {roc.auc:.3f}"
-        axes.plot(roc.false_positive_rate, roc.true_positive_rate, label=label)
-    axes.plot([0, 1], [0, 1], color="gray", linestyle="--", linewidth=1)
-    axes.set_xlabel("share of usual images that are flagged", fontsize=8)
-    axes.set_ylabel("share of anomalies that are flagged", fontsize=8)
-    axes.tick_params(labelsize=7)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="lower right", title="area", title_fontsize=7)
-    return Image.fromarray(draw_figure(figure))
-
-
-def new_figure(width: float, height: float) -> Any:
-    """Returns a matplotlib figure of so many inches, of 100 pixels each.
-
-    It needs no screen, and leaves `pyplot` as it is.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def draw_figure(figure: Any) -> np.ndarray:
-    """Returns a figure of `new_figure` as an image `(height, width, 3)` uint8."""
-    figure.canvas.draw()
-    return np.array(figure.canvas.buffer_rgba())[..., :3]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tfgen.errors import UserError
 from tfgen.figures.pictures import save_picture
-from tfgen.inference import tiling
+from tfgen.inference.tiling import map_tiles
 from tfgen.inference.translator import Translator
 
 _COARSEST_GRID = 4  # a generator with a smaller one sees the image as a whole
@@ -124,14 +124,22 @@ def _make_translator(
         _check_tiles(run.model, direction)
     height, width, channels = run.image_shape
 
-    def run_model(images: np.ndarray) -> np.ndarray:
-        return translator(images.astype("float32") / 255.0, direction)
+    def run_model(images: np.ndarray, start: int = 0) -> np.ndarray:
+        return translator(images.astype("float32") / 255.0, direction, start)
+
+    def translate_tiles(image: np.ndarray) -> np.ndarray:
+        counts = [0]  # of the tiles before: each has noise of its own
+
+        def run_tiles(tiles: np.ndarray) -> np.ndarray:
+            counts.append(counts[-1] + len(tiles))
+            return run_model(tiles, counts[-2])
+
+        return map_tiles(run_tiles, image, (height, width), dtype="uint8")
 
     def translate(file: pathlib.Path) -> Image.Image:
         (image,) = read_image(file, Fit(None, channels))
         if tile:
-            output = tiling.map_tiles(run_model, image, (height, width))
-            return _to_picture(np.uint8(np.round(255.0 * output)))
+            return _to_picture(translate_tiles(image))
         resized = _resize(image, (height, width))
         output = np.uint8(np.round(255.0 * run_model(resized[np.newaxis])[0]))
         return _to_picture(_resize(output, image.shape[:2]))

@@ -270,7 +270,7 @@ class _Training:
         )
 
     def _fit(self) -> Run:
-        from tfgen.figures import pictures
+        from tfgen.figures import pictures, plots
 
         config, out, model = self.config, self.folder.path, self.model
         self._announce()
@@ -286,7 +286,7 @@ class _Training:
                 verbose=self.verbose if is_chief(config.strategy) else 0,
                 callbacks=[*callbacks, _settling(self.folder)],
             ).history
-        pictures.save_picture(pictures.plot_curves(history), out / "curves.png")
+        pictures.save_picture(plots.plot_curves(history), out / "curves.png")
         self.run.model = model
         return self.run
 
