@@ -12,7 +12,7 @@ from tests import contracts
 from tests.cli.conftest import SMALL, tfgen
 from tfgen import data
 from tfgen.inference import to_float32
-from tfgen.training.run import Config, load_batches
+from tfgen.training import Config, Run
 
 
 def test_run_directory_holds_everything(vae_run):
@@ -135,12 +135,12 @@ def test_keyboard_interrupt_says_what_is_kept(folder, tmp_path, capsys, monkeypa
 def test_without_classes_the_order_goes_on_where_it_stopped(vae_run):
     config = Config.read(vae_run)
     config.held_out_classes = "class_1,2"
-    whole = load_batches(config, "train")
+    whole = Run.of(vae_run, config).batches("train")
     images = data.load_array(config.data, "train", classes=[0], channels=1)
     assert len(whole) == math.ceil(len(images) / 16)
     epochs = [np.concatenate(list(whole)) for _ in range(3)]
     assert len(epochs[0]) == len(images)
-    rest = np.concatenate(list(load_batches(config, "train", initial_epoch=2)))
+    rest = np.concatenate(list(Run.of(vae_run, config).batches("train", initial_epoch=2)))
     np.testing.assert_array_equal(rest, epochs[2])
     assert np.abs(rest - epochs[1]).max() > 0
 

@@ -16,7 +16,7 @@ import pathlib
 from typing import Any
 
 from tfgen.errors import UserError
-from tfgen.training.config import Config, write_json  # noqa: F401
+from tfgen.training.config import Config
 from tfgen.training.data_record import check_present
 
 
@@ -204,7 +204,7 @@ class Run:
         from tfgen import data
 
         config = self.config
-        source = (config.data, config.data_dir, config.image_size)
+        source = (self._open_data(), config.data_dir, config.image_size)
         if not data.has_factors(*source):
             return None
         return data.load_factors(
@@ -228,7 +228,7 @@ class Run:
         config = self.config
         if config.held_out_classes is None:
             return None
-        names = data.class_names(config.data, config.data_dir)
+        names = data.class_names(self._open_data(), config.data_dir)
         unknown = [name.strip() for name in config.held_out_classes.split(",")]
         unknown = find_classes(config.data, unknown, names)
         known = [number for number in range(len(names)) if number not in unknown]
@@ -242,13 +242,15 @@ class Run:
         from tfgen import data
 
         config = self.config
-        return config.kind == "pairs" or data.is_paired(config.data, config.data_dir)
+        return config.kind == "pairs" or data.is_paired(
+            self._open_data(), config.data_dir
+        )
 
     def count_domains(self, split: str) -> tuple[int, int]:
         """Returns the numbers of images of A and of B, of a run on two domains."""
         from tfgen import data
 
-        return data.count_domains(self.config.data, split, **self._source())
+        return data.count_domains(self._open_data(), split, **self._source())
 
     # ---- Use ----------------------------------------------------------------------
 
@@ -302,7 +304,7 @@ class Run:
     def _has_classes(self) -> bool:
         from tfgen import data
 
-        return bool(data.class_names(self.config.data, self.config.data_dir))
+        return bool(data.class_names(self._open_data(), self.config.data_dir))
 
     def _in_order(self, split: str, labels: bool, held_out: bool) -> Any:
         key = (split, labels, held_out)
@@ -314,6 +316,11 @@ class Run:
                 batches = self._load(split, labels, held_out, shuffle=False)
             self._ordered_batches[key] = batches
         return self._ordered_batches[key]
+
+    def _open_data(self) -> Any:
+        """Returns the name or folder of the data; a UserError if it is gone."""
+        check_present(self.config.data)
+        return self.config.data
 
     def _load(
         self, split: str, labels: bool, held_out: bool = False, **options: Any
@@ -329,9 +336,8 @@ class Run:
         options |= {"batch_size": config.batch_size, "seed": config.seed}
         if config.kind == "images":
             options["labels"] = labels
-        check_present(config.data)
         source = self._source(held_out)
-        return load[config.kind](config.data, split, **options, **source)
+        return load[config.kind](self._open_data(), split, **options, **source)
 
     def _source(self, held_out: bool = False) -> dict[str, Any]:
         """Returns the arguments that every look at the data has in common."""
@@ -349,80 +355,3 @@ class Run:
             "source_range": config.value_range,
             **by_kind[config.kind](),
         }
-
-
-# ---- Until the commands take a `Run` -------------------------------------------------
-
-
-def new_directory(out: str | None, default: str, overwrite: bool) -> pathlib.Path:
-    """Returns the path of a directory that holds no run yet; it may not exist.
-
-    Without `out` it is `default`, or the first free of `default-2`, `default-3`, ...
-    """
-    path = pathlib.Path(out or default)
-    if out is None and not overwrite:
-        number = 1
-        while path.exists():
-            number += 1
-            path = pathlib.Path(f"{default}-{number}")
-    elif path.exists() and not path.is_dir():
-        raise UserError(f"{path} is a file: choose another --out")
-    elif path.exists() and any(path.iterdir()) and not overwrite:
-        raise UserError(f"{path} is not empty: choose another --out, or --overwrite")
-    return path
-
-
-def attribution(run: str | os.PathLike) -> str | None:
-    """As in `Run`."""
-    return Run(run).attribution
-
-
-def load_test_images(
-    run: str | os.PathLike, num_images: int | None, labels: bool = False
-) -> Any:
-    """As in `Run`."""
-    return Run(run).test_images(num_images, labels)
-
-
-def load_training_images(config: Config, num_images: int) -> Any:
-    """As in `Run`."""
-    return _of(config).train_images(num_images)
-
-
-def load_batches(config: Config, *args: Any, **kwargs: Any) -> Any:
-    """As in `Run`."""
-    return _of(config).batches(*args, **kwargs)
-
-
-def load_in_order(config: Config, *args: Any, **kwargs: Any) -> Any:
-    """As in `Run`."""
-    return _of(config).in_order(*args, **kwargs)
-
-
-def load_known_factors(config: Config, *args: Any) -> Any:
-    """As in `Run`."""
-    return _of(config).known_factors(*args)
-
-
-def load_arrays(config: Config, *args: Any, **kwargs: Any) -> Any:
-    """As in `Run`."""
-    return _of(config).arrays(*args, **kwargs)
-
-
-def is_aligned(config: Config) -> bool:
-    """As in `Run`."""
-    return _of(config).is_aligned
-
-
-def count_domains(config: Config, split: str) -> tuple[int, int]:
-    """As in `Run`."""
-    return _of(config).count_domains(split)
-
-
-def known_classes(config: Config, held_out: bool = False) -> list[int] | None:
-    """As in `Run`."""
-    return _of(config).known_classes(held_out)
-
-
-def _of(config: Config) -> Run:
-    return Run.of(pathlib.Path("."), config)

@@ -274,10 +274,10 @@ class _Training:
 
         config, out, model = self.config, self.folder.path, self.model
         self._announce()
-        own = make_callbacks(self.run, model, out, self.test_set)
-        callbacks = [*own, *self.callbacks, self.backup]
-        self.backup.callbacks = callbacks
         with explained(self.backup), numerics_checked(self.detect_anomaly):
+            own = make_callbacks(self.run, model, out, self.test_set)
+            callbacks = [*own, *self.callbacks, self.backup]
+            self.backup.callbacks = callbacks
             history = model.fit(
                 self.train_set,
                 validation_data=self.test_set,
