@@ -25,11 +25,12 @@ from tfgen.figures import pictures
 from tfgen.metrics import build_random_features, kernel_distance
 from tfgen.optimizers import FusedAdam
 from tfgen.presets import get_preset
-from tfgen.training.run import Config, load_arrays, load_batches
+from tfgen.training import Run
 
 
-def train_l1(config):
+def train_l1(run):
     """Returns a U-Net from images to targets in [0, 1], and what it is of [-1, 1]."""
+    config = run.config
     values = get_preset(config.preset).resolve(config.overrides)
     keras.utils.set_random_seed(config.seed)
     network = networks.build_unet_generator(
@@ -41,7 +42,7 @@ def train_l1(config):
     )
     images = keras.Input(network.input_shape[1:])
     model = keras.Model(images, 0.5 * network(2.0 * images - 1.0) + 0.5)
-    data = load_batches(config, "train")
+    data = run.batches("train")
     steps = config.epochs * int(data.cardinality())
     rate = tfgen.LinearDecay(values["learning_rate"], steps)
     model.compile(FusedAdam(rate, values["beta_1"]), loss="mae", jit_compile=False)
@@ -66,16 +67,16 @@ def main():
     parser.add_argument("run")
     parser.add_argument("--out", default="l1.png")
     options = parser.parse_args()
-    config = Config.read(options.run)
-    inputs, truth = load_arrays(config, "test")
+    run = Run(options.run)
+    inputs, truth = run.arrays("test")
     rows = {
         "input": inputs,
-        "L1 alone": train_l1(config).predict(inputs, batch_size=64, verbose=0),
+        "L1 alone": train_l1(run).predict(inputs, batch_size=64, verbose=0),
         "pix2pix": np.asarray(tfgen.load(options.run).translate(inputs)),
         "truth": truth,
     }
     features = build_random_features(truth.shape[1:])
-    real = load_arrays(config, "train")[1]
+    real = run.arrays("train")[1]
     real = features.predict(real, batch_size=64, verbose=0)
     print("images, mean absolute error, vivid pixels, sharpness, kernel distance")
     for name, images in rows.items():
@@ -84,9 +85,7 @@ def main():
     chosen = np.random.default_rng(0).choice(len(truth), 10, replace=False)
     tiles = np.concatenate([images[chosen] for images in rows.values()])
     panel = {f"from above: {', '.join(rows)}": pictures.tile(tiles, columns=10)}
-    print(
-        pictures.save_picture(pictures.compose(panel, config.attribution), options.out)
-    )
+    print(pictures.save_picture(pictures.compose(panel, run.attribution), options.out))
 
 
 if __name__ == "__main__":

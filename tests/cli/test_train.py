@@ -140,7 +140,9 @@ def test_without_classes_the_order_goes_on_where_it_stopped(vae_run):
     assert len(whole) == math.ceil(len(images) / 16)
     epochs = [np.concatenate(list(whole)) for _ in range(3)]
     assert len(epochs[0]) == len(images)
-    rest = np.concatenate(list(Run.of(vae_run, config).batches("train", initial_epoch=2)))
+    rest = np.concatenate(
+        list(Run.of(vae_run, config).batches("train", initial_epoch=2))
+    )
     np.testing.assert_array_equal(rest, epochs[2])
     assert np.abs(rest - epochs[1]).max() > 0
 
