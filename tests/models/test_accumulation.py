@@ -59,10 +59,9 @@ def test_it_stops_and_goes_on_to_the_bit_amid_a_step(name, tmp_path):
     def make():
         return compiled(MODELS[name](), 2)
 
-    for contract in ("keras_round_trip", "exact_resume"):
-        path = tmp_path / contract
-        path.mkdir()
-        contracts.run_contract(contract, make, small.images(), labels_of(name), path)
+    trained = contracts.Trained(make, small.images(), labels_of(name), tmp_path)
+    contracts.check_round_trip(trained)
+    contracts.check_stop_and_resume(trained, tmp_path / "checkpoints")
 
 
 def test_a_penalty_now_and_then_counts_steps():

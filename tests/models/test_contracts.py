@@ -4,6 +4,7 @@ import functools
 
 import keras
 import pytest
+import tensorflow as tf
 
 import tfgen
 from tests import contracts
@@ -161,40 +162,24 @@ MODELS = {
 }
 
 
-# One of each model passes all contracts by default. Of its variants, and of contracts
-# that compile with XLA, those that take longest are `large`.
+# One of each model passes all contracts by default; its variants those that are on
+# one training, without those that compile again.
 FIRST = ("gan", "autoencoder", "vae", "pix2pix", "cyclegan")
-LONG = ("jit_compile", "mirrored_strategy", "mixed_precision", "steps_per_execution")
-LONG += ("float16_overflow_is_skipped", "ragged_last_batch", "labelled_and_unlabelled")
-LONG += ("same_seed_same_training", "evaluation_repeats_and_leaves_no_trace")
-LONG += ("fit_evaluate_predict", "exact_resume")
-# Of the VAE alone by default.
-LONGEST = [(x, "jit_compile") for x in ("gan", "autoencoder", "pix2pix", "cyclegan")]
-# Pix2pix or the VAE has them in common with the others, by the same code. The pool of
-# replicas is in test_image_pool.py, and what they resume of their own in round trips.
-SHARED = ("mixed_precision", "steps_per_execution", "same_seed_same_training")
-SHARED += ("evaluation_repeats_and_leaves_no_trace", "exact_resume")
-SHARED += ("ragged_last_batch",)
-LONGEST += [(x, c) for x in ("gan", "autoencoder", "cyclegan") for c in SHARED]
-# Not CycleGAN: its step scales the generators' loss itself.
-SCALED = ("float16_overflow_is_skipped", "labelled_and_unlabelled")
-LONGEST += [(x, contract) for x in ("gan", "autoencoder") for contract in SCALED]
-LONGEST += [(x, "mirrored_strategy") for x in ("autoencoder", "cyclegan")]
-LONGEST += [("vae", "exact_resume")]  # test_exact_backup.py kills the same one
-# They have no state that others lack.
-STATELESS = ("minimax_dragan", "conv_vae", "gaussian_vae", "importance_weighted_vae")
-STATELESS += ("least_squares_gan", "conditional_hinge_gan", "wgan_gp", "noisy_pix2pix")
-LONGEST += [(name, "keras_round_trip") for name in STATELESS]
-LONGEST += [("plain_cyclegan", contract) for contract in contracts.CONTRACTS]
+COMPILES = (contracts.check_round_trip, contracts.check_jit_and_steps_per_execution)
+# What autoencoder and CycleGAN have in common with the VAE and pix2pix.
+LARGE = [(name, contracts.check_mirrored_strategy) for name in FIRST[1::3]]
+LARGE += [(name, contracts.check_float16_overflow_is_skipped) for name in FIRST[::2]]
 
 
-def cases():
+def cases(checks):
+    """Pairs of a variant and a check, the longest of them marked `large`."""
     for name in MODELS:
-        for contract in contracts.CONTRACTS:
-            is_large = name not in FIRST and contract in LONG
-            is_large |= (name, contract) in LONGEST
+        for check in checks:
+            is_large = name not in FIRST and check in (*COMPILES, *contracts.ALONE)
+            is_large |= (name, check) in LARGE
             marks = [pytest.mark.large] if is_large else []
-            yield pytest.param(name, contract, id=f"{name}-{contract}", marks=marks)
+            label = check.__name__.removeprefix("check_")
+            yield pytest.param(name, check, id=f"{name}-{label}", marks=marks)
 
 
 @functools.cache
@@ -205,10 +190,67 @@ def labels_of(name):
     return small.labels() if MODELS[name]().num_classes else None
 
 
-@pytest.mark.parametrize(("name", "contract"), cases())
-def test_contract(name, contract, tmp_path):
-    images, labels = small.images(), labels_of(name)
-    contracts.run_contract(contract, MODELS[name], images, labels, tmp_path)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Function of a variant's name that trains it once."""
+
+    @functools.cache
+    def train(name):
+        folder, make_model = tmp_path_factory.mktemp(name), MODELS[name]
+        return contracts.Trained(make_model, small.images(), labels_of(name), folder)
+
+    return train
+
+
+@pytest.mark.parametrize(("name", "check"), cases(contracts.SHARED))
+def test_trained(name, check, trained):
+    check(trained(name))
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_stop_and_resume(name, trained, tmp_path):
+    contracts.check_stop_and_resume(trained(name), tmp_path)
+
+
+@pytest.mark.parametrize(("name", "check"), cases(contracts.ALONE))
+def test_alone(name, check):
+    check(MODELS[name], small.images(), labels_of(name))
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("name", MODELS)
+def test_bfloat16(name):
+    images, labels, policy = small.images(), labels_of(name), "mixed_bfloat16"
+    contracts.check_mixed_precision(MODELS[name], images, labels, policy)
+
+
+# A dozen run as users' do: with graphs that TensorFlow rewrites, which conftest.py
+# switches off for speed.
+REWRITTEN = [(name, "check_fit") for name in FIRST]
+REWRITTEN += [(name, "check_signatures") for name in FIRST]
+REWRITTEN += [("gan", "check_round_trip"), ("cyclegan", "check_round_trip")]
+
+
+@pytest.fixture(scope="module")
+def rewritten(tmp_path_factory):
+    """As `trained`, with graph rewriting on."""
+    options = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+    @functools.cache
+    def train(name):
+        folder = tmp_path_factory.mktemp(f"rewritten_{name}")
+        images, labels = small.images(), labels_of(name)
+        return contracts.Trained(MODELS[name], images, labels, folder)
+
+    yield train
+    disabled = options.get("disable_meta_optimizer", False)
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": disabled})
+
+
+@pytest.mark.parametrize(("name", "check"), REWRITTEN)
+def test_with_rewritten_graphs(name, check, rewritten):
+    getattr(contracts, check)(rewritten(name))
 
 
 def test_dropout_resumes_to_the_bit(tmp_path):

@@ -118,6 +118,11 @@ class LearningRates:
         self._optimizers = (generator_optimizer, discriminator_optimizer)
 
     @property
+    def variables(self):
+        """Variables of both optimizers, which `summary` counts."""
+        return [v for optimizer in self._optimizers for v in optimizer.variables]
+
+    @property
     def learning_rate(self):
         return self._optimizers[0].learning_rate
 

@@ -73,20 +73,20 @@ class GenerativeModel(keras.Model):
         Raises:
             ValueError: Images are not in [0, 1], or labels out of range.
         """
-        x = checks.first_batch(self._check_values, x, y)
-        if isinstance(validation_data, tuple):
-            checks.first_batch(self._check_values, *validation_data[:2])
-        else:
-            check = self._check_values
-            validation_data = checks.first_batch(check, validation_data)
+        check = self._check_values
         with checks.one_line():
+            x = checks.first_batch(check, x, y)
+            if isinstance(validation_data, tuple):
+                checks.first_batch(check, *validation_data[:2])
+            else:
+                validation_data = checks.first_batch(check, validation_data)
             return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """As in `keras.Model.evaluate`; the first batch is checked, as in `fit`."""
-        if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` did it
-            x = checks.first_batch(self._check_values, x, y)
         with checks.one_line():
+            if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` did it
+                x = checks.first_batch(self._check_values, x, y)
             return super().evaluate(x, y, *args, **kwargs)
 
     def train_step(self, data):

@@ -147,9 +147,9 @@ def _as_labels(model, labels):
 
 def label_values(model, labels):
     """Raises a `ValueError` if labels, a NumPy array, are out of range."""
-    low, high = labels.min(initial=0), labels.max(initial=0)
-    if low < 0 or high >= (model.num_classes or 0):
-        raise ValueError((_LABELS % model.num_classes).format(low, high))
+    if ((labels < 0) | (labels >= model.num_classes)).any():
+        line = _LABELS % model.num_classes
+        raise ValueError(line.format(labels.min(), labels.max()))
 
 
 def assert_input(model, key, tensor):
