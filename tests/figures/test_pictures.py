@@ -35,6 +35,7 @@ def test_compose_stacks_panels_with_room_for_titles():
     assert picture.height > 60 + 2 * 20
     longer = pictures.compose(panels, caption="a long attribution " * 5)
     assert longer.height > picture.height
+    assert np.asarray(longer)[-22:].min() < 200  # the last line of the attribution
     assert (np.asarray(picture) < 255).any()
 
 

@@ -25,9 +25,9 @@ class Attribute:
     value: int
     factor: int | None = None
 
-    def of(self, found: Encoding, factors: Factors | None) -> np.ndarray:
+    def of(self, encoding: Encoding, factors: Factors | None) -> np.ndarray:
         """Returns which images have it, booleans `(n,)`."""
-        column = found.classes
+        column = encoding.classes
         if self.factor is not None:
             column = factors.values[:, self.factor]
         return column == self.value
@@ -49,7 +49,7 @@ class Choices:
         """Returns the attribute that a user means.
 
         Raises:
-            UserError: There is none; `option` is named, and what there is.
+            UserError: There is none. The message names `option`, and the attributes.
         """
         value = find_name(text, self.class_names)
         if value is not None:
@@ -75,24 +75,24 @@ class Choices:
 
 
 def find_direction(
-    found: Encoding,
+    encoding: Encoding,
     factors: Factors | None,
     wanted: Attribute,
     start: Attribute | None,
 ) -> np.ndarray:
-    """Returns the way in latent space to an attribute: float32 `(latent_dim,)`.
+    """Returns the direction to an attribute in latent space: float32 `(latent_dim,)`.
 
     Args:
-        found: Of training images.
+        encoding: Of training images.
         factors: Of the same images, if they are known.
-        wanted: What they should get.
-        start: What they should have had; None for whatever is not `wanted`.
+        wanted: The attribute to go to.
+        start: The attribute to come from; None for all images that lack `wanted`.
 
     Raises:
-        UserError: No image has the one or the other, or one has both.
+        UserError: No image has one of the attributes, or some image has both.
     """
-    has = wanted.of(found, factors)
-    lacks = ~has if start is None else start.of(found, factors)
+    has = wanted.of(encoding, factors)
+    lacks = ~has if start is None else start.of(encoding, factors)
     for mask, text in (
         (has, f"has {wanted.text}"),
         (lacks, f"lacks {wanted.text}" if start is None else f"has {start.text}"),
@@ -108,4 +108,4 @@ def find_direction(
             "them. Choose two classes, or two values of one factor"
         )
     rows = has | lacks
-    return attribute_direction(found.latents[rows], has[rows])
+    return attribute_direction(encoding.latents[rows], has[rows])
