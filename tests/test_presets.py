@@ -96,8 +96,10 @@ def choices():
 def test_every_choice_is_one_of_the_model(name, argument, choice):
     preset = get_preset(name)
     values = {"image_size": 32, **small(preset), argument: choice}
-    if choice in ("wgan_gp", "r1", "dragan"):
-        values["normalization"] = None
+    if argument == "gradient_penalty":
+        values["normalization"] = None  # batch normalisation mixes images
+    elif argument == "normalization" and "gradient_penalty" in preset.arguments:
+        values["gradient_penalty"] = None
     assert tfgen.create_model(name, **values).compiled
 
 
@@ -206,9 +208,10 @@ def test_the_list_as_json_has_every_argument(capsys):
 
 def test_the_list_needs_no_tensorflow():
     code = (
-        "import sys\nfrom tfgen.cli import cli\n"
-        "cli.main(['list', '--json'], standalone_mode=False)\n"
-        "heavy = {'tensorflow', 'keras', 'numpy', 'rich'} & set(sys.modules)\n"
+        "import sys\nfrom tfgen.cli import main\n"
+        "try:\n    main(['list', '--json'])\n"
+        "except SystemExit as stop:\n    assert not stop.code\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
