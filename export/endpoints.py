@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.errors import ExportError
-from export.serving import encoded
+from export.serving import twins
 from export.verify import golden
 from export.verify.examples import Examples, sort_by_endpoint
 
@@ -107,7 +107,7 @@ def record_twins(
             original = goldens[name.removesuffix("_bytes")]
             specs = specs_of(name, endpoints[name])
             inputs = {
-                spec.name: encoded.example_bytes(array)
+                spec.name: twins.example_bytes(array)
                 if spec.dtype == tf.string
                 else array
                 for spec, array in zip(specs, original.inputs.values(), strict=True)

@@ -38,10 +38,8 @@ CIRCLES = ("training.run",)
 CLICKING = ("tfgen/training/trainer.py",)
 PRINTING = ("tfgen/training/trainer.py",)
 LONG = (
-    "export/formats/tflite.py",
     "export/report/guide.py",
     "export/report/page.py",
-    "export/serving/encoded.py",
     "tfgen/data/translation.py",
     "tfgen/models/base.py",
     "tfgen/models/gan.py",

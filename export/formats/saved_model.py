@@ -13,7 +13,7 @@ from export._staging import staging
 from export.errors import ExportError
 from export.guard import guard, num_classes_of
 from export.serving import configuration as serving
-from export.serving import encoded
+from export.serving import twins
 from export.verify import golden
 
 
@@ -27,7 +27,7 @@ def export_saved_model(
 
     Inputs and outputs keep their names and their dynamic batch; the first endpoint is
     `serving_default` too. Endpoints with images have twins on encoded images; see
-    `serving.encoded`. Only the weights that the endpoints use are written: no
+    `serving.twins`. Only the weights that the endpoints use are written: no
     optimizer, no discriminator. In `assets.extra/` lie golden examples, and requests
     that warm TF
     Serving up before it answers.
@@ -57,7 +57,7 @@ def export_saved_model(
     guarded = {name: guard(f, num_classes) for name, f in originals.items()}
     functions = {
         name: guarded.get(name) or guard(function, num_classes)
-        for name, function in encoded.add_twins(guarded).items()
+        for name, function in twins.add_twins(guarded).items()
     }
     goldens |= endpoints.record_twins(functions, goldens)
     with staging(target) as folder:

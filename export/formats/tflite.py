@@ -15,12 +15,10 @@ from export import endpoints
 from export._staging import staging
 from export.check import CheckResult, require_agreement, require_runtime
 from export.errors import ExportError
-from export.formats import flatbuffer, metadata, quantize
+from export.formats import calibration, flatbuffer, metadata, quantize
 from export.formats.saved_model import export_saved_model
 from export.verify import fidelity, golden
 from export.verify.examples import Examples, sort_by_endpoint
-
-_MOST_CALIBRATION_ROWS = 64
 
 
 def export_tflite(
@@ -155,9 +153,10 @@ def write(
         conversion.goldens,
         conversion.sort(examples, "examples"),
     )
-    data = (
-        _calibration(conversion, representative_data) if quantization == "int8" else {}
-    )
+    data = {}
+    if quantization == "int8":
+        names = list(conversion.functions)
+        data = calibration.make_rows(names, conversion.specs, representative_data)
     content, kept = _quantize(conversion.content, quantization, data, references)
     about = about or metadata.About(target.stem)
     with staging(target) as folder:
@@ -184,37 +183,6 @@ def _quantize(
         lambda quantized: fidelity.measure_psnr(quantized, references),
         quantize.FLOORS_DB[quantization],
     )
-
-
-def _calibration(conversion: Conversion, data: Any) -> dict[str, golden.Arrays]:
-    """Returns inputs of every endpoint, from the data given or drawn."""
-    examples = conversion.sort(data, "representative_data")
-    calibration = {}
-    for endpoint in conversion.functions:
-        specs, given = conversion.specs[endpoint], examples.of(endpoint)
-        missing = [s.name for s in specs if len(s.shape) == 4 and s.name not in given]
-        if missing:
-            raise ExportError(
-                f"int8 is calibrated on data: endpoint '{endpoint}' needs training "
-                "images: "
-                f"representative_data={{'{endpoint}': {{'{missing[0]}': array}}}}"
-            )
-        rows = min([_MOST_CALIBRATION_ROWS, *(len(array) for array in given.values())])
-        inputs = golden.make_inputs(specs, given, rows)
-        if endpoint in examples.shared:
-            inputs = _cover_all_images(specs, inputs)
-        calibration[endpoint] = inputs
-    return calibration
-
-
-def _cover_all_images(
-    specs: Sequence[tf.TensorSpec], inputs: golden.Arrays
-) -> golden.Arrays:
-    """Returns every row twice: as it is, and with made-up images."""
-    images = [spec for spec in specs if golden.is_images(spec.name, inputs[spec.name])]
-    rows = len(next(iter(inputs.values())))
-    made_up = {**inputs, **golden.make_inputs(images, {}, rows)}
-    return {name: np.concatenate([inputs[name], made_up[name]]) for name in inputs}
 
 
 def _ranges(conversion: Conversion) -> dict[tuple[str, str], tuple[float, float]]:

@@ -11,6 +11,7 @@ from export.verify import golden, litert
 from export.verify.examples import Examples
 
 ROWS = 16  # held-out examples of each endpoint
+_MOST_ROWS = 64
 _SEED = 1  # other draws than the golden examples
 _SSIM_WINDOW = 11  # pixels: Wang et al., 2004
 
@@ -30,6 +31,8 @@ def make_references(
 ) -> dict[str, golden.Golden]:
     """Returns what float TensorFlow answers to `ROWS` examples of each endpoint.
 
+    With more labels than that, there are as many examples as labels, at most 64.
+
     Where the images of an endpoint are those of another one too (`Examples.shared`),
     half of its rows are made up: they may be of a domain that it does not take.
 
@@ -45,7 +48,8 @@ def make_references(
             key: np.roll(array, -golden.ROWS, axis=0)
             for key, array in examples.of(name).items()
         }
-        more = golden.make_inputs(specs, given, ROWS - golden.ROWS, _SEED)
+        rows = max(ROWS, min(_MOST_ROWS, _count_classes(given)))
+        more = golden.make_inputs(specs, given, rows - golden.ROWS, _SEED)
         if name in examples.shared:
             _make_up_images(specs, more, first=ROWS // 2 - golden.ROWS)
         first = goldens[name].inputs
@@ -53,6 +57,12 @@ def make_references(
         outputs = golden.run_rows(lambda row, f=function: f(**row), inputs)
         references[name] = golden.Golden(inputs, outputs)
     return references
+
+
+def _count_classes(given: Mapping[str, np.ndarray]) -> int:
+    """Returns how many labels there are: examples hold each class once, then again."""
+    labels = [array for array in given.values() if array.dtype.kind in "iu"]
+    return max((len(np.unique(array)) for array in labels), default=0)
 
 
 def _make_up_images(

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from export.check import _row
 from export.verify import fidelity, golden
+from export.verify.examples import Examples
 
 IMAGES = np.random.default_rng(0).uniform(0.2, 0.8, (4, 16, 16, 1)).astype("float32")
 
@@ -74,3 +75,16 @@ def test_runtimes_must_agree(tflite_copy, quantization, difference, psnr, proble
     row = _row(tflite_copy, quantization, "decode", None, **finding)
     assert row.problem == problem
     assert row.ok == (not problem)
+
+
+@pytest.mark.parametrize(("num_labels", "rows"), [(3, 16), (20, 20), (100, 64)])
+def test_every_label_is_among_the_examples(num_labels, rows):
+    spec = tf.TensorSpec((1,), tf.int32, name="labels")
+    function = tf.function(lambda **x: {"y": x["labels"]}).get_concrete_function(
+        labels=spec
+    )
+    labels = np.arange(200, dtype=np.int32) % num_labels
+    first = golden.Golden({"labels": labels[:3]}, {"y": labels[:3]})
+    examples = Examples({"f": {"labels": labels}})
+    references = fidelity.make_references({"f": function}, {"f": first}, examples)
+    assert references["f"].inputs["labels"].tolist() == labels[:rows].tolist()

@@ -6,6 +6,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from export.formats import flatbuffer, metadata
 
+from .metadata_reader import read as read_metadata
+
 
 @pytest.fixture(scope="module")
 def content(shipped):
@@ -91,7 +93,7 @@ def test_metadata_can_be_read_back(content):
     about = metadata.About("digits", "Draws digits: 0 … 9.", "CC BY-SA 4.0, by Ä")
     bounds = {("decode", "images"): (0.0, 1.0)}
     described = metadata.add(content, about, bounds)
-    found = metadata.read(described)
+    found = read_metadata(described)
     assert (found["name"], found["description"], found["license"]) == (
         about.name,
         about.description,
@@ -106,12 +108,12 @@ def test_metadata_can_be_read_back(content):
 
 
 def test_metadata_of_an_export(content):
-    found = metadata.read(content)
+    found = read_metadata(content)
     assert found["name"] == "model"
     decode = next(item for item in found["signatures"] if item["name"] == "decode")
     assert decode["outputs"] == {"images": (0.0, 1.0)}
     again = metadata.add(content, metadata.About("other"))
-    assert metadata.read(again)["name"] == "other"
+    assert read_metadata(again)["name"] == "other"
     model = flatbuffer.read(again)
     assert [item.name for item in model.metadata].count(b"TFLITE_METADATA") == 1
 

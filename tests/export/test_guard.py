@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import export
-from export.serving.encoded import example_bytes
+from export.serving.twins import example_bytes
 from export.verify import golden
 
 from .small import IMAGES, LABELS, LATENTS, Endpoints

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from export.report import guide, report, snippets, wording
 from export.report.templates import markdown
-from export.serving.encoded import example_bytes
+from export.serving.twins import example_bytes
 
 from .serving_double import ModelsDouble, PredictionServiceDouble, RestDouble
 

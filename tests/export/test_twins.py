@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 import export
 from export.formats import saved_model
-from export.serving import encoded
+from export.serving import twins
 from tfgen.data.images import Fit, read_image
 
 from .small import LATENTS, Endpoints
@@ -51,7 +51,7 @@ def make_endpoints():
 
 def save(endpoints, folder):
     """Saves and loads endpoints and their twins, as `export_saved_model` does."""
-    endpoints = encoded.add_twins(endpoints)
+    endpoints = twins.add_twins(endpoints)
     for function in endpoints.values():
         function.get_concrete_function()
     saved_model._write(Endpoints(), endpoints, folder)
@@ -142,7 +142,7 @@ SIZED = JPEG.index(b"\xff\xc0") + 5  # where a JPEG keeps its height and width
 
 
 def decode_with(endpoints, name="same_bytes"):
-    twin = encoded.add_twins(endpoints)[name]
+    twin = twins.add_twins(endpoints)[name]
 
     def decode(*data):
         answer = twin(tf.constant(list(data)))["image_bytes"].numpy()
@@ -316,7 +316,7 @@ def test_a_bad_picture_is_an_error_of_its_request(loaded, name):
 
 
 def test_size_is_checked_before_pixels_are_decoded():
-    twin = encoded.add_twins(identity(*SHAPE), max_pixels=24 * 20)["same_bytes"]
+    twin = twins.add_twins(identity(*SHAPE), max_pixels=24 * 20)["same_bytes"]
     assert twin(tf.constant([PNG]))["image_bytes"].shape == (1,)
     for data in (claim(PNG, 20, 25)[:33], encode(Image.new("RGB", (20, 25)), "JPEG")):
         with pytest.raises(INVALID, match="is 20 x 25 pixels: it must have 1 to 480"):
@@ -345,9 +345,9 @@ def test_output_that_is_not_finite_is_an_error(loaded, value):
 
 def test_names_and_order(loaded):
     before = make_endpoints()
-    after = encoded.add_twins(before)
-    twins = ["invert_bytes", "paint_bytes", "measure_bytes", "guided_bytes"]
-    assert list(after) == [*before, *twins]
+    after = twins.add_twins(before)
+    added = ["invert_bytes", "paint_bytes", "measure_bytes", "guided_bytes"]
+    assert list(after) == [*before, *added]
     assert all(after[name] is before[name] for name in before)
     specs = after["guided_bytes"].input_signature
     assert specs[:2] == (
@@ -375,12 +375,12 @@ def test_names_and_order(loaded):
 def test_an_input_that_cannot_be_encoded_has_no_twin(name, shape, dtype):
     spec = tf.TensorSpec(shape, dtype, name=name)
     endpoints = {"a": make(lambda x: {"y": x}, spec)}
-    assert list(encoded.add_twins(endpoints)) == ["a"]
+    assert list(twins.add_twins(endpoints)) == ["a"]
 
 
 def test_an_output_may_be_of_any_size():
     spec = tf.TensorSpec((None, None, None, 1), tf.float32, name="pictures")
-    twin = encoded.add_twins({"a": make(lambda x: {"images": x}, spec)})["a_bytes"]
+    twin = twins.add_twins({"a": make(lambda x: {"images": x}, spec)})["a_bytes"]
     (file,) = twin(tf.ones((1, 3, 5, 1)))["image_bytes"].numpy()
     assert Image.open(io.BytesIO(file)).size == (5, 3)
 
@@ -397,14 +397,14 @@ def test_taken_names_are_refused():
         ({"a": make(lambda x: x, IMAGES)}, "'a' must return a dict"),
     ):
         with pytest.raises(export.ExportError, match=message) as error:
-            encoded.add_twins(endpoints)
+            twins.add_twins(endpoints)
         assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("max_pixels", [0, -1, 2.0, True, "9"])
 def test_max_pixels_must_be_a_positive_integer(max_pixels):
     with pytest.raises(export.ExportError, match="`max_pixels` must be"):
-        encoded.add_twins({}, max_pixels)
+        twins.add_twins({}, max_pixels)
 
 
 def test_only_operations_that_every_runtime_has(loaded):
@@ -427,7 +427,7 @@ def test_graphics_processors_are_left_out(loaded):
 def test_example_bytes_are_the_rounded_images(channels):
     rng = np.random.default_rng(0)
     images = rng.uniform(-0.1, 1.1, size=(40, 5, 4, channels))
-    data = encoded.example_bytes(images)
+    data = twins.example_bytes(images)
     assert data.shape == (40,)
     assert data.dtype.kind == "S"
     expected = np.round(255 * images.clip(0, 1))
@@ -449,4 +449,4 @@ def test_example_bytes_are_the_rounded_images(channels):
 )
 def test_examples_that_are_no_images_are_refused(images, message):
     with pytest.raises(export.ExportError, match=message):
-        encoded.example_bytes(images)
+        twins.example_bytes(images)

@@ -1,0 +1,206 @@
+"""From PNG and JPEG files to images, in TensorFlow operations, as Pillow does it.
+
+What is read of a file, and what becomes of it: see `export.serving.twins`.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from export.serving.exif import number, orientation, turn
+
+_GREY, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 3, 4, 6  # colour types of PNG
+_HEADER_BYTES = 26  # of a PNG: the signature, and IHDR up to the colour type
+_PNG_START = [*b"\x89PNG\r\n\x1a\n", 0, 0, 0, 13, *b"IHDR"]
+_JPEG_START = [0xFF, 0xD8, 0xFF]
+
+
+def make_decoder(
+    max_pixels: int, name: str, shape: tuple[int, int, int], dtype: tf.DType
+) -> Any:
+    """Returns a function from strings `(batch,)` to images `(batch, *shape)`."""
+
+    def decode(row: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        index, file = row
+        label = tf.strings.join([f"{name}[", tf.strings.as_string(index), "]"])
+        pixels = _decode_file(file, label, shape[-1], max_pixels)
+        return tf.ensure_shape(_fit(pixels, *shape), shape)
+
+    def decode_all(files: tf.Tensor) -> tf.Tensor:
+        with tf.device("CPU:0"):  # codecs run there; small steps to and fro would cost
+            rows = (tf.range(tf.size(files)), files)
+            pixels = tf.map_fn(
+                decode, rows, fn_output_signature=tf.TensorSpec(shape, tf.uint8)
+            )
+        # Looked up: Grappler turns `/ 255` into a product that is not `uint8 / 255`.
+        levels = tf.constant(np.arange(256, dtype=np.float32) / np.float32(255.0))
+        return tf.cast(tf.gather(levels, tf.cast(pixels, tf.int32)), dtype)
+
+    spec = tf.TensorSpec((None,), tf.string)
+    return tf.function(decode_all, input_signature=[spec], autograph=False)
+
+
+def _decode_file(
+    file: tf.Tensor, label: tf.Tensor, channels: int, max_pixels: int
+) -> tf.Tensor:
+    """From a scalar string to pixels `(height, width, channels)` uint8, checked."""
+    header = tf.io.decode_raw(file, tf.uint8, fixed_length=_HEADER_BYTES)
+    is_png, is_jpeg = _starts(header, _PNG_START), _starts(header, _JPEG_START)
+    known = _require(is_png | is_jpeg, label, " must be a PNG or JPEG")
+    with tf.control_dependencies([known]):
+        height, width = tf.cond(
+            is_png, lambda: _png_size(header), lambda: _jpeg_size(file)
+        )
+    # Divided, for the product of what a header claims may overflow.
+    fits = (width > 0) & (height > 0) & (height <= max_pixels // tf.maximum(width, 1))
+    width_name, height_name = tf.strings.as_string(width), tf.strings.as_string(height)
+    size = tf.strings.join([width_name, " x ", height_name])
+    limit = f" pixels: it must have 1 to {max_pixels}"
+    small = _require(fits, label, " is ", size, limit)
+    with tf.control_dependencies([small]):
+        return _decode_pixels(file, header, is_jpeg, channels)
+
+
+def _starts(header: tf.Tensor, start: list[int]) -> tf.Tensor:
+    return tf.reduce_all(header[: len(start)] == tf.constant(start, tf.uint8))
+
+
+def _require(condition: tf.Tensor, *message: Any) -> tf.Operation:
+    return tf.debugging.Assert(condition, [tf.strings.join(message)])
+
+
+def _png_size(header: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return number(header, 20, 4), number(header, 16, 4)
+
+
+def _jpeg_size(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    shape = tf.image.extract_jpeg_shape(file, tf.int32)  # reads the header only
+    return tf.cast(shape[0], tf.int64), tf.cast(shape[1], tf.int64)
+
+
+def _decode_pixels(
+    file: tf.Tensor, header: tf.Tensor, is_jpeg: tf.Tensor, channels: int
+) -> tf.Tensor:
+    depth, colour_type = header[24], header[25]
+    has_alpha = (colour_type == _GREY_ALPHA) | (colour_type == _RGB_ALPHA)
+    kinds = [
+        (is_jpeg, _decode_jpeg),
+        (colour_type == _PALETTE, _decode_palette),
+        (has_alpha, _decode_alpha),
+        ((colour_type == _GREY) & (depth == 16), _decode_deep_grey),
+        (True, _decode_opaque),
+    ]
+    is_kind = tf.cast(tf.stack([is_kind for is_kind, _ in kinds]), tf.int32)
+    first = tf.argmax(is_kind, output_type=tf.int32)
+    decoders = [functools.partial(decode, file, channels) for _, decode in kinds]
+    return tf.switch_case(first, decoders)
+
+
+def _decode_jpeg(file: tf.Tensor, channels: int) -> tf.Tensor:
+    # The method that Pillow uses, to the bit; TensorFlow's default is a rough one.
+    pixels = tf.io.decode_jpeg(file, channels=3, dct_method="INTEGER_ACCURATE")
+    return _from_rgb(turn(pixels, orientation(file)), channels)
+
+
+def _decode_palette(file: tf.Tensor, channels: int) -> tf.Tensor:
+    # Asked for 4 channels, TensorFlow 2.21 makes up a wrong alpha for small palettes.
+    pixels = tf.io.decode_png(file, channels=0)  # 3, or 4 with transparency
+    missing = 4 - tf.shape(pixels)[-1]
+    pixels = tf.pad(pixels, [[0, 0], [0, 0], [0, missing]], constant_values=255)
+    return _from_rgba(tf.ensure_shape(pixels, (None, None, 4)), channels)
+
+
+def _decode_alpha(file: tf.Tensor, channels: int) -> tf.Tensor:
+    return _from_rgba(tf.io.decode_png(file, channels=4), channels)
+
+
+def _decode_deep_grey(file: tf.Tensor, channels: int) -> tf.Tensor:
+    values = tf.cast(tf.io.decode_png(file, channels=1, dtype=tf.uint16), tf.int32)
+    pixels = tf.cast((values + 128) // 257, tf.uint8)  # rounded; colours are cut
+    return _from_rgb(tf.repeat(pixels, 3, axis=-1), channels)
+
+
+def _decode_opaque(file: tf.Tensor, channels: int) -> tf.Tensor:
+    return _from_rgb(tf.io.decode_png(file, channels=3), channels)
+
+
+# ---- Channels, with the arithmetic of Pillow -----------------------------------------
+
+
+def _from_rgb(pixels: tf.Tensor, channels: int) -> tf.Tensor:
+    if channels == 1:
+        # Whole numbers below 2**24, which float32 holds, and sums fast.
+        weights = tf.constant([19595.0, 38470.0, 7471.0])  # of 65536
+        luma = tf.linalg.matvec(tf.cast(pixels, tf.float32), weights)
+        return tf.cast(tf.floor((luma + 32768.0) / 65536.0), tf.uint8)[..., tf.newaxis]
+    if channels == 4:
+        return tf.pad(pixels, [[0, 0], [0, 0], [0, 1]], constant_values=255)
+    return pixels
+
+
+def _from_rgba(pixels: tf.Tensor, channels: int) -> tf.Tensor:
+    if channels == 4:
+        return pixels
+    colours, alpha = _split_alpha(pixels)
+    over_white = _divide_by_255(colours * alpha + 255.0 * (255.0 - alpha))
+    return _from_rgb(tf.cast(over_white, tf.uint8), channels)
+
+
+def _split_alpha(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    pixels = tf.cast(pixels, tf.float32)
+    return pixels[..., :3], pixels[..., 3:]
+
+
+def _divide_by_255(values: tf.Tensor) -> tf.Tensor:
+    return tf.floor((values + 127.0) / 255.0)
+
+
+# ---- Size ----------------------------------------------------------------------------
+
+
+def _fit(pixels: tf.Tensor, height: int, width: int, channels: int) -> tf.Tensor:
+    """Crops the centre to the aspect and resizes, unless the size is right."""
+    same = tf.reduce_all(tf.shape(pixels)[:2] == [height, width])
+
+    def resize() -> tf.Tensor:
+        if channels < 4:
+            return _resize(pixels, height, width)
+        # Clear pixels have no say in the colour of their neighbours.
+        colours, alpha = _split_alpha(pixels)
+        weighed = tf.concat([_divide_by_255(colours * alpha), alpha], -1)
+        resized = _resize(tf.cast(weighed, tf.uint8), height, width)
+        colours, alpha = _split_alpha(resized)
+        colours = tf.floor(255.0 * colours / tf.maximum(alpha, 1.0))
+        colours = tf.minimum(colours, 255.0)
+        return tf.cast(tf.concat([colours, alpha], -1), tf.uint8)
+
+    return tf.cond(same, lambda: pixels, resize)
+
+
+def _resize(pixels: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    size = tf.cast(tf.shape(pixels)[:2], tf.float32)
+    scale = tf.reduce_max([height, width] / size)
+    top, left = tf.unstack((size * scale - [height, width]) / 2)
+    # Columns, then rows, with 8 bits in between, as Pillow does it.
+    pixels = tf.transpose(pixels, [1, 0, 2])
+    pixels = _resample_rows(pixels, width, scale, left)
+    pixels = tf.transpose(pixels, [1, 0, 2])
+    return _resample_rows(pixels, height, scale, top)
+
+
+def _resample_rows(
+    pixels: tf.Tensor, num_rows: int, scale: tf.Tensor, start: tf.Tensor
+) -> tf.Tensor:
+    """Samples with the kernel of Pillow's BICUBIC, which widens where it shrinks."""
+    resampled = tf.raw_ops.ScaleAndTranslate(
+        images=pixels[tf.newaxis],
+        size=tf.stack([num_rows, tf.shape(pixels)[1]]),
+        scale=tf.stack([scale, 1.0]),
+        translation=tf.stack([-start, 0.0]),
+        kernel_type="keyscubic",
+        antialias=True,
+    )
+    rounded = tf.round(tf.clip_by_value(resampled[0], 0.0, 255.0))
+    return tf.cast(rounded, tf.uint8)
