@@ -246,6 +246,20 @@ def test_penalty_of_a_quadratic_critic_is_taken_at_its_points(name):
     np.testing.assert_allclose(penalty, each.mean(), rtol=1e-5)
 
 
+def test_dragan_s_noise_is_normal_and_half_as_wide_as_the_images():
+    """Of both signs, and its own for every pixel (the paper's delta ~ N(0, c I))."""
+    real = np.full((4000, *SHAPE), 0.3, "float32")
+    draws = RNG.uniform(size=(4000, 6))
+    noise = points_of("dragan", real, -real, draws, stddev=0.5) - real
+    noise = np.reshape(noise, (4000, 6))
+    # Standard errors: 0.0016 and 0.0011.
+    assert abs(noise.mean()) < 0.007
+    assert noise.std() == pytest.approx(0.5 * 0.5, abs=0.005)
+    assert scipy.stats.kstest(noise.ravel() / 0.25, "norm").pvalue > 1e-3
+    correlations = np.corrcoef(noise.T) - np.eye(6)
+    assert abs(correlations).max() < 0.08
+
+
 def test_weight_of_the_papers():
     weights = {name: penalty().weight for name, penalty in GRADIENT_PENALTIES.items()}
     assert weights == {"wgan_gp": 10.0, "r1": 10.0, "dragan": 10.0}

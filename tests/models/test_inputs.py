@@ -45,11 +45,7 @@ RANGE = r"^`{}` must be finite and in \[0, 1\].*divide.*Received values from {} 
     [
         (SPREAD, "[0-9.e-]+", "2[0-9.]+"),
         (2.0 * IMAGES - 1.0, "-[0-9.]+", "[0-9.]+"),
-        (
-            np.where(np.arange(8) == 3, np.nan, IMAGES[:, :, :, 0])[..., None],
-            ".*",
-            ".*",
-        ),
+        (np.where(COLUMN == 3, np.nan, IMAGES), ".*", ".*"),
     ],
     ids=["0..255", "-1..1", "nan"],
 )
