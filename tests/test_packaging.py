@@ -51,6 +51,17 @@ def test_import_tfgen_and_export_are_light():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_commands_import_nothing_heavy_until_they_run():
+    code = (
+        "import importlib, pkgutil, sys, tfgen.cli\n"
+        "for module in pkgutil.iter_modules(tfgen.cli.__path__, 'tfgen.cli.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_public_names_load():
     for name in tfgen.__all__:
         assert getattr(tfgen, name) is not None
