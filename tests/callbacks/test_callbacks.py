@@ -1,3 +1,4 @@
+import csv
 import warnings
 
 import keras
@@ -87,6 +88,22 @@ def test_sample_grid_writes_a_picture_an_epoch(tmp_path):
     one, two = (Image.open(tmp_path / f"epoch_000{i}.png") for i in (1, 2))
     assert one.size == two.size
     assert np.asarray(one).tolist() != np.asarray(two).tolist()
+
+
+def test_history_has_each_figure_in_the_row_of_its_epoch(tmp_path):
+    """Also where every second epoch is validated, and one is trained again."""
+    path = tmp_path / "history.csv"
+    history = callbacks.HistoryFile(path)
+    for epoch in (0, 1, 2, 3, 2):  # resumed from the end of the second epoch
+        logs = {"loss": 1.0 / (epoch + 3)}
+        if epoch % 2:
+            logs["val_loss"] = float(epoch)
+        history.on_epoch_end(epoch, logs)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    assert [row["val_loss"] for row in rows] == ["", "1.0", ""]
+    assert [float(row["loss"]) for row in rows] == [1 / 3, 1 / 4, 1 / 5]
 
 
 def test_save_model_survives_a_kill_in_the_middle(tmp_path, monkeypatch):

@@ -3,12 +3,11 @@
 import platform
 
 import keras
-import numpy as np
 
 from tfgen import _compat
-from tfgen.callbacks.finite_guard import NotFiniteError
 from tfgen.errors import UserError
 from tfgen.optimizers import find_optimizers
+from tfgen.training import backup_checks as checks
 from tfgen.training import state, stop_signals
 from tfgen.training.checkpoints import CheckpointStore
 
@@ -100,15 +99,15 @@ class ExactBackup(keras.callbacks.Callback):
             self._load_weights()
             _compat.set_initial_epoch(self.model, self.initial_epoch)
         arguments = _compat.fit_arguments(self.model) or {}
-        _refuse_steps_per_epoch(arguments.get("steps_per_epoch"))
+        checks.refuse_steps_per_epoch(arguments.get("steps_per_epoch"))
         if self._resumed and self.initial_step:
             size = self.model.steps_per_execution
-            _check_position(self._resumed, self.params.get("steps"), size)
+            checks.check_position(self._resumed, self.params.get("steps"), size)
         self._at_checkpoint = self._is_first_step = True
         if not _compat.in_multi_worker_mode(self.model.distribute_strategy):
             # Workers can only save together, and a signal reaches one of them: there it
             # ends the process, and the others stop for want of it.
-            self._signals = _take_signals()
+            self._signals = checks.take_signals()
             self._signals.act_in_fit(self.model, self._on_signal)
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -134,7 +133,7 @@ class ExactBackup(keras.callbacks.Callback):
 
     def on_test_begin(self, logs=None):
         if self._epoch is not None:  # `fit` evaluates with the same metrics
-            self._metrics = _read(self._metric_variables())
+            self._metrics = checks.read(self._metric_variables())
 
     def on_test_batch_end(self, batch, logs=None):
         if self._epoch is not None:
@@ -142,7 +141,7 @@ class ExactBackup(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._metrics = None
-        logs = {name: _plain(value) for name, value in (logs or {}).items()}
+        logs = {name: checks.plain(value) for name, value in (logs or {}).items()}
         history = self._history()
         for name, value in logs.items():  # Keras's own history comes after this
             history.setdefault(name, []).append(value)
@@ -199,12 +198,12 @@ class ExactBackup(keras.callbacks.Callback):
     # ---- Saving -------------------------------------------------------------------
 
     def _save(self, history=None, score=None):
-        weights = _read(self._weights())
-        _check_finite(self.model.weights, weights)
+        weights = checks.read(self._weights())
+        checks.check_finite(self.model.weights, weights)
         groups = {
             "weight": weights,
-            "random": _read(self._random_states()),
-            "metric": self._metrics or _read(self._metric_variables()),
+            "random": checks.read(self._random_states()),
+            "metric": self._metrics or checks.read(self._metric_variables()),
         }
         arrays = {
             f"{k}_{i}": v for k, group in groups.items() for i, v in enumerate(group)
@@ -247,7 +246,7 @@ class ExactBackup(keras.callbacks.Callback):
     def _history(self):
         """A copy, in numbers of Python: integers stay integers."""
         history = self.model.history.history if self.model.history else {}
-        return {name: [_plain(v) for v in values] for name, values in history.items()}
+        return {n: [checks.plain(v) for v in values] for n, values in history.items()}
 
     def _others(self):
         return [callback for callback in self.callbacks if callback is not self]
@@ -315,57 +314,3 @@ class ExactBackup(keras.callbacks.Callback):
             # Those of `compile` make their variables when they first see a batch.
             self.model.test_on_batch(*keras.utils.unpack_x_y_sample_weight(batch))
         self._load(checkpoint, "metric", self._metric_variables())
-
-
-def _refuse_steps_per_epoch(steps_per_epoch):
-    if steps_per_epoch is not None:
-        raise UserError(
-            "`fit` with `steps_per_epoch` cannot be resumed exactly: epochs end amid "
-            "the data. Leave it out; `dataset.take(steps)` has fewer batches"
-        )
-
-
-def _check_position(checkpoint, num_steps, steps_per_execution):
-    """Raises unless an execution can begin where a checkpoint was written."""
-    saved = checkpoint.state
-    if saved["steps_per_epoch"] not in (None, num_steps):
-        raise UserError(
-            f"{checkpoint.path} was written in an epoch of {saved['steps_per_epoch']} "
-            f"steps; the data make {num_steps} now: they are not the same"
-        )
-    if saved["step"] % steps_per_execution and saved["step"] != num_steps:
-        raise UserError(
-            f"{checkpoint.path} was written after {saved['step']} steps of an epoch: "
-            f"executions of {steps_per_execution} steps do not begin there. Use the "
-            f"`steps_per_execution` of before, {saved['steps_per_execution']}"
-        )
-
-
-def _take_signals():
-    """Returns what notes signals: the process's own, or one for this `fit`."""
-    installed = stop_signals.installed()
-    if installed is not None and installed.ends_process:
-        return installed
-    if installed is not None:  # of a `fit` that was left by an exception
-        installed.restore()
-    signals = stop_signals.StopSignals()
-    signals.install()
-    return signals
-
-
-def _plain(value):
-    return value.item() if hasattr(value, "item") else value
-
-
-def _read(variables):
-    return [np.asarray(variable) for variable in variables]
-
-
-def _check_finite(weights, values):
-    """Raises rather than let a useless state replace a good one."""
-    for weight, value in zip(weights, values, strict=False):  # optimizers' come after
-        if not np.isfinite(value.astype("float32", copy=False)).all():
-            raise NotFiniteError(
-                f"training diverged: weights of {weight.path} are not finite, and were "
-                "not saved. Lower the learning rate, or clip gradients"
-            )
