@@ -129,15 +129,15 @@ def work_on_model(name, variant, clock):
 
 def work_on_command(preset, clock):
     from tfgen.cli import main, quiet, train
-    from tfgen.training import trainer
+    from tfgen.training import fitting
     from tfgen.training.run import Run
 
     clock.mark("imports")
     train.import_tensorflow = clock.timed("TensorFlow", quiet.import_tensorflow)
     Run.batches = clock.timed("data", Run.batches)
-    trainer._create_model = clock.timed("model", trainer._create_model)
-    make = trainer.make_callbacks
-    trainer.make_callbacks = lambda *args: [*make(*args), make_callback(clock)]
+    fitting._create_model = clock.timed("model", fitting._create_model)
+    make = fitting.make_callbacks
+    fitting.make_callbacks = lambda *args: [*make(*args), make_callback(clock)]
     with tempfile.TemporaryDirectory() as folder:
         main(["train", preset, "--out", f"{folder}/run"])
 
