@@ -45,6 +45,15 @@ def test_tables_fit_80_columns_and_cut_nothing(quick_run, capsys, monkeypatch):
             assert " ".join(figure.meaning.split()) in " ".join(shown.split())
 
 
+def test_cells_that_do_not_fit_are_wrapped(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    cells = ["x" * 60, "y" * 60]
+    tables.print_table("", ("first", "second"), [cells])
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert [shown.count("x"), shown.count("y")] == [60, 60]
+
+
 def test_a_terminal_is_shown_progress(vae_run, tmp_path, monkeypatch, capsys):
     run = shutil.copytree(vae_run, tmp_path / "run")
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal

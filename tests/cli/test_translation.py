@@ -178,6 +178,7 @@ def test_a_bad_file_is_passed_over_and_named(pix2pix_run, photos, tmp_path, caps
     assert "3 images in" in shown.out
     *_, problem, last = shown.err.strip().splitlines()
     assert "bad.png" in problem
+    assert "--skip-bad-images" not in shown.err  # which `translate` does not have
     assert last == "1 of 4 files were left out"
 
 

@@ -72,7 +72,8 @@ def translate_files(
         try:
             picture = translate(path)
         except UserError as error:
-            result.problems[path] = str(error)
+            # What training would do with such a file is of no use here.
+            result.problems[path] = str(error).split(", or leave such files out")[0]
             continue
         save_picture(picture, target)
         result.written.append(target)
@@ -123,6 +124,7 @@ def _make_translator(
     if tile:
         _check_tiles(run.model, direction)
     height, width, channels = run.image_shape
+    fit = Fit(None, channels, run.config.value_range)
 
     def run_model(images: np.ndarray, start: int = 0) -> np.ndarray:
         return translator(images.astype("float32") / 255.0, direction, start)
@@ -137,7 +139,7 @@ def _make_translator(
         return map_tiles(run_tiles, image, (height, width), dtype="uint8")
 
     def translate(file: pathlib.Path) -> Image.Image:
-        (image,) = read_image(file, Fit(None, channels))
+        (image,) = read_image(file, fit)
         if tile:
             return _to_picture(translate_tiles(image))
         resized = _resize(image, (height, width))
