@@ -2,7 +2,9 @@
 
 import itertools
 import math
+import os
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,8 +12,10 @@ import pytest
 import tensorflow as tf
 
 from tests import contracts
-from tests.data.conftest import both_ways
+from tests.data.conftest import both_ways, save_image
 from tfgen.data import load_array, load_images, loading
+
+STATM = Path("/proc/self/statm")
 
 
 @pytest.fixture(params=["named", "folder"])
@@ -170,3 +174,21 @@ def test_fashion_mnist(fashion_dir, storage):
     assert images.shape == (256, 28, 28, 1)
     assert len(np.unique(labels)) == 10
     assert (tf.reduce_min(images), tf.reduce_max(images)) == (0.0, 1.0)
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="needs Linux's /proc")
+def test_a_set_in_memory_is_there_once(tmp_path):
+    """Filled in place and kept in place, also by the graph that reads it."""
+
+    def resident():
+        return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    first = save_image(tmp_path / "train" / "0.png")
+    save_image(tmp_path / "test" / "0.png")
+    next(iter(load_images(tmp_path, image_size=256)))
+    for i in range(1, 500):
+        os.link(first, tmp_path / "train" / f"{i}.png")
+    before = resident()
+    dataset = load_images(tmp_path, image_size=256, batch_size=4)
+    next(iter(dataset))
+    assert resident() - before < 1.4 * 500 * 256 * 256 * 3

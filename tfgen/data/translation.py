@@ -6,7 +6,6 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
-from tfgen.data import folder_source, tfds_source
 from tfgen.data.builders.preparing import make_builder
 from tfgen.data.layouts.listing import scan
 from tfgen.data.layouts.pairs import has_pairs
@@ -14,19 +13,17 @@ from tfgen.data.loading import (
     PathLike,
     Progress,
     Size,
-    Source,
     check_order,
-    check_split,
     collect,
     find_folder,
     make_batches,
     make_fit,
-    make_size,
     no_progress,
     small_batch,
 )
 from tfgen.data.pipeline import Augmentation
-from tfgen.data.pixels import Fit
+from tfgen.data.tfds_source import find_pair
+from tfgen.data.translation_sources import fit_of_crops, open_domains, open_pairs
 from tfgen.errors import UserError
 
 _Range = tuple[float, float]
@@ -97,8 +94,8 @@ def load_pairs(
     if direction not in ("ab", "ba"):
         raise UserError(f"direction must be 'ab' or 'ba'. Received: {direction!r}")
     check_order(value_range, batch_size, seed, initial_epoch)
-    fit, size = _make_fit(image_size, load_size, channels, source_range)
-    data = _open_pairs(source, split, fit, size, data_dir, skip_bad_images, progress)
+    fit, size = fit_of_crops(image_size, load_size, channels, source_range)
+    data = open_pairs(source, split, fit, size, data_dir, skip_bad_images, progress)
     if direction == "ba":
         data = data.swap()
     augmentation = Augmentation(size if load_size is not None else None, mirror)
@@ -163,8 +160,8 @@ def load_domains(
         UserError: A mistake in an argument or in the data, in one line.
     """
     check_order(value_range, batch_size, seed, initial_epoch)
-    fit, size = _make_fit(image_size, load_size, channels, source_range)
-    data = _open_domains(source, split, fit, size, data_dir, skip_bad_images, progress)
+    fit, size = fit_of_crops(image_size, load_size, channels, source_range)
+    data = open_domains(source, split, fit, size, data_dir, skip_bad_images, progress)
     augmentation = Augmentation(
         size if load_size is not None else None, mirror, joint=False
     )
@@ -236,7 +233,7 @@ def load_domain_arrays(
     batch_size = small_batch(num_images)
     check_order(value_range, batch_size, 0, 0)
     fit = make_fit(image_size, channels, source_range)
-    data = _open_domains(
+    data = open_domains(
         source, split, fit, fit.size, data_dir, skip_bad_images, progress
     )
     order = (value_range, batch_size, False, 0, 0)
@@ -272,7 +269,7 @@ def count_domains(
         UserError: A mistake in an argument or in the data, in one line.
     """
     fit = make_fit(image_size, channels, source_range)
-    data = _open_domains(
+    data = open_domains(
         source, split, fit, fit.size, data_dir, skip_bad_images, progress
     )
     return data[0].num_examples, data[-1].num_examples  # of pairs there is one source
@@ -290,70 +287,5 @@ def is_paired(source: PathLike, data_dir: PathLike | None = None) -> bool:
     folder = find_folder(source)
     if folder is None:
         builder = make_builder(os.fspath(source), data_dir)
-        return tfds_source.find_pair(builder) is not None
+        return find_pair(builder) is not None
     return has_pairs(scan(folder))
-
-
-def _open_pairs(
-    source: PathLike,
-    split: str,
-    fit: Fit,
-    size: tuple[int, int] | None,
-    data_dir: PathLike | None,
-    *options: Any,
-) -> Source:
-    """Returns the pairs of one split; `size` is that of the images in the end."""
-    check_split(split)
-    folder = find_folder(source)
-    if folder is None:
-        builder = make_builder(os.fspath(source), data_dir, size)
-        return tfds_source.open_named_pairs(builder, split, fit)
-    return folder_source.open_pair_folder(folder, split, fit, *options)
-
-
-def _open_domains(
-    source: PathLike,
-    split: str,
-    fit: Fit,
-    size: tuple[int, int] | None,
-    data_dir: PathLike | None,
-    *options: Any,
-) -> list[Source]:
-    """Returns domains A and B of one split, or its pairs as one source."""
-    check_split(split)
-    folder = find_folder(source)
-    if folder is None:
-        builder = make_builder(os.fspath(source), data_dir, size)
-        data = tfds_source.open_named_domains(builder, split, fit)
-    else:
-        data = folder_source.open_domain_folder(folder, split, fit, *options)
-    if len({part.image_shape for part in data}) > 1:
-        shapes = " and ".join(str(part.image_shape) for part in data)
-        raise UserError(
-            f"The domains of {source} differ in shape (height, width, channels): "
-            f"{shapes}. Pass image_size and channels to make them equal"
-        )
-    return data
-
-
-def _make_fit(
-    image_size: Size,
-    load_size: Size,
-    channels: int | None,
-    source_range: _Range | None,
-) -> tuple[Fit, tuple[int, int] | None]:
-    """Returns what images are made to be at first, and `image_size` as a tuple."""
-    fit = make_fit(image_size, channels, source_range)
-    if load_size is None:
-        return fit, fit.size
-    size = make_size("load_size", load_size)
-    if fit.size is None:
-        raise UserError(
-            "load_size needs image_size, the size that is cropped from it: pass both"
-        )
-    if size[0] < fit.size[0] or size[1] < fit.size[1]:
-        raise UserError(
-            "load_size must be at least image_size, which is cropped from it. "
-            f"Received: load_size={load_size} and image_size={image_size}"
-        )
-    return fit._replace(size=size), fit.size
