@@ -82,7 +82,7 @@ def check_folder(out: str | os.PathLike, overwrite: bool) -> pathlib.Path:
     contents = {x.relative_to(folder).as_posix() for x in folder.rglob("*")}
     if contents and not overwrite:
         raise UserError(f"{folder} is not empty: choose another --out, or --overwrite")
-    if foreign := set():
+    if foreign := contents - _WRITTEN:
         raise UserError(
             f"{folder} holds {min(foreign)}, which `tfgen latents` did not write and "
             "--overwrite would remove: choose another --out"
