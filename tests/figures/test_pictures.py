@@ -57,3 +57,14 @@ def test_curves_have_a_plot_for_every_figure():
     assert four.height == 2 * one.height
     flat = plots.plot_curves({"loss": [3.0, 3.0], "val_loss": [3.0, 3.0]})
     assert np.asarray(one).tolist() != np.asarray(flat).tolist()
+
+
+def test_transparency_is_over_white_in_a_jpeg_and_kept_in_a_png(tmp_path):
+    picture = Image.new("RGBA", (16, 16), (200, 0, 0, 0))
+    picture.paste((0, 0, 200, 255), (8, 0, 16, 16))
+    with Image.open(pictures.save_picture(picture, tmp_path / "a.jpg")) as jpeg:
+        pixels = np.asarray(jpeg).astype(int)
+    assert np.abs(pixels[:, :7] - 255).max() < 30
+    assert np.abs(pixels[:, 9:] - [0, 0, 200]).max() < 30
+    with Image.open(pictures.save_picture(picture, tmp_path / "a.png")) as png:
+        np.testing.assert_array_equal(np.asarray(png), np.asarray(picture))

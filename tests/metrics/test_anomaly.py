@@ -24,17 +24,17 @@ def test_auc_against_ranks(digits):
     scores[is_anomaly] += 1.0
     usual, unusual = scores[~is_anomaly], scores[is_anomaly]
     pairs = scipy.stats.mannwhitneyu(unusual, usual).statistic
-    found = anomaly_roc(scores, is_anomaly)
-    assert found.auc == pytest.approx(pairs / (len(usual) * len(unusual)))
-    assert 0.5 < found.auc < 0.8
+    curve = anomaly_roc(scores, is_anomaly)
+    assert curve.auc == pytest.approx(pairs / (len(usual) * len(unusual)))
+    assert 0.5 < curve.auc < 0.8
 
 
 def test_curve_by_hand():
     scores = [0.1, 0.4, 0.35, 0.8]
-    found = anomaly_roc(scores, np.array([False, False, True, True]))
-    points = {*zip(found.false_positive_rate, found.true_positive_rate, strict=True)}
+    curve = anomaly_roc(scores, np.array([False, False, True, True]))
+    points = {*zip(curve.false_positive_rate, curve.true_positive_rate, strict=True)}
     assert points == {(0, 0), (0, 0.5), (0.5, 0.5), (0.5, 1), (1, 1)}
-    assert found.auc == pytest.approx(0.75)
+    assert curve.auc == pytest.approx(0.75)
 
 
 def test_limits():
@@ -48,8 +48,8 @@ def test_limits():
 
 
 def test_likelihood_ratio_is_high_where_the_background_knows_better():
-    found = likelihood_ratio([-10.0, -10.0, -3.0], [-12.0, -5.0, -3.0])
-    assert found.tolist() == [-2.0, 5.0, 0.0]
+    curve = likelihood_ratio([-10.0, -10.0, -3.0], [-12.0, -5.0, -3.0])
+    assert curve.tolist() == [-2.0, 5.0, 0.0]
 
 
 def test_a_ratio_sees_what_likelihood_is_misled_by():
@@ -68,8 +68,8 @@ def test_a_ratio_sees_what_likelihood_is_misled_by():
 def test_complexity_is_the_size_of_a_png_file(channels):
     images = RNG.uniform(size=(3, 16, 12, channels)).astype(np.float32)
     images[1] = 0.5
-    found = complexity(images)
-    for image, nats in zip(images, found, strict=True):
+    curve = complexity(images)
+    for image, nats in zip(images, curve, strict=True):
         pixels = np.round(image * 255).astype(np.uint8).squeeze()
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "PNG", compress_level=9)
@@ -77,8 +77,8 @@ def test_complexity_is_the_size_of_a_png_file(channels):
         file.seek(0)
         np.testing.assert_array_equal(np.asarray(Image.open(file)), pixels)
     # Noise does not compress: 8 bits a number, and what a file costs besides.
-    assert 0 < found[0] - images[0].size * math.log(256) < 150 * math.log(256)
-    assert found[1] < 0.7 * found[0]
+    assert 0 < curve[0] - images[0].size * math.log(256) < 150 * math.log(256)
+    assert curve[1] < 0.7 * curve[0]
 
 
 def test_complexity_is_of_the_nearest_levels():

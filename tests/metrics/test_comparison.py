@@ -53,10 +53,10 @@ def test_error_of_the_distance_is_its_scatter_over_draws():
 
 def test_fewer_generated_than_real_are_compared_with_as_many():
     real, generated = RNG.normal(size=(100, 3)), RNG.normal(size=(20, 3))
-    found = metrics.compare_samples(real, generated, as_they_are)
-    assert found.num_samples == 20
-    assert found == metrics.compare_samples(real, generated, as_they_are)
-    assert found != metrics.compare_samples(real, generated, as_they_are, seed=1)
+    comparison = metrics.compare_samples(real, generated, as_they_are)
+    assert comparison.num_samples == 20
+    assert comparison == metrics.compare_samples(real, generated, as_they_are)
+    assert comparison != metrics.compare_samples(real, generated, as_they_are, seed=1)
 
 
 def test_a_perfect_generator_scores_as_the_floor_and_a_bad_one_does_not():
@@ -82,9 +82,9 @@ def test_sets_sorted_by_class_are_divided_at_random():
     """Else the floor would compare one class with another."""
     real = np.repeat([[0.0, 0.0], [50.0, 0.0]], 100, axis=0)
     real += RNG.normal(size=real.shape)
-    found = metrics.compare_samples(real, real, as_they_are)
-    assert found.floors["coverage"] > 0.9
-    assert found.scores["coverage"] > 0.9
+    comparison = metrics.compare_samples(real, real, as_they_are)
+    assert comparison.floors["coverage"] > 0.9
+    assert comparison.scores["coverage"] > 0.9
 
 
 def test_images_go_through_the_network():

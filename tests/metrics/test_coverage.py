@@ -68,15 +68,15 @@ def test_memory_is_bounded():
 def test_far_from_the_origin_is_the_same():
     """Squares of 1e6 leave no digits for distances of 1e-3."""
     real, generated = RNG.normal(size=(2, 100, 4))
-    found = measure(1e6 + 1e-3 * real, 1e6 + 1e-3 * generated)
-    assert found == pytest.approx(measure(real, generated), abs=0.02)
+    figures = measure(1e6 + 1e-3 * real, 1e6 + 1e-3 * generated)
+    assert figures == pytest.approx(measure(real, generated), abs=0.02)
 
 
 def test_equal_distributions_have_the_expected_values():
     """Density 1; a ball is missed if its k samples are nearer than all generated."""
     draws = RNG.normal(size=(20, 2, 200, 3))
-    found = np.array([metrics.density_coverage(x, y) for x, y in draws])
-    density, coverage = found.mean(axis=0)
+    figures = np.array([metrics.density_coverage(x, y) for x, y in draws])
+    density, coverage = figures.mean(axis=0)
     assert density == pytest.approx(1.0, abs=0.05)
     # None of the 200 generated among the 5 nearest of all 399 others.
     none_near = scipy.stats.hypergeom(399, 200, 5).pmf(0)

@@ -1,4 +1,4 @@
-"""The classifier is really trained, once, and is found again by what it depends on."""
+"""The classifier is really trained, once, and is name again by what it depends on."""
 
 import importlib.util
 import os

@@ -24,8 +24,8 @@ def test_features_of_an_array_come_in_order(batch_size):
         sizes.append(len(batch))
         return tf.reshape(batch, (len(batch), -1))
 
-    found = metrics.extract_features(images, network, batch_size)
-    np.testing.assert_array_equal(found, images.reshape(7, 16))
+    features = metrics.extract_features(images, network, batch_size)
+    np.testing.assert_array_equal(features, images.reshape(7, 16))
     assert max(sizes) <= batch_size
 
 
@@ -38,8 +38,8 @@ def test_features_of_batches_and_of_a_model():
         (images[start : start + 3] for start in range(0, 7, 3)),
         tf.data.Dataset.from_tensor_slices(images).batch(4),
     ):
-        found = metrics.extract_features(batches, model)
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        features = metrics.extract_features(batches, model)
+        np.testing.assert_allclose(features, expected, atol=1e-5)
 
 
 def test_what_is_no_features_is_refused():
@@ -137,15 +137,15 @@ def test_a_file_put_there_is_loaded(keras_home, mobilenet):
     inner.save(keras_home / "models" / FILE)
     model = metrics.mobilenet_v2((40, 30, 3))
     assert model.name == "mobilenet_v2_imagenet"
-    for found, expected in zip(
+    for features, expected in zip(
         model.get_weights(), mobilenet.get_weights(), strict=True
     ):
-        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(features, expected)
 
 
 def test_a_damaged_file_is_an_error_that_says_what_to_do(keras_home):
     (keras_home / "models").mkdir()
-    (keras_home / "models" / FILE).write_bytes(b"<html>not found</html>")
+    (keras_home / "models" / FILE).write_bytes(b"<html>not features</html>")
     with pytest.raises(UserError, match=f"put it at .*{FILE}"):
         metrics.mobilenet_v2((40, 30, 3))
 

@@ -27,9 +27,9 @@ def naive_mmd(x, y):
 @pytest.mark.parametrize(("n", "m", "width"), [(3, 3, 1), (9, 6, 4), (5, 12, 7)])
 def test_kernel_distance_against_a_double_loop(n, m, width):
     x, y = RNG.normal(size=(n, width)), RNG.normal(size=(m, width), scale=2.0)
-    found = metrics.kernel_distance(x, y)
-    assert found.value == pytest.approx(naive_mmd(x, y), rel=1e-10)
-    assert metrics.kernel_distance(y, x) == pytest.approx(found)
+    estimate = metrics.kernel_distance(x, y)
+    assert estimate.value == pytest.approx(naive_mmd(x, y), rel=1e-10)
+    assert metrics.kernel_distance(y, x) == pytest.approx(estimate)
 
 
 def test_standard_error_against_a_naive_jackknife():
@@ -39,22 +39,22 @@ def test_standard_error_against_a_naive_jackknife():
     without_y = [naive_mmd(x, np.delete(y, i, 0)) for i in range(len(y))]
     for values in (without_x, without_y):
         variance += (len(values) - 1) * np.var(values)
-    found = metrics.kernel_distance(x, y)
-    assert found.standard_error == pytest.approx(np.sqrt(variance), rel=1e-10)
+    estimate = metrics.kernel_distance(x, y)
+    assert estimate.standard_error == pytest.approx(np.sqrt(variance), rel=1e-10)
 
 
 def test_subsets_by_hand():
     x, y = RNG.normal(size=(9, 3)), RNG.normal(size=(4, 3))
-    found = metrics.kernel_distance(x, y, subset_size=5, num_subsets=3, seed=7)
+    estimate = metrics.kernel_distance(x, y, subset_size=5, num_subsets=3, seed=7)
     rng = np.random.default_rng(7)
     values = []
     for _ in range(3):
         rows, others = (rng.choice(n, k, replace=False) for n, k in ((9, 5), (4, 4)))
         values.append(naive_mmd(x[rows], y[others]))
-    assert found.value == pytest.approx(np.mean(values), rel=1e-10)
+    assert estimate.value == pytest.approx(np.mean(values), rel=1e-10)
     again = metrics.kernel_distance(x, y, subset_size=5, num_subsets=3, seed=7)
-    assert again == found
-    assert metrics.kernel_distance(x, y, 5, 3, seed=8).value != found.value
+    assert again == estimate
+    assert metrics.kernel_distance(x, y, 5, 3, seed=8).value != estimate.value
 
 
 @pytest.mark.parametrize("arguments", [{}, {"subset_size": 20, "num_subsets": 10}])
@@ -147,8 +147,8 @@ def test_constant_features_count_by_their_variance_and_shift():
     """A unit that is never active, in both sets or in one."""
     x, y = mixed(60, 3), mixed(50, 3) + 0.5
     constant = [np.concatenate([s, np.full((len(s), 2), 7.0)], axis=1) for s in (x, y)]
-    found = metrics.frechet_distance(*constant)
-    assert found == pytest.approx(metrics.frechet_distance(x, y), rel=1e-6)
+    estimate = metrics.frechet_distance(*constant)
+    assert estimate == pytest.approx(metrics.frechet_distance(x, y), rel=1e-6)
     x = with_moments([0.0, 2.0, 0.0], [1.0, 2.0, 3.0])
     y = with_moments([1.0, 7.0, 0.0], [2.0, 0.0, 3.0])
     assert metrics.frechet_distance(x, y).value == pytest.approx(1.0 + 25.0 + 1.0 + 4.0)
@@ -165,8 +165,8 @@ def test_error_of_one_feature_is_that_of_its_moments():
     x, y = 1.0 + 2.0 * RNG.normal(size=(40000, 1)), 0.5 * RNG.normal(size=(20000, 1))
     variances = np.array([2.0**2 / 40000, 0.5**2 / 20000])
     variance = 4.0 * 1.0**2 * variances.sum() + 4.0 * 1.5**2 * (variances / 2.0).sum()
-    found = metrics.frechet_distance(x, y)
-    assert found.standard_error == pytest.approx(np.sqrt(variance), rel=0.05)
+    estimate = metrics.frechet_distance(x, y)
+    assert estimate.standard_error == pytest.approx(np.sqrt(variance), rel=0.05)
 
 
 def test_error_against_leaving_samples_out():

@@ -29,13 +29,13 @@ def test_a_linear_decoder_moves_evenly_and_straight():
     weights = RNG.normal(size=(3, 8))
     starts, ends = RNG.normal(size=(2, 5, 3))
     paths = lerp(starts, ends, np.linspace(0, 1, 11))
-    found = continuity(lambda z: as_images(z @ weights), paths, SPACED)
+    measured = continuity(lambda z: as_images(z @ weights), paths, SPACED)
     lengths = np.linalg.norm((ends - starts) @ weights, axis=1) / UNIT
     expected = np.repeat(lengths[:, np.newaxis] / 10, 10, axis=1)
-    np.testing.assert_allclose(found.steps, expected, rtol=1e-4)
-    assert found.step == pytest.approx(np.mean(lengths) / 10, rel=1e-4)
-    assert found.jump == pytest.approx(found.step, rel=1e-4)
-    assert found.detour == pytest.approx(1.0, rel=1e-6)
+    np.testing.assert_allclose(measured.steps, expected, rtol=1e-4)
+    assert measured.step == pytest.approx(np.mean(lengths) / 10, rel=1e-4)
+    assert measured.jump == pytest.approx(measured.step, rel=1e-4)
+    assert measured.detour == pytest.approx(1.0, rel=1e-6)
 
 
 def test_a_jump_is_found_where_it_is():
@@ -47,43 +47,43 @@ def test_a_jump_is_found_where_it_is():
 
     line = np.linspace(0, 1, 101)
     paths = [np.stack([line, np.full(101, at)], axis=1) for at in (0.333, 0.811)]
-    found = continuity(decode, paths, SPACED)
-    assert found.jump_at == pytest.approx([0.335, 0.815])
-    assert found.jump == pytest.approx(10.0 / UNIT)
-    assert found.step == pytest.approx(10.0 / UNIT / 100)
-    assert found.detour == pytest.approx(1.0)
+    measured = continuity(decode, paths, SPACED)
+    assert measured.jump_at == pytest.approx([0.335, 0.815])
+    assert measured.jump == pytest.approx(10.0 / UNIT)
+    assert measured.step == pytest.approx(10.0 / UNIT / 100)
+    assert measured.detour == pytest.approx(1.0)
 
 
 def test_jump_is_a_mean_of_largest_steps_and_step_of_all():
     decoded = {0: [0, 1, 2, 3], 1: [0, 0, 5, 6], 2: [0, 4, 0, 1]}
-    found = continuity(
+    measured = continuity(
         lambda z: as_images(np.array(decoded[int(z[0, 0])]) * UNIT),
         [np.full((4, 1), path) for path in decoded],
         SPACED,
     )
-    assert found.steps.tolist() == [[1, 1, 1], [0, 5, 1], [4, 4, 1]]
-    assert found.step == pytest.approx(18 / 9)
-    assert found.jump == pytest.approx((1 + 5 + 4) / 3)
-    assert found.detour == pytest.approx((1 + 1 + 9) / 3)
-    assert found.jump_at == pytest.approx([1 / 6, 3 / 6, 1 / 6])
+    assert measured.steps.tolist() == [[1, 1, 1], [0, 5, 1], [4, 4, 1]]
+    assert measured.step == pytest.approx(18 / 9)
+    assert measured.jump == pytest.approx((1 + 5 + 4) / 3)
+    assert measured.detour == pytest.approx((1 + 1 + 9) / 3)
+    assert measured.jump_at == pytest.approx([1 / 6, 3 / 6, 1 / 6])
 
 
 def test_a_half_circle_is_half_pi_longer_than_its_diameter():
     angles = np.linspace(0, np.pi, 201).reshape(1, -1, 1)
-    found = continuity(
+    measured = continuity(
         lambda z: as_images(np.concatenate([np.cos(z), np.sin(z)], axis=1)),
         angles,
         SPACED,
     )
-    assert found.detour == pytest.approx(np.pi / 2, rel=1e-3)
+    assert measured.detour == pytest.approx(np.pi / 2, rel=1e-3)
 
 
 def test_steps_do_not_depend_on_the_unit_of_pixels():
     weights, paths = RNG.normal(size=(2, 6)), RNG.normal(size=(3, 7, 2))
     images = RNG.uniform(size=(40, 6, 1, 1))
-    found = continuity(lambda z: as_images(z @ weights), paths, images)
+    measured = continuity(lambda z: as_images(z @ weights), paths, images)
     large = continuity(lambda z: as_images(z @ weights) * 255, paths, images * 255)
-    np.testing.assert_allclose(large.steps, found.steps, rtol=1e-9)
+    np.testing.assert_allclose(large.steps, measured.steps, rtol=1e-9)
 
 
 def test_closed_paths_have_no_detour():
@@ -137,10 +137,10 @@ def test_completeness_is_measured_on_features():
 def test_neighbors_are_counted_as_asked():
     images, decoded = RNG.normal(size=(2, 80, 2, 1, 1))
     for count in (1, 4, 9):
-        found = completeness(decoded, images, flat, num_neighbors=count)
+        measured = completeness(decoded, images, flat, num_neighbors=count)
         pairs = flat(images), flat(decoded), count
-        assert found[0] == precision_recall(*pairs).precision
-        assert found[1:] == density_coverage(*pairs)
+        assert measured[0] == precision_recall(*pairs).precision
+        assert measured[1:] == density_coverage(*pairs)
 
 
 @pytest.mark.large
@@ -153,7 +153,7 @@ def test_a_vae_is_more_continuous_and_complete_than_an_autoencoder():
     held_out = digits()[1].reshape(-1, *DIGIT_SHAPE)
     features = build_random_features(DIGIT_SHAPE)
     prior = np.random.default_rng(1).normal(size=(1000, DIGIT_LATENT_DIM))
-    found = {}
+    measured = {}
     for is_vae in (False, True):
         model = trained(is_vae)
 
@@ -163,11 +163,11 @@ def test_a_vae_is_more_continuous_and_complete_than_an_autoencoder():
         encoded = model.encode(held_out)
         encoded = np.asarray(encoded[0] if is_vae else encoded)
         paths = lerp(encoded[:100], encoded[100:200], np.linspace(0, 1, 33))
-        found[is_vae] = (
+        measured[is_vae] = (
             continuity(decode, paths, held_out),
             completeness(decode(prior), held_out, features),
         )
-    (rough, poor), (smooth, full) = found[False], found[True]
+    (rough, poor), (smooth, full) = measured[False], measured[True]
     assert smooth.step < 0.9 * rough.step
     assert smooth.jump < 0.9 * rough.jump
     assert smooth.detour < 0.92 * rough.detour

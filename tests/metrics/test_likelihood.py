@@ -26,27 +26,27 @@ def gaussian_log_weights(images, num_samples, seed, labels=None):
 def test_bounds_against_scipy():
     log_weights = RNG.normal(size=(7, 4), scale=3.0).astype(np.float32)
     expected = scipy.special.logsumexp(log_weights.astype(float), axis=0) - np.log(7)
-    found = metrics.importance_weighted_log_likelihood(log_weights)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
-    assert found.dtype == np.float64
+    estimates = metrics.importance_weighted_log_likelihood(log_weights)
+    np.testing.assert_allclose(estimates, expected, rtol=1e-12)
+    assert estimates.dtype == np.float64
     np.testing.assert_allclose(
         metrics.elbo(log_weights), log_weights.mean(0), rtol=1e-6
     )
-    assert (found > metrics.elbo(log_weights)).all()
+    assert (estimates > metrics.elbo(log_weights)).all()
 
 
 def test_bound_neither_underflows_nor_overflows():
     """Weights of images lie at exp(-10000): their plain mean is 0."""
     log_weights = np.array([[-1e4, 1e4, -np.inf], [-1e4, 1e4 - 3.0, -np.inf]])
-    found = metrics.importance_weighted_log_likelihood(log_weights)
+    estimates = metrics.importance_weighted_log_likelihood(log_weights)
     second = 1e4 + np.log1p(np.exp(-3.0)) - np.log(2)
-    np.testing.assert_allclose(found, [-1e4, second, -np.inf], rtol=1e-12)
+    np.testing.assert_allclose(estimates, [-1e4, second, -np.inf], rtol=1e-12)
 
 
 def test_one_sample_is_the_elbo():
     log_weights = RNG.normal(size=(1, 5))
-    found = metrics.importance_weighted_log_likelihood(log_weights)
-    np.testing.assert_array_equal(found, metrics.elbo(log_weights))
+    estimates = metrics.importance_weighted_log_likelihood(log_weights)
+    np.testing.assert_array_equal(estimates, metrics.elbo(log_weights))
 
 
 @pytest.mark.parametrize("shape", [(3,), (0, 3), (2, 3, 1)])
@@ -60,8 +60,8 @@ def test_bits_per_dim():
     assert metrics.bits_per_dim(-784 * math.log(2), 784) == pytest.approx(1.0)
     # The uniform density on [0, 1] spends all 8 bits of 256 levels.
     assert metrics.bits_per_dim(0.0, 784, num_levels=256) == pytest.approx(8.0)
-    found = metrics.bits_per_dim([0.0, -10.0], 5, num_levels=4)
-    np.testing.assert_allclose(found, [2.0, 2.0 + 2.0 / math.log(2)])
+    estimates = metrics.bits_per_dim([0.0, -10.0], 5, num_levels=4)
+    np.testing.assert_allclose(estimates, [2.0, 2.0 + 2.0 / math.log(2)])
 
 
 def test_bits_of_a_density_match_the_bits_of_its_levels():
@@ -71,18 +71,18 @@ def test_bits_of_a_density_match_the_bits_of_its_levels():
     masses = np.diff(density.cdf(edges))
     exact = -np.sum(masses * np.log2(masses))
     mean_log_density = -density.entropy()
-    found = metrics.bits_per_dim(mean_log_density, 1, num_levels=256)
-    assert found == pytest.approx(exact, abs=1e-4)
+    estimates = metrics.bits_per_dim(mean_log_density, 1, num_levels=256)
+    assert estimates == pytest.approx(exact, abs=1e-4)
 
 
 def test_estimate_approaches_the_closed_form():
     images = np.linspace(-2, 2, 5)
-    found = metrics.estimate_log_likelihood(
+    estimates = metrics.estimate_log_likelihood(
         gaussian_log_weights, images, 40000, batch_size=2, chunk_size=7000
     )
     # Standard errors are 0.005 and 0.007.
-    np.testing.assert_allclose(found.elbo, images, atol=0.025)
-    np.testing.assert_allclose(found.log_likelihood, images + 0.5, atol=0.035)
+    np.testing.assert_allclose(estimates.elbo, images, atol=0.025)
+    np.testing.assert_allclose(estimates.log_likelihood, images + 0.5, atol=0.035)
 
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 10, 99])
@@ -100,14 +100,14 @@ def test_chunks_add_up_to_one_pass(batch_size, chunk_size):
             seen.setdefault(image, []).extend(column)
         return log_weights
 
-    found = metrics.estimate_log_likelihood(
+    estimates = metrics.estimate_log_likelihood(
         record, images, 10, batch_size, chunk_size, seed=3
     )
     together = np.array([seen[image] for image in images]).T
     assert together.shape == (10, 5)
     expected = scipy.special.logsumexp(together, axis=0) - math.log(10)
-    np.testing.assert_allclose(found.log_likelihood, expected, rtol=1e-12)
-    np.testing.assert_allclose(found.elbo, together.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(estimates.log_likelihood, expected, rtol=1e-12)
+    np.testing.assert_allclose(estimates.elbo, together.mean(axis=0), rtol=1e-12)
     assert len(set(seeds)) == len(seeds)  # no two calls share their noise
 
 
@@ -124,10 +124,10 @@ def test_estimate_repeats_for_a_seed_only():
 
 def test_estimate_passes_labels_of_the_batch():
     images, labels = np.zeros(5), np.arange(5)
-    found = metrics.estimate_log_likelihood(
+    estimates = metrics.estimate_log_likelihood(
         gaussian_log_weights, images, 2000, batch_size=2, labels=labels
     )
-    np.testing.assert_allclose(found.elbo, labels, atol=0.1)
+    np.testing.assert_allclose(estimates.elbo, labels, atol=0.1)
 
 
 @pytest.mark.parametrize("labels", [None, np.arange(5)])
@@ -136,11 +136,11 @@ def test_batches_are_measured_as_the_array_that_they_are_of(labels):
     pairs = images if labels is None else (images, labels)
     batches = tf.data.Dataset.from_tensor_slices(pairs).batch(2)
     streamed = metrics.estimate_log_likelihood(gaussian_log_weights, batches, 7)
-    found = metrics.estimate_log_likelihood(
+    estimates = metrics.estimate_log_likelihood(
         gaussian_log_weights, images, 7, batch_size=2, labels=labels
     )
-    np.testing.assert_array_equal(streamed.elbo, found.elbo)
-    np.testing.assert_array_equal(streamed.log_likelihood, found.log_likelihood)
+    np.testing.assert_array_equal(streamed.elbo, estimates.elbo)
+    np.testing.assert_array_equal(streamed.log_likelihood, estimates.log_likelihood)
 
 
 def test_estimate_refuses_wrong_arguments():
@@ -163,12 +163,12 @@ def test_linear_gaussian_vae_has_the_likelihood_of_probabilistic_pca():
     data = linear_gaussian.data()
     pca = sklearn.decomposition.PCA(2).fit(data)
     model = linear_gaussian.vae_of(pca)
-    found = metrics.estimate_log_likelihood(
+    estimates = metrics.estimate_log_likelihood(
         model.log_weights, linear_gaussian.as_images(data), 5, batch_size=300
     )
     exact = pca.score_samples(data)
-    np.testing.assert_allclose(found.log_likelihood, exact, atol=2e-3)
-    np.testing.assert_allclose(found.elbo, exact, atol=2e-3)
+    np.testing.assert_allclose(estimates.log_likelihood, exact, atol=2e-3)
+    np.testing.assert_allclose(estimates.elbo, exact, atol=2e-3)
 
 
 def test_wrong_posterior_is_made_up_for_by_samples():
@@ -176,14 +176,14 @@ def test_wrong_posterior_is_made_up_for_by_samples():
     data = linear_gaussian.data()[:20]
     model = linear_gaussian.vae(posterior_stddev=0.8)
     exact = linear_gaussian.log_likelihood(model, data)
-    found = metrics.estimate_log_likelihood(
+    estimates = metrics.estimate_log_likelihood(
         model.log_weights, linear_gaussian.as_images(data), 20000, chunk_size=5000
     )
     ratios = 0.8 / linear_gaussian.posterior_stddevs(model)
     gap = np.sum(ratios**2 / 2 - 0.5 - np.log(ratios))
     assert gap > 0.5
-    np.testing.assert_allclose(found.elbo, exact - gap, atol=0.05)
-    np.testing.assert_allclose(found.log_likelihood, exact, atol=0.05)
+    np.testing.assert_allclose(estimates.elbo, exact - gap, atol=0.05)
+    np.testing.assert_allclose(estimates.log_likelihood, exact, atol=0.05)
 
 
 def test_conditional_vae_is_measured_with_its_labels():

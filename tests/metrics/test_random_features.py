@@ -54,30 +54,30 @@ CORRUPTIONS = [
 @pytest.fixture(scope="module")
 def halves():
     """Name -> features of a half, the other half, the network as a function."""
-    found = {}
+    distances = {}
     for source in (digits, photographs):
         images = source()
         images = images[np.random.default_rng(0).permutation(len(images))][:1000]
         network = metrics.build_random_features(images.shape[1:])
         features = lambda x, network=network: network(x.astype(np.float32)).numpy()
         half = len(images) // 2
-        found[source] = features(images[:half]), images[half:], features
-    return found
+        distances[source] = features(images[:half]), images[half:], features
+    return distances
 
 
 @pytest.mark.parametrize(("source", "corrupt", "strengths"), CORRUPTIONS)
 def test_stronger_corruption_is_farther(halves, source, corrupt, strengths):
     real, others, features = halves[source]
-    found = [metrics.kernel_distance(real, features(others))]
-    found += [
+    distances = [metrics.kernel_distance(real, features(others))]
+    distances += [
         metrics.kernel_distance(real, features(corrupt(others, s))) for s in strengths
     ]
-    values = [distance.value for distance in found]
+    values = [distance.value for distance in distances]
     assert sorted(values) == values
-    assert abs(found[0].value) < 3.0 * found[0].standard_error
+    assert abs(distances[0].value) < 3.0 * distances[0].standard_error
     assert values[-1] > 1.5 * abs(values[0])
     if source is digits:  # the photographs' pieces are few, and differ much
-        assert values[-1] > 3.0 * found[-1].standard_error
+        assert values[-1] > 3.0 * distances[-1].standard_error
 
 
 def test_frechet_distance_orders_them_too(halves):

@@ -37,9 +37,9 @@ def test_constant_offset(offset, channels):
 
 def test_ssim_of_plain_images():
     """Without texture only the brightness counts: (2xy + C1) / (x^2 + y^2 + C1)."""
-    found = metrics.ssim(np.full((1, 16, 16, 3), 0.8), np.full((1, 16, 16, 3), 0.4))
+    values = metrics.ssim(np.full((1, 16, 16, 3), 0.8), np.full((1, 16, 16, 3), 0.4))
     expected = (2 * 0.8 * 0.4 + 1e-4) / (0.8**2 + 0.4**2 + 1e-4)
-    np.testing.assert_allclose(found, [expected], atol=1e-4)
+    np.testing.assert_allclose(values, [expected], atol=1e-4)
 
 
 def test_equal_images():
@@ -59,9 +59,9 @@ def test_ssim_against_scipy(shape):
             np.mean([scipy_ssim(x[..., c], y[..., c]) for c in range(shape[-1])])
             for x, y in zip(outputs, targets, strict=True)
         ]
-        found = metrics.ssim(outputs, targets)
-        assert found.dtype == np.float64
-        np.testing.assert_allclose(found, expected, atol=1e-4)
+        values = metrics.ssim(outputs, targets)
+        assert values.dtype == np.float64
+        np.testing.assert_allclose(values, expected, atol=1e-4)
 
 
 def test_ssim_in_batches_is_that_of_each():

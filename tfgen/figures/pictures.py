@@ -95,6 +95,9 @@ def save_picture(picture: Image.Image, path: str | os.PathLike) -> pathlib.Path:
     path = pathlib.Path(path)
     endings = Image.registered_extensions()
     kind = endings.get(path.suffix.lower(), "PNG")
+    if kind == "JPEG" and picture.mode == "RGBA":  # which JPEG cannot hold
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture).convert("RGB")
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced(path) as temporary:
         # Only JPEG and WebP use the quality.
