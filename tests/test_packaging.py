@@ -27,9 +27,10 @@ def test_the_wheel_holds_the_two_packages_and_nothing_else(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert top == {"tfgen", "export"}
-    installed = {name for name in names if name.endswith(".py")}
-    for file in [*ROOT.glob("tfgen/**/*.py"), *ROOT.glob("export/**/*.py")]:
-        assert file.relative_to(ROOT).as_posix() in installed
+    for ending in ("py", "j2"):
+        for package in ("tfgen", "export"):
+            for file in ROOT.glob(f"{package}/**/*.{ending}"):
+                assert file.relative_to(ROOT).as_posix() in names
 
 
 def test_the_top_level_is_what_was_agreed():

@@ -103,6 +103,13 @@ def verify(
         for path, digest in sorted(recorded.items())
         if path.startswith(below) and (problem := _verify(directory, path, digest))
     ]
+    problems += [
+        f"{path}: is not in {NAME}"
+        for path in _OWN
+        if path.startswith(below)
+        and path not in recorded
+        and (directory / path).is_file()
+    ]
     for export in report["exports"]:
         for file in export["files"]:
             if f"{file['path']}/".startswith(below):

@@ -204,6 +204,21 @@ def test_every_file_has_a_hash_that_sha256sum_confirms(bundle):
         subprocess.run(command, cwd=bundle, check=True)
 
 
+def test_sums_and_report_vouch_for_each_other(bundle_copy):
+    """Neither a changed hash nor a line that is gone makes a file right."""
+    file = bundle_copy / "edge/digits-v1-float32.tflite"
+    before = hashes.hash_file(file)
+    file.write_bytes(file.read_bytes() + b" ")
+    sums = (bundle_copy / "SHA256SUMS").read_text()
+    sums = sums.replace(before, hashes.hash_file(file))
+    lines = [line for line in sums.splitlines(True) if "README" not in line]
+    (bundle_copy / "SHA256SUMS").write_text("".join(lines))
+    assert _compare(bundle_copy) == [
+        "edge/digits-v1-float32.tflite: has changed since it was exported",
+        "README.md: is not in SHA256SUMS",
+    ]
+
+
 def test_links_that_lead_out_of_sums_are_refused(bundle_copy):
     with (bundle_copy / "SHA256SUMS").open("a") as sums:
         sums.write(f"{'0' * 64}  edge/../../secret\n")
