@@ -48,6 +48,7 @@ def test_the_former_run_goes_with_the_first_checkpoint(run):
     with claimed_new(run, "x", overwrite=True) as folder:
         assert (run / "report.html").read_text() == "former"
         folder.begin()
+        assert not (run / "report.html").exists()  # the new run shall have its own
         write_run(run, "new", checkpoint=False)
         (run / "report.html").unlink()
         folder.settle_at_checkpoint()
@@ -154,7 +155,7 @@ def test_a_second_process_is_told_who_writes(tmp_path):
 # ---- Files ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o077, 0o600)])
 def test_files_have_the_mode_that_the_umask_allows(tmp_path, umask, mode):
     before = os.umask(umask)
     try:
