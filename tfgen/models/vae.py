@@ -151,13 +151,15 @@ class VAE(GenerativeModel):
         What comes before the batch are samples; they share the labels `(batch,)`.
         """
         latents = tf.convert_to_tensor(latents)
+        if latents.shape.rank == 2:  # no reshapes in what is exported
+            outputs = self._run(self.decoder, latents, labels, training=training)
+            return self.pixel_likelihood.distribution(outputs)
         samples = tf.shape(latents)[:-1]
         if labels is not None:
             labels = tf.reshape(tf.broadcast_to(labels, samples), (-1,))
         flat_latents = tf.reshape(latents, (-1, self.latent_dim))
         outputs = self._run(self.decoder, flat_latents, labels, training=training)
-        if latents.shape.rank > 2:
-            outputs = tf.reshape(outputs, [*tf.unstack(samples), *self.image_shape])
+        outputs = tf.reshape(outputs, [*tf.unstack(samples), *self.image_shape])
         return self.pixel_likelihood.distribution(outputs)
 
     # ---- The objective --------------------------------------------------------------
