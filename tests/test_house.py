@@ -34,14 +34,10 @@ EXPORTING = ("tfgen/training/exporting.py",)  # what `Run.export` calls
 # Faults that are being mended: each line goes with its fault.
 UPWARD = ("tfgen/callbacks/__init__.py -> training",)
 LONG = (
-    "export/formats/tflite.py",
-    "export/serving/encoded.py",
-    "tfgen/data/translation.py",
     "tfgen/models/gan.py",
     "tfgen/models/vae.py",
     "tfgen/training/exact_backup.py",
     "tfgen/training/run.py",
-    "tfgen/training/trainer.py",
 )
 
 
