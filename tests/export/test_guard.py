@@ -27,7 +27,8 @@ class Conditional(keras.Model):
                 keras.Input((8, 8, 1)),
                 layers.Conv2D(4, 3, strides=2, padding="same"),
                 layers.BatchNormalization(),
-                layers.Conv2DTranspose(3, 4, strides=2, padding="same"),
+                layers.Conv2DTranspose(4, 4, strides=2, padding="same"),
+                layers.Conv2D(3, 3, padding="same"),
             ]
         )
 
