@@ -20,9 +20,10 @@ from tfgen.optimizers import FusedAdam
 
 
 def run_python(code, **environment):
+    inherited = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}
     return subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, **environment},
+        env={**inherited, **environment},
         capture_output=True,
         text=True,
     )
