@@ -1,133 +1,113 @@
-"""The rows of README's table of results: trains, evaluates, and prints a row.
+"""The rows of the second table of RESULTS.md: trains, evaluates, and prints a row.
 
     python tests/benchmarks/reproduce.py ROW [ROW ...] [--data-dir DIR] [--out DIR]
 
-Without a row it lists them. Every row has a seed, a data set and a budget; it prints
-minutes on this machine and the figures of `tfgen evaluate` on the test split, with what
-real images would get in brackets. `vae_binary` and `iwae_binary` train the networks of
-the IWAE paper (784-200-200-50, tanh) on digits that were binarised once, each pixel
-drawn with its grey value as probability, and estimate log p(x) with 1,000 samples.
-`anomaly_<digit>` trains on the nine other digits and tells that one from them.
+`--help` lists the rows. Each has a seed, a data set and a number of epochs; it prints
+the minutes on this machine and figures on the test split, with what real images would
+get in brackets. `vae_binary` and `iwae_binary` train the networks of the IWAE paper
+(784-200-200-50, tanh) on digits that were binarised once, each pixel drawn with its
+grey value as probability, and estimate log p(x) with 1,000 samples. `anomaly_<digit>`
+trains on the nine other digits and measures how well it tells that one from them.
 """
 
 import argparse
-import json
 import os
 import platform
-import shlex
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as the command line does
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfgen
 
 
 class Row(NamedTuple):
-    """A run of the command line.
+    """A training, and what is measured of it.
 
     Attributes:
-        train: Preset and flags.
-        metrics: What `tfgen evaluate` measures.
-        figures: What of it stands in the row.
+        preset: Its name.
+        options: Keyword arguments of `tfgen.train`.
+        metrics: Groups of figures that `tfgen.evaluate` measures.
+        figures: Those of them that stand in the row.
     """
 
-    train: str
+    preset: str
+    options: dict[str, Any]
     metrics: str
-    figures: tuple[str, ...]
+    figures: tuple[str, ...] = ()
 
 
 SAMPLES = ("frechet_distance", "kernel_distance", "precision", "recall")
 LIKELIHOOD = ("elbo", "log_likelihood")
 FACTORS = ("kl_loss", "mig", "dci_disentanglement", "factor_vae_score")
-FASHION = "--data fashion_mnist"
+ANOMALIES = ("anomaly_auc_negative_elbo", "anomaly_auc_likelihood_ratio")
+FASHION = {"data": "fashion_mnist", "epochs": 3}
+TO_LINES = {"direction": "ba", "epochs": 8, "learning_rate": 5e-4}
 ROWS = {
-    "vae_fashion": Row(
-        "vae_fashion_mnist --epochs 5", "likelihood,samples", LIKELIHOOD + SAMPLES
-    ),
-    "dcgan_fashion": Row(f"dcgan_mnist_5k {FASHION} --epochs 3", "samples", SAMPLES),
-    "wgan_gp_fashion": Row(
-        f"wgan_gp_mnist_5k {FASHION} --epochs 3", "samples", SAMPLES
-    ),
-    "sngan_fashion": Row("sngan_fashion_mnist --epochs 3", "samples", SAMPLES),
-    **{
-        f"sprites_beta_{beta}": Row(
-            f"vae_sprites --beta {beta} --epochs 6", "losses,factors", FACTORS
-        )
-        for beta in (1, 4, 16)
-    },
-    **{
-        f"anomaly_{digit}": Row(
-            f"vae_mnist_5k --held-out-classes {digit}",
-            "anomalies",
-            ("anomaly_auc_negative_elbo", "anomaly_auc_likelihood_ratio"),
-        )
-        for digit in (0, 1, 4)
-    },
-    "pix2pix": Row("pix2pix_openmoji_64", "translation", ()),
-    "pix2pix_ba": Row(
-        "pix2pix_openmoji_64 --direction ba --epochs 8 --learning-rate 5e-4",
-        "translation",
-        (),
-    ),
-    "cyclegan": Row("cyclegan_openmoji_64", "translation", ()),
-}
+    "vae_fashion": Row("vae_fashion_mnist", {"epochs": 5}, "likelihood,samples",
+                       LIKELIHOOD + SAMPLES),
+    "dcgan_fashion": Row("dcgan_mnist_5k", FASHION, "samples", SAMPLES),
+    "wgan_gp_fashion": Row("wgan_gp_mnist_5k", FASHION, "samples", SAMPLES),
+    "sngan_fashion": Row("sngan_fashion_mnist", {"epochs": 3}, "samples", SAMPLES),
+    **{f"sprites_beta_{beta}": Row("vae_sprites", {"beta": beta, "epochs": 6},
+                                   "losses,factors", FACTORS) for beta in (1, 4, 16)},
+    **{f"anomaly_{digit}": Row("vae_mnist_5k", {"held_out_classes": str(digit)},
+                               "anomalies", ANOMALIES) for digit in (0, 1, 4)},
+    "pix2pix": Row("pix2pix_openmoji_64", {}, "translation"),
+    "pix2pix_ba": Row("pix2pix_openmoji_64", TO_LINES, "translation"),
+    "cyclegan": Row("cyclegan_openmoji_64", {}, "translation"),
+}  # fmt: skip
 BINARY = {"vae_binary": 1, "iwae_binary": 5}  # importance samples in training
 BINARY_EPOCHS, BINARY_SAMPLES = 60, 1000
 
 
-def run(name, out, data_dir):
-    """Returns minutes of training, and `metrics.json`."""
-    row, run_directory = ROWS[name], out / name
-    train = ["train", *shlex.split(row.train), "--out", str(run_directory)]
-    if "fashion" in row.train and data_dir:
-        train += ["--data-dir", data_dir]
+def run(row, path, epochs, data_dir):
+    """Returns minutes of training, the command that does the same, and the figures."""
+    options = dict(row.options)
+    if epochs is not None:
+        options["epochs"] = epochs
+    words = [f"--{key.replace('_', '-')} {value}" for key, value in options.items()]
+    if "fashion" in f"{row.preset} {words}":
+        options["data_dir"] = data_dir
     start = time.perf_counter()
-    call(*train, "--overwrite", "--seed", "0")
+    trained = tfgen.train(row.preset, out=path, overwrite=True, **options)
     minutes = (time.perf_counter() - start) / 60
-    call("evaluate", str(run_directory), "--metrics", row.metrics)
-    return minutes, json.loads((run_directory / "metrics.json").read_text())
+    figures = tfgen.evaluate(trained, metrics=row.metrics).as_dict()
+    return minutes, " ".join(["`tfgen train", row.preset, *words]) + "`", figures
 
 
-def call(*arguments):
-    command = [sys.executable, "-c", "from tfgen.cli import main; main()", *arguments]
-    subprocess.run(command, check=True, stdout=sys.stderr)
-
-
-def run_binary(num_importance_samples):
+def run_binary(num_importance_samples, epochs):
     """Returns minutes, and the figures of a VAE on digits of two values."""
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    import tfgen
-    from tfgen import metrics, networks
-
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     splits = [tfgen.data.load_array("mnist_5k", split) for split in ("train", "test")]
     train, test = (np.float32(rng.uniform(size=x.shape) < x) for x in splits)
     units = {"hidden_units": (200, 200), "activation": "tanh"}
     model = tfgen.VAE(
-        networks.build_mlp_encoder((28, 28, 1), 2 * 50, **units),
-        networks.build_mlp_decoder(50, (28, 28, 1), **units),
+        tfgen.networks.build_mlp_encoder((28, 28, 1), 2 * 50, **units),
+        tfgen.networks.build_mlp_decoder(50, (28, 28, 1), **units),
         num_importance_samples=num_importance_samples,
         seed=0,
     )
     model.compile(keras.optimizers.Adam(1e-3), steps_per_execution=8)
     data = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train), seed=0)
     start = time.perf_counter()
-    model.fit(data.batch(100), epochs=BINARY_EPOCHS, verbose=0)
+    model.fit(data.batch(100), epochs=epochs, verbose=0)
     minutes = (time.perf_counter() - start) / 60
-    found = metrics.estimate_log_likelihood(
+    estimate = tfgen.metrics.estimate_log_likelihood(
         tf.function(model.log_weights, reduce_retracing=True), test, BINARY_SAMPLES
     )
     means = np.asarray(model.posterior(test).mean())
     figures = {
-        "elbo": float(found.elbo.mean()),
-        "log_likelihood": float(found.log_likelihood.mean()),
-        "active_units": metrics.active_units(means),
+        "elbo": float(estimate.elbo.mean()),
+        "log_likelihood": float(estimate.log_likelihood.mean()),
+        "active_units": tfgen.metrics.active_units(means),
     }
     return minutes, figures
 
@@ -156,25 +136,26 @@ def number(value):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("rows", nargs="*", metavar="ROW")
+    rows = [*BINARY, *ROWS]
+    parser.add_argument("rows", nargs="+", metavar="ROW", choices=rows,
+                        help=", ".join(rows))  # fmt: skip
     parser.add_argument("--data-dir", help="where TFDS has Fashion-MNIST")
     parser.add_argument("--out", default="runs/reproduce", type=Path)
+    parser.add_argument("--epochs", type=int, help="other than the row's, for a trial")
     options = parser.parse_args()
-    known = [*BINARY, *ROWS]
-    if not options.rows or set(options.rows) - set(known):
-        parser.error(f"choose of {' '.join(known)}")
     cores = os.cpu_count()
     print(f"{platform.processor() or platform.machine()}, {cores} cores, seed 0\n")
     print("| row | what | minutes | test split |\n|---|---|---|---|", flush=True)
     for name in options.rows:
         if name in BINARY:
-            what = f"{BINARY_EPOCHS} epochs, {BINARY[name]} samples in training"
-            minutes, figures = run_binary(BINARY[name])
+            epochs = options.epochs or BINARY_EPOCHS
+            what = f"{epochs} epochs, {BINARY[name]} samples in training"
+            minutes, figures = run_binary(BINARY[name], epochs)
             names = tuple(figures)
         else:
-            what = f"`tfgen train {ROWS[name].train}`"
-            minutes, figures = run(name, options.out, options.data_dir)
-            names = ROWS[name].figures
+            row, path = ROWS[name], options.out / name
+            minutes, what, figures = run(row, path, options.epochs, options.data_dir)
+            names = row.figures
         text = describe(figures, names)
         print(f"| `{name}` | {what} | {minutes:.1f} | {text} |", flush=True)
 
