@@ -12,7 +12,7 @@ FILES = {
 
 # Arrows point down: a module imports from floors below its own, and from its own floor.
 FLOORS = (
-    ("errors", "files", "_compat", "attributions"),
+    ("errors", "files", "progress", "_compat", "attributions"),
     ("layers", "distributions", "losses", "augmentation", "optimizers", "networks"),
     ("models", "data"),
     ("inference", "presets", "callbacks", "metrics", "figures", "latent"),

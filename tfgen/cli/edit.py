@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from tfgen.cli.options import data_options, open_run, picture_option, run_argument, save
+from tfgen.cli.options import data_options, draw, picture_option, run_argument
 
 
 @click.command("edit", short_help="Give test images an attribute.")
@@ -29,9 +29,7 @@ from tfgen.cli.options import data_options, open_run, picture_option, run_argume
 @click.option("--num-images", type=click.IntRange(2), default=10_000, show_default=True)
 @picture_option("edit.png")
 @data_options
-def command(
-    run: str, out: str, data: str | None, data_dir: str | None, **options: Any
-) -> None:
+def command(**options: Any) -> None:
     """Move the latents of test images towards an attribute, and away from it.
 
     The direction is the mean latent of training images with ATTRIBUTE less that of
@@ -39,7 +37,4 @@ def command(
     image and what is decoded of its latent plus -span to +span times the direction. A
     conditional model keeps the image's class.
     """
-    opened = open_run(run, data, data_dir)
-    from tfgen.figures import gallery
-
-    save(gallery.edit(opened, **options), out)
+    draw("edit", **options)

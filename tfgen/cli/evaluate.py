@@ -79,7 +79,7 @@ def command(
     one. The feature network of `data` is trained once and kept. Of a model file alone,
     the files are written beside it.
     """
-    others = {other: _read_metrics(other) for other in beside}
+    figures_beside = {other: _read_metrics(other) for other in beside}
     import_tensorflow()
     from tfgen.evaluation import evaluate
 
@@ -87,9 +87,10 @@ def command(
     folder = pathlib.Path(run)
     folder = folder if folder.is_dir() else folder.parent
     evaluation.write(folder / "metrics.json")
-    print_evaluation(evaluation, others)
+    print_evaluation(evaluation, figures_beside)
     if report:
-        click.echo(evaluation.write_report(folder / "report.html", beside=others))
+        path = evaluation.write_report(folder / "report.html", beside=figures_beside)
+        click.echo(path)
 
 
 def _read_metrics(run: str) -> dict[str, Any]:

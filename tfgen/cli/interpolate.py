@@ -1,8 +1,10 @@
 """`tfgen interpolate RUN`: the way from one image to another."""
 
+from typing import Any
+
 import click
 
-from tfgen.cli.options import data_options, open_run, picture_option, run_argument, save
+from tfgen.cli.options import data_options, draw, picture_option, run_argument
 
 
 @click.command("interpolate", short_help="Decode the way between images.")
@@ -12,22 +14,11 @@ from tfgen.cli.options import data_options, open_run, picture_option, run_argume
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @picture_option("interpolation.png")
 @data_options
-def command(
-    run: str,
-    rows: int,
-    steps: int,
-    seed: int,
-    out: str,
-    data: str | None,
-    data_dir: str | None,
-) -> None:
+def command(**options: Any) -> None:
     """Decode points between the latents of two images, a pair a row.
 
     On the line between the latents of two test images; for a model that does not
     encode images (a GAN), on the great circle between two latents of the prior. A
     conditional model keeps the class of the first image of the pair.
     """
-    opened = open_run(run, data, data_dir)
-    from tfgen.figures import gallery
-
-    save(gallery.interpolation(opened, rows, steps, seed), out)
+    draw("interpolation", **options)

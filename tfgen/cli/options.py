@@ -68,8 +68,17 @@ def open_run(run: str, data: str | None = None, data_dir: str | None = None) -> 
     return open_run(run, data, data_dir)
 
 
-def save(picture: Any, out: str) -> None:
-    """Writes a picture, and prints its path."""
-    from tfgen.figures.pictures import save_picture
+def draw(
+    name: str,
+    run: str,
+    out: str,
+    data: str | None = None,
+    data_dir: str | None = None,
+    **options: Any,
+) -> None:
+    """Writes a picture of `tfgen.figures.gallery`, by its name, and prints its path."""
+    opened = open_run(run, data, data_dir)
+    from tfgen.figures import gallery, pictures
 
-    click.echo(save_picture(picture, out))
+    picture = getattr(gallery, name)(opened, **options)
+    click.echo(pictures.save_picture(picture, out))

@@ -47,7 +47,7 @@ def import_tensorflow() -> None:
 def _limit_arenas() -> None:
     """Keeps glibc's allocator from spreading freed blocks over many heaps.
 
-    Else the memory that a training holds grows for hours, as of a leak, though what is
+    Else the memory that a training holds grows for hours, as in a leak, though what is
     in use does not (tests/benchmarks/memory.py). It must come before threads do.
     """
     import ctypes

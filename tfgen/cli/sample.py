@@ -1,8 +1,10 @@
 """`tfgen sample RUN`: images from the prior."""
 
+from typing import Any
+
 import click
 
-from tfgen.cli.options import open_run, picture_option, run_argument, save
+from tfgen.cli.options import draw, picture_option, run_argument
 from tfgen.cli.progress import track
 
 
@@ -12,12 +14,9 @@ from tfgen.cli.progress import track
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--label", type=click.IntRange(0), help="Class, if the model has any.")
 @picture_option("samples.png")
-def command(run: str, num: int, seed: int, label: int | None, out: str) -> None:
+def command(**options: Any) -> None:
     """Draw images from the model.
 
     Image i of a seed is what the served `sample` makes of seed * 2**32 + i.
     """
-    opened = open_run(run)
-    from tfgen.figures import gallery
-
-    save(gallery.samples(opened, num, seed, label, progress=track), out)
+    draw("samples", progress=track, **options)

@@ -1,8 +1,10 @@
 """`tfgen traverse RUN`: what each latent variable means."""
 
+from typing import Any
+
 import click
 
-from tfgen.cli.options import data_options, open_run, picture_option, run_argument, save
+from tfgen.cli.options import data_options, draw, picture_option, run_argument
 
 
 @click.command("traverse", short_help="Perturb the latent variables.")
@@ -13,16 +15,7 @@ from tfgen.cli.options import data_options, open_run, picture_option, run_argume
 @click.option("--span", type=float, default=3.0, show_default=True)
 @picture_option("traversal.png")
 @data_options
-def command(
-    run: str,
-    image: int,
-    rows: int,
-    steps: int,
-    span: float,
-    out: str,
-    data: str | None,
-    data_dir: str | None,
-) -> None:
+def command(**options: Any) -> None:
     """Perturb one latent variable a row, from -span to +span standard deviations.
 
     The other variables stay as they are in test image number IMAGE. Rows are ordered by
@@ -30,7 +23,4 @@ def command(
     autoencoder. Where the factors of the data are known, a row names the one that its
     variable tells most of, and what share of it.
     """
-    opened = open_run(run, data, data_dir)
-    from tfgen.figures import gallery
-
-    save(gallery.traversal(opened, image, rows, steps, span), out)
+    draw("traversal", **options)

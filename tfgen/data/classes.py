@@ -31,13 +31,14 @@ def find_classes(
             f"{source} has no labels to choose classes by: choose a data set with "
             "labels, or a folder with every image in a class's sub-folder"
         )
-    found = {find_name(str(given), names) for given in classes}
-    if None in found:
-        unknown = next(x for x in classes if find_name(str(x), names) is None)
-        raise UserError(
-            f"{source} has no class {str(unknown)!r}: choose of {list_names(names)}"
-        )
-    return tuple(sorted(found))
+    numbers = set()
+    for name in map(str, classes):
+        number = find_name(name, names)
+        if number is None:
+            known = list_names(names)
+            raise UserError(f"{source} has no class {name!r}: choose of {known}")
+        numbers.add(number)
+    return tuple(sorted(numbers))
 
 
 def find_name(text: str, names: Sequence[str]) -> int | None:

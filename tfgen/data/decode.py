@@ -135,7 +135,7 @@ def decode_image(
     converted to sRGB, and 16 bits reduced to 8.
 
     Raises:
-        DamagedImageError: The pixels cannot be decoded, as of a truncated file; or
+        DamagedImageError: The pixels cannot be decoded, as in a truncated file; or
             which of their values are black and white is not known.
     """
     try:

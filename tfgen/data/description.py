@@ -50,8 +50,7 @@ class Fingerprint(NamedTuple):
 
     Attributes:
         source: The full TFDS name, or the absolute path of the folder.
-        num_train: As in `Description`.
-        num_test: As in `Description`.
+        num_train, num_test: As in `Description`.
         split_rule: By what rule images are in the split that they are in.
         digest: SHA-256, in hexadecimal, of the relative names and the sizes of the
             files in both splits: the same wherever the folder lies. Of a data set of
@@ -105,9 +104,7 @@ def fingerprint(
     unnoticed. A data set of TFDS is prepared.
 
     Args:
-        source: As in `describe`.
-        data_dir: As in `describe`.
-        translation: As in `describe`.
+        source, data_dir, translation: As in `describe`.
 
     Raises:
         UserError: As in `describe`.
@@ -135,8 +132,7 @@ def class_names(source: PathLike, data_dir: PathLike | None = None) -> tuple[str
     """Returns what the classes are called that labels number, in their order.
 
     Args:
-        source: As in `load_images`.
-        data_dir: As in `load_images`.
+        source, data_dir: As in `load_images`.
 
     Returns:
         Texts: numbers where a data set names none, none where there are no labels or,

@@ -48,8 +48,7 @@ def has_factors(
     """Returns whether `load_factors` knows factors of a source; prepares nothing.
 
     Args:
-        source: As in `load_images`.
-        data_dir: As in `load_images`.
+        source, data_dir: As in `load_images`.
         image_size: As in `load_images`: it may choose the configuration.
 
     Raises:
@@ -76,8 +75,7 @@ def load_factors(
         split: As in `load_images`.
         num_images: How many images at most; None for all.
         image_size: As in `load_images`: it may choose the configuration.
-        data_dir: As in `load_images`.
-        classes: As in `load_images`.
+        data_dir, classes: As in `load_images`.
 
     Raises:
         UserError: The source has no such factors, or as in `load_images`.

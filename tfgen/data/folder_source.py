@@ -7,19 +7,20 @@ from tfgen.data.image_files import ImageFiles
 from tfgen.data.layouts import pairs as pair_layout
 from tfgen.data.layouts.listing import Listing, scan
 from tfgen.data.layouts.splits import find_split, list_classes
-from tfgen.data.loading import Progress, Source, no_progress, no_such_images
+from tfgen.data.loading import Source, no_such_images
 from tfgen.data.pixels import WHOLE, Fit
 from tfgen.errors import UserError
+from tfgen.progress import Progress
 
 
 def open_folder(
     folder: Path,
     split: str,
     fit: Fit,
-    labels: bool = False,
-    skip_bad_images: bool = False,
-    classes: tuple[int, ...] | None = None,
-    progress: Progress = no_progress,
+    labels: bool,
+    skip_bad_images: bool,
+    classes: tuple[int, ...] | None,
+    progress: Progress,
 ) -> Source:
     """Returns the images of one split of a folder, its files checked.
 
@@ -49,8 +50,8 @@ def open_pair_folder(
     folder: Path,
     split: str,
     fit: Fit,
-    skip_bad_images: bool = False,
-    progress: Progress = no_progress,
+    skip_bad_images: bool,
+    progress: Progress,
 ) -> Source:
     """Returns the pairs of one split of a folder, its files checked.
 
@@ -59,16 +60,17 @@ def open_pair_folder(
     """
     pairs, parts = pair_layout.find_pairs(scan(folder), split)
     examples = list(pairs.values())
-    files = ImageFiles(folder, examples, fit, parts, skip_bad_images, progress)
-    return files.as_source()
+    return ImageFiles(
+        folder, examples, fit, parts, skip_bad_images, progress
+    ).as_source()
 
 
 def open_domain_folder(
     folder: Path,
     split: str,
     fit: Fit,
-    skip_bad_images: bool = False,
-    progress: Progress = no_progress,
+    skip_bad_images: bool,
+    progress: Progress,
 ) -> list[Source]:
     """Returns the domains A and B of one split of a folder, or its pairs as one source.
 
@@ -80,11 +82,11 @@ def open_domain_folder(
     listing, options = scan(folder), (fit, (WHOLE,), skip_bad_images, progress)
     kind = pair_layout.kind_of(listing)
     if kind == pair_layout.DOMAINS:
+        domains = pair_layout.find_domains(listing, split)
         return [
-            ImageFiles(part.folder, [(path,) for path in part.paths], *options)
-            .as_source()
-            for part in pair_layout.find_domains(listing, split)
-        ]  # fmt: skip
+            ImageFiles(x.folder, [(path,) for path in x.paths], *options).as_source()
+            for x in domains
+        ]
     if kind == pair_layout.SIDE_BY_SIDE:
         raise UserError(
             f"{folder} does not hold two domains: put the images of A into trainA/ and "

@@ -14,9 +14,10 @@ import tensorflow as tf
 
 from tfgen.data import decode, pipeline
 from tfgen.data.decode import Header
-from tfgen.data.loading import Progress, Source
+from tfgen.data.loading import Source
 from tfgen.data.pixels import WHOLE, Fit
 from tfgen.errors import UserError
+from tfgen.progress import Progress
 
 _CHUNK = 32  # files that a thread decodes before it takes others
 _LOOKED_AT = 32  # 16-bit images that are read to see whether all of them are dim

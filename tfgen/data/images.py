@@ -13,7 +13,6 @@ from tfgen.data.folder_source import open_folder
 from tfgen.data.layouts.listing import list_images
 from tfgen.data.loading import (
     PathLike,
-    Progress,
     Size,
     check_order,
     check_split,
@@ -21,11 +20,11 @@ from tfgen.data.loading import (
     find_folder,
     make_batches,
     make_fit,
-    no_progress,
     small_batch,
 )
 from tfgen.data.pixels import Fit
 from tfgen.data.tfds_source import open_named
+from tfgen.progress import Progress, no_progress
 
 __all__ = [
     "EXTENSIONS",
@@ -139,8 +138,7 @@ def load_array(
     """Loads the first images of a split, in its fixed order, as one array.
 
     Args:
-        source: As in `load_images`.
-        split: As in `load_images`.
+        source, split: As in `load_images`.
         num_images: How many images at most; None for all.
         **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `labels`,
             `classes`, `skip_bad_images`, `source_range` and `progress` of

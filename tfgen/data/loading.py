@@ -5,7 +5,7 @@ A source reads; it neither batches, shuffles an epoch, nor scales.
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,6 @@ _READ_BATCH = 256
 
 PathLike = str | os.PathLike
 Size = int | tuple[int, int] | None
-# From an iterable, a description and a total to the same items: a progress bar, say.
-Progress = Callable[..., Iterable]
 
 
 @dataclass(frozen=True)
@@ -62,13 +60,6 @@ class Source:
             read=lambda: self.read()[::-1],
             stream=lambda seed: self.stream(seed).map(lambda a, b: (b, a)),
         )
-
-
-def no_progress(
-    iterable: Iterable, description: str, total: int | None = None
-) -> Iterable:
-    """Returns the iterable: nothing is shown."""
-    return iterable
 
 
 def find_folder(source: PathLike) -> Path | None:
@@ -147,10 +138,10 @@ def collect(
     batches: tf.data.Dataset, num_examples: int | None, batch_size: int
 ) -> tuple[np.ndarray, ...]:
     """Returns the first examples as one array for each component."""
-    columns = list(take(batches, num_examples, batch_size).as_numpy_iterator())
-    if not isinstance(columns[0], tuple):
-        return (np.concatenate(columns),)
-    return tuple(np.concatenate(column) for column in zip(*columns, strict=True))
+    arrays = list(take(batches, num_examples, batch_size).as_numpy_iterator())
+    if not isinstance(arrays[0], tuple):
+        return (np.concatenate(arrays),)
+    return tuple(np.concatenate(column) for column in zip(*arrays, strict=True))
 
 
 def take(

@@ -79,10 +79,7 @@ def batch_stream(
         stream: From a seed `(2,)` int64 to single examples in the order of that seed,
             or from None to the fixed order.
         size: Integer, the examples of the stream.
-        num_examples: As of `batch_arrays`.
-        batch_size: As of `batch_arrays`.
-        shuffle: As of `batch_arrays`.
-        seed: As of `batch_arrays`.
+        num_examples, batch_size, shuffle, seed: As in `batch_arrays`.
     """
 
     def make_epoch(epoch: tf.Tensor) -> tf.data.Dataset:

@@ -41,7 +41,7 @@ def open_named_pairs(builder: _Builder, split: str, fit: Fit) -> Source:
     """Returns the pairs of one split of a data set, preparing it if need be.
 
     Raises:
-        UserError: As of `open_named`; or it does not have exactly two images.
+        UserError: As in `open_named`; or it does not have exactly two images.
     """
     keys = find_pair(builder)
     if keys is None:
@@ -58,7 +58,7 @@ def open_named_domains(builder: _Builder, split: str, fit: Fit) -> list[Source]:
     Pairs for training are divided: one half gives A, the other gives B.
 
     Raises:
-        UserError: As of `open_named`; or there are neither domains nor pairs.
+        UserError: As in `open_named`; or there are neither domains nor pairs.
     """
     keys = find_pair(builder)
     if keys is None:
@@ -76,18 +76,18 @@ def open_named_domains(builder: _Builder, split: str, fit: Fit) -> list[Source]:
 
 def find_pair(builder: _Builder) -> tuple[str, str] | None:
     """Returns the features of the images A and B, or None where there are no pairs."""
-    found = _list_images(builder)
-    if len(found) != 2:
+    names = _list_images(builder)
+    if len(names) != 2:
         return None
     keys = builder.info.supervised_keys
-    a, b = keys if keys and set(keys) == set(found) else sorted(found)
+    a, b = keys if keys and set(keys) == set(names) else sorted(names)
     return a, b
 
 
 def describe_named(
     name: str, data_dir: str | os.PathLike | None, translation: bool = False
 ) -> tuple:
-    """Returns the fields of `loading.Description`; prepares nothing."""
+    """Returns the fields of `Description` but its summary; prepares nothing."""
     builder = make_builder(name, data_dir)
     info = builder.info
     image_key, label_key = _find_image(builder), _find_label(builder)
@@ -141,8 +141,8 @@ def _open_domain_splits(builder: _Builder, split: str, fit: Fit) -> list[Source]
             "the splits trainA and trainB of two domains: choose another data set"
         )
     name, bracket, rest = split.partition("[")
-    parts = (f"{name}{domain}{bracket}{rest}" for domain in "AB")
-    return [_open(builder, part, (key,), fit) for part in parts]
+    splits = (f"{name}{domain}{bracket}{rest}" for domain in "AB")
+    return [_open(builder, split, (key,), fit) for split in splits]
 
 
 def _has_domain_splits(builder: _Builder) -> bool:
@@ -165,12 +165,12 @@ def _list_images(builder: _Builder) -> list[str]:
 
 
 def _find_image(builder: _Builder) -> str:
-    found = _list_images(builder)
-    if not found:
+    names = _list_images(builder)
+    if not names:
         raise UserError(
             f"{builder.info.full_name} has no images: choose a data set of images"
         )
-    return "image" if "image" in found else min(found)
+    return "image" if "image" in names else min(names)
 
 
 def _find_label(builder: _Builder) -> str | None:

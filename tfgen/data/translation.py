@@ -11,20 +11,18 @@ from tfgen.data.layouts.listing import scan
 from tfgen.data.layouts.pairs import has_pairs
 from tfgen.data.loading import (
     PathLike,
-    Progress,
     Size,
     check_order,
     collect,
     find_folder,
     make_batches,
-    make_fit,
-    no_progress,
     small_batch,
 )
 from tfgen.data.pipeline import Augmentation
 from tfgen.data.tfds_source import find_pair
-from tfgen.data.translation_sources import fit_of_crops, open_domains, open_pairs
+from tfgen.data.translation_sources import Query
 from tfgen.errors import UserError
+from tfgen.progress import Progress, no_progress
 
 _Range = tuple[float, float]
 
@@ -60,23 +58,17 @@ def load_pairs(
             A), or with the sub-folders `a/` and `b/` of files with equal names. The
             splits are found as by `load_images`: `train/` and `test/`, `train/a` and
             `train/b` and so on, or a tenth is held out.
-        split: As in `load_images`.
-        image_size: As in `load_images`. None: as they are, all equal.
+        split, image_size, value_range, shuffle, data_dir: As in `load_images`.
         channels: 1, 3 or 4: images are converted; None: as they are, all equal.
-        value_range: As in `load_images`.
         batch_size: Integer, the pairs of a batch.
-        shuffle: As in `load_images`.
         seed: Integer seed of the orders, the crops and the mirror images.
-        data_dir: As in `load_images`.
         direction: "ab" for A as inputs and B as targets, "ba" for the contrary.
         load_size: Integer or `(height, width)`, at least `image_size`: images are
             brought to this size first, and each time `image_size` is cropped from it
             at a random place, the same for both images of a pair. None: no crop.
         mirror: Whether every other pair, at random, is mirrored left to right.
         skip_bad_images: As in `load_images`; a pair with such a file is left out.
-        initial_epoch: Integer, the epoch of the first pass.
-        source_range: As in `load_images`.
-        progress: As in `load_images`.
+        initial_epoch, source_range, progress: As in `load_images`.
 
     Returns:
         A `tf.data.Dataset` of `(inputs, targets)`, both
@@ -94,11 +86,20 @@ def load_pairs(
     if direction not in ("ab", "ba"):
         raise UserError(f"direction must be 'ab' or 'ba'. Received: {direction!r}")
     check_order(value_range, batch_size, seed, initial_epoch)
-    fit, size = fit_of_crops(image_size, load_size, channels, source_range)
-    data = open_pairs(source, split, fit, size, data_dir, skip_bad_images, progress)
+    query = Query(
+        source,
+        split,
+        image_size,
+        channels,
+        data_dir,
+        skip_bad_images,
+        source_range,
+        progress,
+    )
+    data = query.open_pairs(load_size)
     if direction == "ba":
         data = data.swap()
-    augmentation = Augmentation(size if load_size is not None else None, mirror)
+    augmentation = Augmentation(load_size and query.size, mirror)
     return make_batches(
         [data], value_range, batch_size, shuffle, seed, initial_epoch, augmentation
     )
@@ -137,20 +138,13 @@ def load_domains(
             a source of pairs, as in `load_pairs`.
         split: "train" for `trainA` and `trainB`, and so on. Where a folder has no test
             split, a tenth is held out.
-        image_size: As in `load_pairs`.
-        channels: As in `load_pairs`.
-        value_range: As in `load_pairs`.
+        image_size, channels, value_range, seed, data_dir: As in `load_pairs`.
         batch_size: Integer, the images of each domain in a batch.
-        shuffle: As in `load_pairs`; the domains are shuffled independently, pairs that
+        shuffle: As in `load_images`; the domains are shuffled independently, pairs that
             give the truth together.
-        seed: As in `load_pairs`.
-        data_dir: As in `load_pairs`.
         load_size: As in `load_pairs`; each image has a crop of its own.
         mirror: As in `load_pairs`; each image by a draw of its own.
-        skip_bad_images: As in `load_pairs`.
-        initial_epoch: As in `load_pairs`.
-        source_range: As in `load_images`.
-        progress: As in `load_images`.
+        skip_bad_images, initial_epoch, source_range, progress: As in `load_images`.
 
     Returns:
         A `tf.data.Dataset` of `(images_a, images_b)`, both
@@ -160,11 +154,18 @@ def load_domains(
         UserError: A mistake in an argument or in the data, in one line.
     """
     check_order(value_range, batch_size, seed, initial_epoch)
-    fit, size = fit_of_crops(image_size, load_size, channels, source_range)
-    data = open_domains(source, split, fit, size, data_dir, skip_bad_images, progress)
-    augmentation = Augmentation(
-        size if load_size is not None else None, mirror, joint=False
+    query = Query(
+        source,
+        split,
+        image_size,
+        channels,
+        data_dir,
+        skip_bad_images,
+        source_range,
+        progress,
     )
+    data = query.open_domains(load_size)
+    augmentation = Augmentation(load_size and query.size, mirror, joint=False)
     return make_batches(
         data, value_range, batch_size, shuffle, seed, initial_epoch, augmentation
     )
@@ -179,8 +180,7 @@ def load_pair_arrays(
     """Loads the first pairs of a split, in its fixed order, as two arrays.
 
     Args:
-        source: As in `load_pairs`.
-        split: As in `load_pairs`.
+        source, split: As in `load_pairs`.
         num_images: How many pairs at most; None for all.
         **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `direction`,
             `skip_bad_images`, `source_range` and `progress` of `load_pairs`.
@@ -201,27 +201,16 @@ def load_domain_arrays(
     split: str = "test",
     num_images: int | None = None,
     *,
-    image_size: Size = None,
-    channels: int | None = 3,
     value_range: _Range = (0.0, 1.0),
-    data_dir: PathLike | None = None,
-    skip_bad_images: bool = False,
-    source_range: _Range | None = None,
-    progress: Progress = no_progress,
+    **kwargs: Any,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Loads the first images of two domains, in their fixed order, as two arrays.
 
     Args:
-        source: As in `load_domains`.
-        split: As in `load_domains`.
+        source, split, value_range: As in `load_domains`.
         num_images: How many images of each domain at most; None for all.
-        image_size: As in `load_domains`.
-        channels: As in `load_domains`.
-        value_range: As in `load_domains`.
-        data_dir: As in `load_domains`.
-        skip_bad_images: As in `load_domains`.
-        source_range: As in `load_images`.
-        progress: As in `load_images`.
+        **kwargs: `image_size`, `channels`, `data_dir`, `skip_bad_images`,
+            `source_range` and `progress` of `load_domains`.
 
     Returns:
         Images of A and of B `(num_images, height, width, channels)` float32. The
@@ -232,46 +221,28 @@ def load_domain_arrays(
     """
     batch_size = small_batch(num_images)
     check_order(value_range, batch_size, 0, 0)
-    fit = make_fit(image_size, channels, source_range)
-    data = open_domains(
-        source, split, fit, fit.size, data_dir, skip_bad_images, progress
-    )
     order = (value_range, batch_size, False, 0, 0)
-    parts = (collect(make_batches([x], *order), num_images, batch_size) for x in data)
-    images_a, images_b = (array for part in parts for array in part)
-    return images_a, images_b
+    arrays = [
+        array
+        for domain in Query(source, split, **kwargs).open_domains()
+        for array in collect(make_batches([domain], *order), num_images, batch_size)
+    ]  # of pairs, one source gives both
+    return arrays[0], arrays[1]
 
 
 def count_domains(
-    source: PathLike,
-    split: str = "test",
-    *,
-    image_size: Size = None,
-    channels: int | None = 3,
-    data_dir: PathLike | None = None,
-    skip_bad_images: bool = False,
-    source_range: _Range | None = None,
-    progress: Progress = no_progress,
+    source: PathLike, split: str = "test", **kwargs: Any
 ) -> tuple[int, int]:
     """Returns how many images of A and of B a split has, of which the fewer repeat.
 
     Args:
-        source: As in `load_domains`.
-        split: As in `load_domains`.
-        image_size: As in `load_domains`.
-        channels: As in `load_domains`.
-        data_dir: As in `load_domains`.
-        skip_bad_images: As in `load_domains`.
-        source_range: As in `load_images`.
-        progress: As in `load_images`.
+        source, split: As in `load_domains`.
+        **kwargs: As in `load_domain_arrays`.
 
     Raises:
         UserError: A mistake in an argument or in the data, in one line.
     """
-    fit = make_fit(image_size, channels, source_range)
-    data = open_domains(
-        source, split, fit, fit.size, data_dir, skip_bad_images, progress
-    )
+    data = Query(source, split, **kwargs).open_domains()
     return data[0].num_examples, data[-1].num_examples  # of pairs there is one source
 
 

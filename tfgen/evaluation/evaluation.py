@@ -7,16 +7,17 @@ import os
 import pathlib
 import shlex
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfgen.errors import UserError
 from tfgen.evaluation import METRICS
 from tfgen.evaluation.features import FEATURES
 from tfgen.evaluation.figure import Figure, Figures, finite
-from tfgen.evaluation.subject import MOST_PAIRED, Subject, no_progress
+from tfgen.evaluation.subject import MOST_PAIRED, Subject
 from tfgen.files import replaced
 from tfgen.inference.endpoints import make_seeds
+from tfgen.progress import Progress, no_progress
 
 
 @dataclasses.dataclass
@@ -112,7 +113,7 @@ def evaluate(
     num_generated: int = MOST_PAIRED,
     features: str = "data",
     anomalies: str | None = None,
-    progress: Callable[..., Iterable[Any]] = no_progress,
+    progress: Progress = no_progress,
 ) -> Evaluation:
     """Measures a model on test images.
 

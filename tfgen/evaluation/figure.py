@@ -43,6 +43,6 @@ def standard_error(values: np.ndarray) -> float | None:
 
 
 def finite(value: Any) -> Any:
-    """Returns the value; None for what JSON lacks, as of a model that diverged."""
+    """Returns the value; None for infinity and NaN, which JSON lacks."""
     is_number = isinstance(value, float)
     return None if is_number and not math.isfinite(value) else value

@@ -13,6 +13,7 @@ import numpy as np
 from tfgen.errors import UserError
 from tfgen.evaluation.features import FEATURES
 from tfgen.latent.encoding import Encoding, encode_images
+from tfgen.progress import Progress, no_progress
 
 MOST_PAIRED = 5000  # of what is compared pair by pair: time grows with the square
 NUM_NEIGHBORS = 5  # of density and coverage
@@ -20,26 +21,15 @@ _BATCH_SIZE = 100
 _MOST_TRAIN, _TRAIN_BYTES = 10_000, 2**29
 
 
-def no_progress(
-    iterable: Iterable[Any], description: str, total: int | None = None
-) -> Iterable[Any]:
-    """Returns the iterable: what `progress` is by default."""
-    return iterable
-
-
 class Subject:
     """A model that is measured, with what several groups need, made once.
 
     Args:
         run: A `tfgen.Run`.
-        num_images: Test images at most; None for all.
-        num_samples: Importance samples an image.
-        num_generated: Images drawn from the model at most.
-        features: A key of `FEATURES`.
+        num_images, num_samples, num_generated, features, seed, progress: As in
+            `evaluate`.
         anomalies: A data set or folder of unusual images; else they are those of the
             classes that the run was trained without, if there are such.
-        seed: Integer, of all draws.
-        progress: Function `(iterable, description, total=None) -> iterable`.
 
     Attributes:
         notes: Sentences that the reader of the figures is told.
@@ -57,7 +47,7 @@ class Subject:
         features: str = "data",
         anomalies: str | None = None,
         seed: int = 0,
-        progress: Callable[..., Iterable[Any]] = no_progress,
+        progress: Progress = no_progress,
     ) -> None:
         self.run, self.config = run, run.config
         self.model, self.endpoints = run.model, run.endpoints

@@ -5,7 +5,7 @@ those whom the data are from below it; `pictures.save_picture` writes it.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,11 @@ from tfgen.figures import panels, pictures
 from tfgen.inference import BATCH_SIZE, Translator
 from tfgen.inference.endpoints import check_labels, require_prior
 from tfgen.latent.encoding import Encoding, encode_images, name_factors
+from tfgen.progress import Progress, no_progress
 
 _NUM_IMAGES = 512  # test images that latent variables are ordered by, or edited
 _NUM_FACTOR_IMAGES = 5_000  # likewise: a share of few images is high by chance
 _NUM_EDITED = 6
-
-
-def _no_progress(iterable: Iterable, description: str, total: int | None = None) -> Any:
-    return iterable
 
 
 def samples(
@@ -31,7 +28,7 @@ def samples(
     num: int = 64,
     seed: int = 0,
     label: int | None = None,
-    progress: Callable[..., Iterable] = _no_progress,
+    progress: Progress = no_progress,
 ) -> Image.Image:
     """Draws `num` images from the model.
 

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from tfgen.errors import UserError
 from tfgen.figures.pictures import save_picture
 from tfgen.inference.tiling import map_tiles
 from tfgen.inference.translator import Translator
+from tfgen.progress import Progress, no_progress
 
 _COARSEST_GRID = 4  # a generator with a smaller one sees the image as a whole
 
@@ -39,9 +40,7 @@ def translate_files(
     tile: bool = False,
     overwrite: bool = False,
     seed: int = 0,
-    progress: Callable[..., Iterable] = lambda iterable, description, total=None: (
-        iterable
-    ),
+    progress: Progress = no_progress,
 ) -> TranslatedFiles:
     """Translates an image file, or every image in a folder, to `out`.
 

@@ -55,10 +55,7 @@ def iterate_bands(
     """Yields the image that `map_tiles` returns, from top to bottom, in bands of rows.
 
     Args:
-        function: As in `map_tiles`.
-        image: As in `map_tiles`.
-        size: As in `map_tiles`.
-        overlap: As in `map_tiles`.
+        function, image, size, overlap: As in `map_tiles`.
 
     Yields:
         Bands `(rows, width, channels)` float32.

@@ -1,7 +1,6 @@
 """Where the images of a run lie in latent space."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from tfgen.data import Factors, class_names
 from tfgen.errors import UserError
 from tfgen.inference import Endpoints
 from tfgen.metrics import factors_followed
+from tfgen.progress import Progress, no_progress
 
 
 @dataclasses.dataclass
@@ -41,9 +41,7 @@ def encode_images(
     run: Any,
     split: str,
     num: int | None = None,
-    progress: Callable[..., Iterable] = lambda iterable, description, total=None: (
-        iterable
-    ),
+    progress: Progress = no_progress,
 ) -> Encoding:
     """Encodes the first `num` images of a split of a run's data, or all, in batches.
 

@@ -88,9 +88,7 @@ def factors_followed(
     """Returns the factor that each code knows most of, and what share of it.
 
     Args:
-        codes: As in `mutual_information`.
-        factors: As in `mutual_information`.
-        num_bins: As in `mutual_information`.
+        codes, factors, num_bins: As in `mutual_information`.
 
     Returns:
         Columns of `factors`, int `(d,)`, and `I / H` in [0, 1], float64 `(d,)`.
@@ -103,9 +101,7 @@ def mig(codes: npt.ArrayLike, factors: npt.ArrayLike, num_bins: int = 20) -> flo
     """Returns the mutual information gap, in [0, 1].
 
     Args:
-        codes: As in `mutual_information`.
-        factors: As in `mutual_information`.
-        num_bins: As in `mutual_information`.
+        codes, factors, num_bins: As in `mutual_information`.
     """
     information = mutual_information(codes, factors, num_bins)
     return _mean_gap(information / _entropies(factors))
@@ -118,8 +114,7 @@ def modularity(
 
     Args:
         codes: As in `mutual_information`. Constant codes do not count.
-        factors: As in `mutual_information`.
-        num_bins: As in `mutual_information`.
+        factors, num_bins: As in `mutual_information`.
     """
     information = mutual_information(codes, factors, num_bins)
     information = information[information.max(axis=1) > 1e-12]

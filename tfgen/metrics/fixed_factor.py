@@ -67,8 +67,7 @@ def beta_vae_score(
     """Returns the BetaVAE score, in [0, 1].
 
     Args:
-        codes: As in `factor_vae_score`.
-        factors: As in `factor_vae_score`.
+        codes, factors: As in `factor_vae_score`.
         num_points: Integer, points to fit the classifier to, and as many to judge it.
         num_pairs: Integer, pairs of rows that a point is the mean of.
         seed: Integer.

@@ -160,10 +160,10 @@ class Records:
         return examples.map(self._unpack, num_parallel_calls=pipeline.PARALLEL_CALLS)
 
     def _unpack(self, example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
-        found = tuple(self._fit_image(example[key]) for key in self.image_keys)
+        images = tuple(self._fit_image(example[key]) for key in self.image_keys)
         if self.label_key is None:
-            return found
-        return (*found, tf.cast(example[self.label_key], tf.int32))
+            return images
+        return (*images, tf.cast(example[self.label_key], tf.int32))
 
     def _fit_image(self, image: tf.Tensor) -> tf.Tensor:
         if image.shape == self.shape:  # an unknown length differs from any

@@ -180,8 +180,8 @@ def _list_stems(base: Listing) -> dict[str, Path]:
     return stems
 
 
-def _check_partners(stems: dict[str, Path], other: Path, others: dict) -> None:
-    alone = [path for stem, path in stems.items() if stem not in others]
+def _check_partners(stems: dict[str, Path], other: Path, partners: dict) -> None:
+    alone = [path for stem, path in stems.items() if stem not in partners]
     if alone:
         raise UserError(
             f"{alone[0]} has no partner of the same name in {other}, one of "

@@ -21,8 +21,8 @@ def base_hexcode(hexcode: str) -> str:
     A tone takes the place of a variation selector (`26F9-1F3FB-200D-2640-FE0F`, without
     tone `26F9-FE0F-200D-2640-FE0F`), and "facing right" mirrors the drawing.
     """
-    kept = [part for part in hexcode.split("-") if part not in _DROPPED]
-    return "-".join(kept).removesuffix(_FACING_RIGHT) or hexcode  # a tone on its own
+    codes = [code for code in hexcode.split("-") if code not in _DROPPED]
+    return "-".join(codes).removesuffix(_FACING_RIGHT) or hexcode  # a tone on its own
 
 
 def group_drawings(hexcodes: list[str], lines: np.ndarray) -> list[list[str]]:
@@ -69,7 +69,7 @@ def choose_test(groups: dict[str, list[str]]) -> set[str]:
     """Returns the emoji of "test": whole groups by hash, at most a tenth of all.
 
     Args:
-        groups: As of `name_groups`.
+        groups: As in `name_groups`.
     """
     left = int(_TEST_FRACTION * sum(map(len, groups.values())))
     chosen: set[str] = set()
