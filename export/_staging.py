@@ -8,7 +8,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 try:
@@ -43,6 +43,15 @@ def staging(target: pathlib.Path) -> Iterator[pathlib.Path]:
         _mark_alive(pathlib.Path(folder)),
     ):
         yield pathlib.Path(folder)
+
+
+def write_texts(directory: pathlib.Path, texts: Mapping[str, str]) -> None:
+    """Writes files by name, in this order, when all of them are whole."""
+    with staging(directory / next(iter(texts))) as folder:
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        for name in texts:
+            (folder / name).replace(directory / name)
 
 
 @contextlib.contextmanager

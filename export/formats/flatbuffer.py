@@ -65,16 +65,15 @@ def subgraph_of(model: Any, signature: str) -> Any:
 
 def passed_through(content: bytes) -> dict[str, list[str]]:
     """Returns by signature the outputs that are an input, untouched."""
-    found = {}
+    untouched = {}
     for definition in read(content).signatureDefs:
         inputs = {entry.tensorIndex for entry in definition.inputs}
-        signature = definition.signatureKey.decode()
-        found[signature] = [
+        untouched[definition.signatureKey.decode()] = [
             entry.name.decode()
             for entry in definition.outputs
             if entry.tensorIndex in inputs
         ]
-    return found
+    return untouched
 
 
 def extract(content: bytes, signature: str) -> bytes | None:
@@ -154,8 +153,8 @@ def add_metadata(model: Any, name: str, data: bytes) -> None:
     model.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name, entry.buffer = name.encode(), len(model.buffers) - 1
-    kept = [item for item in model.metadata or [] if item.name != entry.name]
-    model.metadata = [*kept, entry]
+    model.metadata = [x for x in model.metadata or [] if x.name != entry.name]
+    model.metadata.append(entry)
 
 
 def find_metadata(content: bytes, name: str) -> bytes | None:

@@ -116,14 +116,14 @@ def quantize_to_floor(
     Raises:
         ExportError: It is missed even so.
     """
-    kept: list[str] = []
+    kept_float: list[str] = []
     content, remaining = quantizer.quantize(), list(layers)
     while low := {name for name, db in psnr(content).items() if db < floor_db}:
         gains = {}
         for layer in remaining:
             if layer.signatures & low:
-                found = psnr(quantizer.quantize([*kept, *layer.names]))
-                gains[layer] = sum(min(found[name], floor_db) for name in low)
+                ratios = psnr(quantizer.quantize([*kept_float, *layer.names]))
+                gains[layer] = sum(min(ratios[name], floor_db) for name in low)
         if not gains:
             reached = min(psnr(content).values())
             raise ExportError(
@@ -133,9 +133,9 @@ def quantize_to_floor(
             )
         best = max(gains, key=gains.__getitem__)
         remaining.remove(best)
-        kept += best.names
-        content = quantizer.quantize(kept)
-    return content, kept
+        kept_float += best.names
+        content = quantizer.quantize(kept_float)
+    return content, kept_float
 
 
 @contextlib.contextmanager

@@ -27,9 +27,8 @@ def export_saved_model(
 
     Inputs and outputs keep their names and their dynamic batch; the first endpoint is
     `serving_default` too. Endpoints with images have twins on encoded images; see
-    `serving.twins`. Only the weights that the endpoints use are written: no
-    optimizer, no discriminator. In `assets.extra/` lie golden examples, and requests
-    that warm TF
+    `serving.twins`. Only the weights that the endpoints use are written: no optimizer,
+    no discriminator. In `assets.extra/` lie golden examples, and requests that warm TF
     Serving up before it answers.
 
     Args:

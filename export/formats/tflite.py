@@ -34,9 +34,8 @@ def export_tflite(
     Static batch 1, fixed sizes, built-in operations only: what every runtime loads and
     accelerates. The file is run before it gets its name, under three runtimes, and must
     agree with Keras: to 1e-4 in float32, and quantised to the peak signal-to-noise
-    ratio of `quantize.FLOORS_DB`. Where layers must stay in float32 for that,
-    they do. Its golden examples lie beside it, in `<stem>.golden.npz`. An older file is
-    replaced.
+    ratio of `quantize.FLOORS_DB`. Where layers must stay in float32 for that, they do.
+    Its golden examples lie beside it, in `<stem>.golden.npz`. An older file goes.
 
     Args:
         source: A `keras.Model` with `signatures()`, or the folder that
@@ -157,7 +156,7 @@ def write(
     if quantization == "int8":
         names = list(conversion.functions)
         data = calibration.make_rows(names, conversion.specs, representative_data)
-    content, kept = _quantize(conversion.content, quantization, data, references)
+    content, kept_float = _quantize(conversion.content, quantization, data, references)
     about = about or metadata.About(target.stem)
     with staging(target) as folder:
         staged = folder / target.name
@@ -166,7 +165,7 @@ def write(
         rows = require_agreement(staged, target)
         golden.path_of(staged).replace(golden.path_of(target))
         staged.replace(target)
-    return Written(rows, fidelity.measure(content, references), kept)
+    return Written(rows, fidelity.measure(content, references), kept_float)
 
 
 def _quantize(
@@ -253,7 +252,7 @@ def _convert(functions: Mapping[str, Any], folder: pathlib.Path) -> bytes:
         halves = [endpoints.half_precision(f, ".tflite") for f in functions.values()]
         if any(halves):
             reason = next(filter(None, halves))
-        elif needed := ", ".join(found[1] for found in ops if found):
+        elif needed := ", ".join(match[1] for match in ops if match):
             reason = f"needs operations that .tflite has not built in: {needed}"
         else:
             reason = f"cannot be converted: {lines[0] if lines else repr(error)}"

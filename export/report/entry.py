@@ -1,5 +1,6 @@
 """An export's entry in the report, made of what was measured; see `report.json`."""
 
+import dataclasses
 import datetime
 import importlib.metadata
 import pathlib
@@ -50,13 +51,11 @@ def describe_tflite(
     """Returns the entry of a .tflite file, with its fidelity on held-out examples."""
     described = describe_file(directory, file, written.rows, written.kept_float)
     for row in described["rows"]:
-        found = written.fidelity[row["endpoint"]]
-        row |= {"psnr": found.psnr, "ssim": found.ssim}
+        row |= dataclasses.asdict(written.fidelity[row["endpoint"]])
     return described
 
 
 def _describe_row(row: CheckResult) -> dict[str, Any]:
-    differences = {name: found["difference"] for name, found in row.runtimes.items()}
     return {
         "endpoint": row.endpoint,
         "difference": row.difference,
@@ -68,7 +67,7 @@ def _describe_row(row: CheckResult) -> dict[str, Any]:
         "partitions": row.graph.get("partitions"),
         "operations": row.graph.get("operations"),
         "outside": dict(row.graph.get("outside", {})),
-        "agreement": differences,
+        "agreement": {name: gap["difference"] for name, gap in row.runtimes.items()},
         "ok": row.ok,
         "problem": row.problem,
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from export._staging import staging
+from export._staging import write_texts
 from export.report.page import complete
 from export.report.snippets import FILTERS
 from export.report.templates import environment
@@ -38,9 +38,7 @@ _Export = dict[str, Any]
 
 def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
     """Writes `README.md` of the folder, over an older one."""
-    with staging(directory / NAME) as folder:
-        (folder / NAME).write_text(render(report), encoding="utf-8", newline="\n")
-        (folder / NAME).replace(directory / NAME)
+    write_texts(directory, {NAME: render(report)})
 
 
 def render(report: Mapping[str, Any]) -> str:

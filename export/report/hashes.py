@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from export._staging import staging
+from export._staging import write_texts
 from export.errors import ExportError
 from export.paths import require_inside, walk
 from export.verify import golden
@@ -75,10 +75,7 @@ def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
         if (directory / path).is_file():
             digests[path] = hash_file(directory / path)
     lines = [f"{digest}  {path}\n" for path, digest in sorted(digests.items())]
-    with staging(directory / NAME) as folder:
-        text = "".join(lines)
-        (folder / NAME).write_text(text, encoding="utf-8", newline="\n")
-        (folder / NAME).replace(directory / NAME)
+    write_texts(directory, {NAME: "".join(lines)})
 
 
 def verify(

@@ -11,7 +11,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from export._staging import staging
+from export._staging import write_texts
 from export.errors import ExportError
 from export.paths import require_inside
 from export.report import page
@@ -60,10 +60,9 @@ def merge(report: Mapping[str, Any], export: Mapping[str, Any]) -> _Json:
 
     An export of the same name and version is replaced. The arguments stay as they are.
     """
-    key = export["name"], export["version"]
-    others = [e for e in report["exports"] if (e["name"], e["version"]) != key]
-    exports = sorted([*others, export], key=lambda e: (e["name"], e["version"]))
-    return {**report, "exports": exports}
+    exports = {(e["name"], e["version"]): e for e in report["exports"]}
+    exports[export["name"], export["version"]] = export
+    return {**report, "exports": [exports[key] for key in sorted(exports)]}
 
 
 def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
@@ -81,11 +80,7 @@ def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
             f"the report cannot be written ({error}): give null and a `problem`"
         ) from error
     html = page.make_page(directory, report)
-    with staging(directory / NAME) as folder:
-        for name, content in {NAME: text + "\n", PAGE: html}.items():
-            (folder / name).write_text(content, encoding="utf-8", newline="\n")
-        (folder / PAGE).replace(directory / PAGE)
-        (folder / NAME).replace(directory / NAME)
+    write_texts(directory, {PAGE: html, NAME: text + "\n"})
 
 
 def _refuse(constant: str) -> None:

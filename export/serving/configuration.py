@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from export._staging import staging
+from export._staging import staging, write_texts
 from export.errors import ExportError
 from export.verify import golden
 
@@ -115,7 +115,7 @@ def write_configs(serving: pathlib.Path) -> None:
         ExportError: No such folder, or `tensorflow-serving-api` is not installed.
     """
     if not serving.is_dir():
-        raise ExportError(f"{serving} is no folder: export a model into it first")
+        raise ExportError(f"{serving} is not a folder: export a model into it first")
     messages = require("config.model_server_config_pb2")
     from google.protobuf import text_format
 
@@ -125,9 +125,9 @@ def write_configs(serving: pathlib.Path) -> None:
     ]
     config = messages.ModelServerConfig(model_config_list={"config": models})
     text = text_format.MessageToString(config, as_utf8=True)
-    _replace(serving / "models.config", _MODELS_HEADER + text)
+    write_texts(serving, {"models.config": _MODELS_HEADER + text})
     if not (serving / "batching.config").exists():
-        _replace(serving / "batching.config", _BATCHING)
+        write_texts(serving, {"batching.config": _BATCHING})
 
 
 def require(module: str) -> Any:
@@ -179,10 +179,3 @@ def _find_models(serving: pathlib.Path) -> list[str]:
 
 def _is_number(name: str) -> bool:
     return name.isascii() and name.isdecimal()
-
-
-def _replace(target: pathlib.Path, text: str) -> None:
-    with staging(target) as folder:
-        staged = folder / target.name
-        staged.write_text(text, encoding="utf-8", newline="\n")
-        staged.replace(target)

@@ -85,28 +85,29 @@ def measure(
 ) -> dict[str, Fidelity]:
     """Returns the fidelity of each endpoint of a .tflite file."""
     endpoints = litert.load(content)
-    found = {
-        name: golden.run_rows(endpoints[name], reference.inputs)
+    return {
+        name: compare(
+            reference.outputs, golden.run_rows(endpoints[name], reference.inputs)
+        )
         for name, reference in references.items()
     }
-    return {name: compare(references[name].outputs, found[name]) for name in found}
 
 
-def compare(expected: golden.Arrays, found: golden.Arrays) -> Fidelity:
+def compare(expected: golden.Arrays, answers: golden.Arrays) -> Fidelity:
     """Compares outputs by name; golden rows, and later ones, are held to the same."""
     ratios, similarities = [], []
     for name, array in expected.items():
         for rows in (slice(None), slice(golden.ROWS), slice(ROWS // 2, None)):
             if len(array[rows]):
-                ratios.append(golden.psnr(name, array[rows], found[name][rows]))
+                ratios.append(golden.psnr(name, array[rows], answers[name][rows]))
         if golden.is_images(name, array):
-            similarities.append(_ssim(array, found[name]))
+            similarities.append(_ssim(array, answers[name]))
     return Fidelity(min(ratios), min(similarities, default=None))
 
 
-def _ssim(expected: np.ndarray, found: np.ndarray) -> float:
+def _ssim(expected: np.ndarray, answer: np.ndarray) -> float:
     window = min(_SSIM_WINDOW, *expected.shape[1:3])
-    values = tf.image.ssim(expected, found, max_val=1.0, filter_size=window)
+    values = tf.image.ssim(expected, answer, max_val=1.0, filter_size=window)
     return float(tf.reduce_mean(values))
 
 
@@ -115,10 +116,10 @@ def measure_psnr(
 ) -> dict[str, float]:
     """Returns the ratio of each endpoint in dB; 0 for each if the file cannot be run.
 
-    XNNPACK refuses scales that are too far apart, as those of a layer that is off.
+    XNNPACK refuses scales that are too far apart, such as those of a layer that is off.
     """
     try:
-        found = measure(content, references)
+        fidelity = measure(content, references)
     except (RuntimeError, ValueError):
         return dict.fromkeys(references, 0.0)
-    return {name: result.psnr for name, result in found.items()}
+    return {name: result.psnr for name, result in fidelity.items()}

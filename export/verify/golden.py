@@ -211,13 +211,13 @@ def is_images(name: str, array: np.ndarray) -> bool:
     return array.ndim == 4 and (name == "images" or name.endswith("_images"))
 
 
-def psnr(name: str, expected: np.ndarray, found: np.ndarray) -> float:
+def psnr(name: str, expected: np.ndarray, answer: np.ndarray) -> float:
     """Returns the peak signal-to-noise ratio over all rows, in dB, at most 150.
 
     10 log10(peak^2 / mean squared difference); the peak of images is 1, and of other
     tensors the range of the expected values, 0 included.
     """
-    error = np.mean((expected.astype(np.float64) - found.astype(np.float64)) ** 2)
+    error = np.mean((expected.astype(np.float64) - answer.astype(np.float64)) ** 2)
     peak = 1.0 if is_images(name, expected) else _range_with_zero(expected)
     if error == 0.0:
         return _MOST_DB

@@ -96,7 +96,7 @@ def load_others(content: bytes) -> dict[str, dict[str, Endpoint]]:
 
 
 def compare_runtimes(
-    others: dict[str, dict[str, Endpoint]],
+    runtimes: dict[str, dict[str, Endpoint]],
     signature: str,
     row: golden.Arrays,
     answers: golden.Arrays,
@@ -107,10 +107,10 @@ def compare_runtimes(
         By runtime: the largest absolute `difference` and the least `psnr` in dB.
     """
     report = {}
-    for runtime, endpoints in others.items():
-        found = endpoints[signature](row)
-        gaps = [np.abs(found[k].astype(np.float64) - answers[k]).max() for k in answers]
-        ratios = [golden.psnr(k, answers[k], found[k]) for k in answers]
+    for runtime, endpoints in runtimes.items():
+        other = endpoints[signature](row)
+        gaps = [np.abs(other[k].astype(np.float64) - answers[k]).max() for k in answers]
+        ratios = [golden.psnr(k, answers[k], other[k]) for k in answers]
         report[runtime] = {"difference": float(max(gaps)), "psnr": min(ratios)}
     return report
 

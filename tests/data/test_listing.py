@@ -12,8 +12,8 @@ from PIL import Image, features
 
 from tests.data.conftest import save_image, save_pairs
 from tfgen.data import class_names, describe, load_array, load_images, load_pair_arrays
-from tfgen.data.decode import EXTENSIONS, HEIC_EXTENSIONS, read_shape
-from tfgen.data.images import list_images
+from tfgen.data.decode import EXTENSIONS, HEIC_EXTENSIONS, read_header
+from tfgen.data.layouts.listing import scan
 from tfgen.errors import UserError
 
 
@@ -26,7 +26,7 @@ def photos(tmp_path):
 
 
 def _names(folder):
-    return [path.relative_to(folder).as_posix() for path in list_images(folder)]
+    return list(scan(folder).names)
 
 
 def _left_out(folder):
@@ -55,7 +55,7 @@ def test_a_folder_with_nothing_to_take_says_what_it_holds(tmp_path):
     save_image(tmp_path / ".cache" / "0.png")
     (tmp_path / "notes.txt").touch()
     with pytest.raises(UserError, match=r"no images \(2 files left out: ") as error:
-        list_images(tmp_path)
+        scan(tmp_path)
     assert "1 hidden" in str(error.value)
 
 
@@ -103,7 +103,7 @@ def test_a_folder_that_cannot_be_read_is_refused():
         if is_root:  # whom nothing is forbidden
             os.seteuid(65534)
         with pytest.raises(UserError, match=r"private cannot be read \(Permission"):
-            list_images(folder)
+            scan(folder)
     finally:
         if is_root:
             os.seteuid(0)
@@ -137,7 +137,7 @@ def test_other_endings_that_pillow_reads(tmp_path, ending):
     image = Image.new("L", (6, 8), 200)
     image.save(tmp_path / f"0{ending.lower()}")
     (tmp_path / f"0{ending.lower()}").rename(tmp_path / f"x{ending}")
-    assert read_shape(list_images(tmp_path)[0])[:2] == (8, 6)
+    assert read_header(scan(tmp_path).paths[0]).shape[:2] == (8, 6)
 
 
 def test_every_ending_is_one_that_pillow_reads():

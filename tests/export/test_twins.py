@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw
 import export
 from export.formats import saved_model
 from export.serving import twins
-from tfgen.data.images import Fit, read_image
+from tfgen.data.decode import read_image
+from tfgen.data.pixels import Fit
 
 from .small import LATENTS, Endpoints
 

@@ -105,13 +105,15 @@ def print_export(entry: Mapping[str, Any]) -> None:
 
 
 def _fidelity(row: Mapping[str, Any]) -> tuple[str, ...]:
+    from export.report import wording
+
     delegated = ""
     if row["partitions"] is not None:
         delegated = f"{row['partitions']} + {sum(row['outside'].values())}"
     return (
-        "" if row["difference"] is None else f"{row['difference']:.1e}",
-        "" if row["psnr"] is None else f"{row['psnr']:.1f} dB",
-        "" if row["ssim"] is None else f"{row['ssim']:.4f}",
+        wording.difference(row["difference"]),
+        wording.decibel(row["psnr"]),
+        wording.similarity(row["ssim"]),
         delegated,
     )
 

@@ -108,11 +108,6 @@ def read_header(path: Path) -> Header:
     return header
 
 
-def read_shape(path: Path) -> tuple[int, int, int]:
-    """Returns `(height, width, channels)`; otherwise as `read_header`."""
-    return read_header(path).shape
-
-
 def read_image(
     path: str | Path, fit: Fit, parts: Sequence[str] = (WHOLE,)
 ) -> tuple[np.ndarray, ...]:

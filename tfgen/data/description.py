@@ -1,6 +1,7 @@
 """What is known of a source without decoding it: counts, classes, a fingerprint."""
 
 import hashlib
+import itertools
 import os
 import unicodedata
 from collections import Counter
@@ -82,7 +83,7 @@ def describe(
     folder = find_folder(source)
     if folder is None:
         fields = tfds_source.describe_named(os.fspath(source), data_dir, translation)
-        return Description(*fields, _summarize_named(*fields, translation))
+        return Description(*fields, _summarize_named(fields, translation))
     listing = scan(folder)
     examples = {x: _list_examples(listing, x, translation) for x in _SPLITS}
     counts = [_count(examples[split]) for split in _SPLITS]
@@ -120,7 +121,7 @@ def fingerprint(
     for split in _SPLITS:
         examples = _list_examples(listing, split, translation)
         counts.append(_count(examples))
-        for path in (path for part in examples for paths in part for path in paths):
+        for path in itertools.chain(*itertools.chain(*examples)):
             name = unicodedata.normalize("NFC", path.relative_to(folder).as_posix())
             size = path.stat().st_size if path.exists() else 0  # a broken link
             digest.update(os.fsencode(f"{split}\0{name}\0{size}\n"))
@@ -178,15 +179,8 @@ def _split_rule(listing: Listing, translation: bool) -> str:
 # ---- Summaries -----------------------------------------------------------------------
 
 
-def _summarize_named(
-    name: str,
-    num_train: int | None,
-    num_test: int | None,
-    shape: tuple,
-    num_classes: int | None,
-    attribution: str | None,
-    translation: bool,
-) -> str:
+def _summarize_named(fields: tuple, translation: bool) -> str:
+    name, num_train, num_test, _, num_classes, _ = fields
     if num_train is None:
         return f"{name} of TFDS, not prepared yet"
     noun = "examples" if translation else "images"
@@ -204,16 +198,14 @@ def _summarize_folder(
     translation: bool,
 ) -> str:
     """Returns "24 images of 2 classes (cats 9, dogs 15), ...; 3 files left out"."""
-    parts = [train + test for train, test in zip(*examples.values(), strict=True)]
-    total = sum(map(len, parts))
+    domains = [train + test for train, test in zip(*examples.values(), strict=True)]
+    total = sum(map(len, domains))
     if not translation:
         contents = f"{_plural(total, 'image')}{_of_classes(listing, names)}"
-    elif len(parts) == 2:
-        counts = ", ".join(
-            f"{x} {len(part):,}" for x, part in zip("AB", parts, strict=True)
-        )
+    elif len(domains) == 2:
+        counts = f"A {len(domains[0]):,}, B {len(domains[1]):,}"
         contents = f"{_plural(total, 'image')} of two domains ({counts})"
-    elif len(parts[0][0]) == 2:
+    elif len(domains[0][0]) == 2:
         contents = f"{_plural(total, 'pair')} of images in a/ and b/"
     else:
         contents = (
@@ -221,7 +213,7 @@ def _summarize_folder(
             "left half A and the right half B"
         )
     of_splits = _of_splits(*(sum(map(len, examples[split])) for split in _SPLITS))
-    num_files = sum(len(paths) for part in parts for paths in part)
+    num_files = sum(len(paths) for domain in domains for paths in domain)
     left_out = listing.left_out + Counter({_OUTSIDE: len(listing.names) - num_files})
     reasons = f"; {describe_left_out(left_out)}" if left_out else ""
     return f"{contents}, {of_splits}{reasons}"

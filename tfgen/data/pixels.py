@@ -51,7 +51,11 @@ def fit_array(array: np.ndarray, fit: Fit) -> np.ndarray:
 
 def crop_and_fit(image: Image.Image, part: str, fit: Fit) -> np.ndarray:
     """Returns a part of an image in a plain mode, brought to the size and channels."""
-    return _fit(_crop(image, part), fit)
+    if part != WHOLE:
+        half = image.width // 2
+        left = 0 if part == LEFT else half
+        image = image.crop((left, 0, left + half, image.height))
+    return _fit(image, fit)
 
 
 def count_channels(image: Image.Image) -> int:
@@ -59,14 +63,6 @@ def count_channels(image: Image.Image) -> int:
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         return 4
     return 1 if image.mode in _GREY_MODES else 3
-
-
-def _crop(image: Image.Image, part: str) -> Image.Image:
-    if part == WHOLE:
-        return image
-    width, height = image.size
-    left = 0 if part == LEFT else width // 2
-    return image.crop((left, 0, left + width // 2, height))
 
 
 def _fit(image: Image.Image, fit: Fit) -> np.ndarray:

@@ -85,11 +85,11 @@ def _find_files(
     source: pathlib.Path, out: pathlib.Path, overwrite: bool
 ) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """Returns what to read and where to write it; no output is an input."""
-    from tfgen.data.images import EXTENSIONS, list_images
+    from tfgen.data.decode import EXTENSIONS
+    from tfgen.data.layouts.listing import scan
 
     if source.is_dir():
-        paths = list_images(source)
-        pairs = [(path, out / path.relative_to(source)) for path in paths]
+        pairs = [(source / name, out / name) for name in scan(source).names]
         if out.is_file():
             raise UserError(f"{out} is a file: INPUT is a folder, name one as OUT")
     elif source.is_file():
@@ -111,7 +111,8 @@ def _make_translator(
     run: Any, direction: str | None, tile: bool, seed: int
 ) -> Callable[[pathlib.Path], Image.Image]:
     """Returns a function from an image file to its translation."""
-    from tfgen.data.images import Fit, read_image
+    from tfgen.data.decode import read_image
+    from tfgen.data.pixels import Fit
 
     translator = Translator(run.endpoints, run.config.direction, seed)
     direction = direction or translator.directions[0]

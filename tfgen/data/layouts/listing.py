@@ -89,11 +89,6 @@ def scan(folder: Path) -> Listing:
     return Listing(folder, tuple(sorted(names)), left_out)
 
 
-def list_images(folder: Path) -> list[Path]:
-    """Returns the image files below a folder; otherwise as `scan`."""
-    return scan(folder).paths
-
-
 def describe_left_out(left_out: Counter) -> str:
     """Returns "12 files left out: 9 not images, 3 hidden"."""
     total = sum(left_out.values())

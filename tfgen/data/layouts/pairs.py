@@ -36,7 +36,7 @@ def has_pairs(listing: Listing) -> bool:
     if kind != SIDE_BY_SIDE:
         return kind == FOLDERS
     first = splits.locate_split(listing, "train")[0].paths[0]
-    return decode.is_side_by_side(decode.read_shape(first))
+    return decode.is_side_by_side(decode.read_header(first).shape)
 
 
 def find_pairs(
