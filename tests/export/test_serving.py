@@ -283,5 +283,5 @@ def test_failure_leaves_the_older_config(tmp_path, monkeypatch):
 
 
 def test_no_folder(tmp_path):
-    with pytest.raises(export.ExportError, match="nowhere is no folder"):
+    with pytest.raises(export.ExportError, match="nowhere is not a folder"):
         serving.write_configs(tmp_path / "nowhere")
