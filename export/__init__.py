@@ -75,6 +75,7 @@ from export.errors import CheckError, ExportError
 
 _HOME = {
     "Client": "export.serving.client",
+    "add_to_page": "export.web.adopt",
     "export_model": "export.bundle",
     "export_onnx": "export.formats.onnx",
     "export_saved_model": "export.formats.saved_model",

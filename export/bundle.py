@@ -11,14 +11,15 @@ import keras
 from export._staging import staging
 from export.check import check_file
 from export.errors import CheckError, ExportError
-from export.formats import quantize, tflite
+from export.formats import quantize, tflite, web
 from export.formats.metadata import About
 from export.formats.saved_model import export_saved_model
 from export.publish import Names, publish, recover
 from export.report import entry
 from export.verify import golden, latency
+from export.web.runtimes import find_runtimes
 
-FORMATS = ("serving", "edge", "onnx")
+FORMATS = ("serving", "edge", "onnx", "web")
 
 
 def export_model(
@@ -34,6 +35,8 @@ def export_model(
     description: str = "",
     licence: str = "",
     latency_seconds: float = 5.0,
+    page: Mapping[str, Any] | None = None,
+    web_runtime: str | os.PathLike[str] | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> dict[str, Any]:
     """Writes, checks, times and describes every form of a model.
@@ -50,7 +53,8 @@ def export_model(
         directory: The folder.
         name: Under which TF Serving serves it: letters, digits, `_`, `-` and `.`.
         version: Positive integer; TF Serving serves the largest.
-        formats: Some of `"serving"`, `"edge"`, `"onnx"`.
+        formats: Some of `"serving"`, `"edge"`, `"onnx"`, `"web"`. The last adds a page
+            that runs the .tflite files in a browser, and so implies `"edge"`.
         quantizations: Of the .tflite files; some of `quantize.QUANTIZATIONS`.
         examples: Held-out arrays `(rows, ...)`: what the files are compared on. By
             endpoint and input, `{"translate_ba": {"images": array}}`; or by input,
@@ -61,6 +65,9 @@ def export_model(
         description: What the model does, in a sentence.
         licence: Licence and attribution of the data that it was trained on.
         latency_seconds: About how long to measure each endpoint; 0 measures none.
+        page: What the page shows, plain JSON; see `export/web/README.md`.
+        web_runtime: A folder where `npm install @litertjs/core` was run. By default one
+            on `NODE_PATH` or in this folder, else `npm`, else a CDN.
         progress: Called with the name of each step.
 
     Returns:
@@ -81,12 +88,17 @@ def export_model(
     with staging(directory / name) as stage:
         job = _Job(model, stage, names, about, examples, progress)
         job.write_saved_model(is_served="serving" in formats)
-        if "edge" in formats:
+        if {"edge", "web"} & set(formats):
             job.write_edge(quantizations, representative_data)
         if "onnx" in formats:
             job.write_onnx()
         _require_agreement(job.files)
         export = job.describe(latency_seconds)
+        if "web" in formats:
+            progress("page")
+            with find_runtimes(web_runtime, "onnx" in formats, progress) as runtimes:
+                export["web"] = {"page": dict(page or {}), "runtime": runtimes.origin}
+                web.stage_runtimes(stage, directory, runtimes)
         publish(stage, directory, names, "serving" in formats, export)
     return export
 

@@ -68,6 +68,7 @@ def check(
     *,
     timeout: float = 300.0,
     require_report: bool = True,
+    web: bool = False,
 ) -> list[CheckResult]:
     """Compares a folder with its report, and runs every file on its golden inputs.
 
@@ -84,9 +85,12 @@ def check(
         require_report: Whether `report.json` and `SHA256SUMS` must be there, and know
             every file. False for files that `export_saved_model`, `export_tflite` and
             `export_onnx` wrote alone.
+        web: Whether the folder's page runs its .tflite files too, in a headless
+            Chromium, to be held to the same floors.
 
     Returns:
-        A row for every endpoint of every file. All are `ok`.
+        A row for every endpoint of every file, and with `web` for every endpoint that
+        a browser runs, whose format is `"browser"`. All are `ok`.
 
     Raises:
         CheckError: A file is missing, is not what the report says, or is not in the
@@ -110,6 +114,8 @@ def check(
     results = []
     for file in files:
         results += check_file(file, tolerance, timeout, _LATENCY_SECONDS)
+    if web:
+        results += check_in_browser(directory, tolerance, timeout)
     if failed := [*problems, *(str(row) for row in results if not row.ok)]:
         summary = f"{len(failed)} of {len(results) + len(problems)} checks failed:"
         raise CheckError("\n".join([summary, *failed]), results)
@@ -130,11 +136,19 @@ def check_file(
     file_format = golden.format_of(file)
     require_runtime(file_format)
     try:
-        quantization = golden.read_quantization(file)
-        expected = golden.expected(file)
-        answered, outputs = run(file, timeout, latency_seconds)
+        return _rows(file, tolerance, *run(file, timeout, latency_seconds))
     except ExportError as error:
         return [_row(file, "float32", "", tolerance, problem=str(error))]
+
+
+def _rows(
+    file: pathlib.Path,
+    tolerance: float | None,
+    answered: Mapping[str, Any],
+    outputs: Mapping[str, golden.Arrays],
+) -> list[CheckResult]:
+    quantization = golden.read_quantization(file)
+    expected = golden.expected(file)
     names = [*expected, *sorted(set(answered["endpoints"]) - set(expected))]
     return [
         _row(
@@ -143,6 +157,27 @@ def check_file(
         )
         for name in names
     ]
+
+
+def check_in_browser(
+    directory: pathlib.Path, tolerance: float | None = None, timeout: float = 300.0
+) -> list[CheckResult]:
+    """Returns the rows of the .tflite files that a folder's page runs in Chromium.
+
+    Raises:
+        ExportError: There is no browser, no page, or its runtime does not start.
+    """
+    from export.verify import browser  # its server is not loaded at each start
+
+    results = []
+    for path, answer in browser.run(directory, timeout).items():
+        file = directory / path
+        if isinstance(answer, ExportError):
+            rows = [_row(file, "float32", "", tolerance, problem=str(answer))]
+        else:
+            rows = _rows(file, tolerance, *answer)
+        results += [dataclasses.replace(row, format="browser") for row in rows]
+    return results
 
 
 def require_agreement(file: pathlib.Path, target: pathlib.Path) -> list[CheckResult]:

@@ -16,9 +16,10 @@ from typing import Any
 from export import report as reports
 from export._staging import JOURNAL, find_litter, locked
 from export.errors import ExportError
-from export.formats import quantize
+from export.formats import quantize, web
 from export.report import guide, hashes
 from export.serving import configuration
+from export.web.runtimes import FOLDER as RUNTIMES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +90,9 @@ def publish(
         names.require_free(directory)
         files = [
             file.relative_to(stage).as_posix()
-            for kind in ("edge", "onnx", "pictures")
-            for file in sorted((stage / kind).glob("*"))
+            for kind in ("edge", "onnx", "pictures", RUNTIMES)
+            for file in sorted((stage / kind).rglob("*"))
+            if file.is_file()
         ]
         journal = {
             "name": names.name,
@@ -122,6 +124,7 @@ def _settle(stage: pathlib.Path, directory: pathlib.Path) -> None:
         if journal["served"]:
             _move(stage, directory, journal["served"])
             configuration.write_configs(directory / "serving")
+        web.write(directory, report)
         guide.write(directory, report)
         hashes.write(directory, report)
     else:

@@ -20,6 +20,7 @@ NAME = "SHA256SUMS"
 # What belongs to the folder, not to one export: each export writes it again.
 _OWN = (
     "README.md",
+    "index.html",
     "report.html",
     "report.json",
     "serving/models.config",
@@ -71,9 +72,8 @@ def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
     older export is not taken for right. The folder's own files are hashed anew.
     """
     digests = _digests_of(report)
-    for path in _OWN:
-        if (directory / path).is_file():
-            digests[path] = hash_file(directory / path)
+    for path in _own_files(directory):
+        digests[path] = hash_file(directory / path)
     lines = [f"{digest}  {path}\n" for path, digest in sorted(digests.items())]
     write_texts(directory, {NAME: "".join(lines)})
 
@@ -102,16 +102,24 @@ def verify(
     ]
     problems += [
         f"{path}: is not in {NAME}"
-        for path in _OWN
-        if path.startswith(below)
-        and path not in recorded
-        and (directory / path).is_file()
+        for path in _own_files(directory)
+        if path.startswith(below) and path not in recorded
     ]
     for export in report["exports"]:
         for file in export["files"]:
             if f"{file['path']}/".startswith(below):
                 problems += _find_new(directory, file["path"], recorded)
     return problems
+
+
+def _own_files(directory: pathlib.Path) -> list[str]:
+    page = [path for path in walk(directory / "web")] if _has_page(directory) else []
+    names = [path.relative_to(directory).as_posix() for path in page]
+    return [path for path in _OWN if (directory / path).is_file()] + names
+
+
+def _has_page(directory: pathlib.Path) -> bool:
+    return (directory / "web/models.json").is_file()
 
 
 def _digests_of(report: Mapping[str, Any]) -> dict[str, str]:

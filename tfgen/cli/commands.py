@@ -24,6 +24,7 @@ _COMMANDS = {
     "translate": "Translate an image file, or a folder of them.",
     "evaluate": "Measure on the test split; writes a report.",
     "export": "Write what serves and what runs on the edge, checked.",
+    "demo": "Make a page that runs models in a browser.",
     "check": "Run every exported file below a folder.",
 }
 

@@ -11,7 +11,7 @@ from tfgen.cli.options import PATH, ListType, data_options, open_run, run_argume
 from tfgen.cli.tables import print_export
 
 _QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "int8")
-_FORMATS = ("serving", "edge", "onnx")
+_FORMATS = ("serving", "edge", "onnx", "web")
 
 
 @click.command("export", short_help="Export for TF Serving and the edge, checked.")

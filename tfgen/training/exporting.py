@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfgen.errors import UserError
+from tfgen.training.demo_page import describe_page
 
 NUM_IMAGES = 64  # that files are compared on, and as many to calibrate int8
 
@@ -20,6 +21,7 @@ def export_run(
     quantizations: Sequence[str] = ("float32",),
     formats: Sequence[str] = ("serving", "edge"),
     latency_seconds: float = 5.0,
+    web_runtime: str | os.PathLike | None = None,
     progress: Callable[[str], None] = lambda step: None,
     log: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
@@ -33,8 +35,9 @@ def export_run(
         name: Of the served model; the preset's by default.
         version: Integer, of the served model.
         quantizations: Of the .tflite files: see `export.export_model`.
-        formats: Some of `"serving"`, `"edge"` and `"onnx"`.
+        formats: Some of `"serving"`, `"edge"`, `"onnx"` and `"web"`.
         latency_seconds: Float, how long each endpoint is timed; 0: not at all.
+        web_runtime: Folder of npm packages: see `export.export_model`.
         progress: Function that is told the step that runs.
         log: Function of a line about what was left out.
 
@@ -74,6 +77,8 @@ def export_run(
         description=run.preset.summary if preset else "",
         licence=run.attribution or "",
         latency_seconds=latency_seconds,
+        page=describe_page(run, log) if "web" in formats else None,
+        web_runtime=web_runtime,
         progress=progress,
     )
 

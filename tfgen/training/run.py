@@ -298,6 +298,11 @@ class Run:
 
         return export_run(self, out, **options)
 
+    def demo(self, out: str | os.PathLike, **options: Any) -> Any:
+        """Makes a page that runs the model in a browser: see `export`."""
+        options = {"formats": ("web",), "latency_seconds": 0.0, **options}
+        return self.export(out, **options)
+
     # ---- Private ------------------------------------------------------------------
 
     @functools.cached_property

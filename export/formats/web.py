@@ -1,0 +1,132 @@
+"""A page that runs exported files in a browser: plain files, for any static host.
+
+`index.html` and `web/` lie in the exported folder beside what they run. `models.json`
+says what there is; everything in it comes from the report. The runtime is LiteRT.js,
+and ONNX Runtime Web where .onnx files are the second way.
+"""
+
+import base64
+import hashlib
+import json
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from export._staging import staging
+from export.check import FLOORS_DB, TOLERANCES
+from export.web.runtimes import FOLDER, Runtimes
+
+PAGE, MODELS = "index.html", "web/models.json"
+FORMAT = 1
+
+_SOURCES = pathlib.Path(__file__).parent.parent / "web"
+_SCRIPTS = ("demo.js", "runtime.js", "style.css")
+_LICENCES = "LiteRT.js and ONNX Runtime Web are not part of tfgen"
+
+
+def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
+    """Writes the page of a folder, over an older one; none if no export asks for it."""
+    exports = [export for export in report["exports"] if export.get("web")]
+    if not exports:
+        return
+    runtimes = Runtimes.of_folder(directory)
+    newest = {export["name"]: export for export in sorted(exports, key=_version)}
+    models = [_describe(export) for export in newest.values()]
+    described = {"format": FORMAT, "runtimes": runtimes.describe(), "models": models}
+    (directory / "web").mkdir(exist_ok=True)
+    with staging(directory / "page") as stage:
+        texts = {f"web/{name}": (_SOURCES / name).read_text() for name in _SCRIPTS}
+        texts[MODELS] = json.dumps(described, indent=1, allow_nan=False) + "\n"
+        texts[PAGE] = _make_page((_SOURCES / PAGE).read_text(), runtimes)
+        (stage / "web").mkdir()
+        for path, text in texts.items():
+            (stage / path).write_text(text, encoding="utf-8", newline="\n")
+            (stage / path).replace(directory / path)
+
+
+def stage_runtimes(
+    stage: pathlib.Path, directory: pathlib.Path, runtimes: Runtimes
+) -> None:
+    """Copies the runtimes that the folder does not have yet, to be published."""
+    for path, source in runtimes.files().items():
+        if not (directory / FOLDER / path).exists():
+            (stage / FOLDER / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, stage / FOLDER / path)
+
+
+def _version(export: Mapping[str, Any]) -> int:
+    return export["version"]
+
+
+def _describe(export: Mapping[str, Any]) -> dict[str, Any]:
+    files = [_describe_tflite(f) for f in export["files"] if f["format"] == "tflite"]
+    parts = [
+        {
+            "path": file["path"],
+            "golden": _golden(file["path"]),
+            "endpoint": file["rows"][0]["endpoint"],
+        }
+        for file in export["files"]
+        if file["format"] == "onnx"
+    ]
+    if parts:
+        size = sum(f["size_bytes"] for f in export["files"] if f["format"] == "onnx")
+        files.append(_describe_file("onnx", "float32", size) | {"parts": parts})
+    endpoints = {row["endpoint"] for f in export["files"] for row in f["rows"]}
+    return {
+        "name": export["name"],
+        "version": export["version"],
+        "description": export.get("description", ""),
+        "licence": export.get("licence", ""),
+        "endpoints": {
+            name: specs
+            for name, specs in export["endpoints"].items()
+            if name in endpoints and _is_numeric(specs)
+        },
+        "files": files,
+        "page": export["web"]["page"],
+    }
+
+
+def _is_numeric(specs: Mapping[str, Any]) -> bool:
+    tensors = [*specs["inputs"].values(), *specs["outputs"].values()]
+    return all(tensor["dtype"] in ("float32", "int32", "uint8") for tensor in tensors)
+
+
+def _describe_tflite(file: Mapping[str, Any]) -> dict[str, Any]:
+    described = _describe_file("tflite", file["quantization"], file["size_bytes"])
+    return {"path": file["path"], "golden": _golden(file["path"]), **described}
+
+
+def _describe_file(kind: str, quantization: str, size: int) -> dict[str, Any]:
+    return {
+        "format": kind,
+        "quantization": quantization,
+        "size_bytes": size,
+        "tolerance": TOLERANCES[kind],
+        "floor_db": FLOORS_DB.get(quantization),
+    }
+
+
+def _golden(path: str) -> str:
+    return f"{path.rpartition('.')[0]}.golden.npz"
+
+
+def _make_page(text: str, runtimes: Runtimes) -> str:
+    """Returns the page with where modules are found, and whom it may ask."""
+    modules = json.dumps(runtimes.import_map()).replace("<", "\\u003c")
+    digest = base64.b64encode(hashlib.sha256(modules.encode()).digest()).decode()
+    hosts = " ".join(["'self'", *runtimes.hosts()])
+    # LiteRT.js builds functions of strings, hence 'unsafe-eval'.
+    policy = (
+        f"default-src 'none'; connect-src {hosts} blob: data:; img-src 'self' blob: "
+        f"data:; media-src 'self' blob:; style-src 'self'; worker-src 'self' blob:; "
+        f"script-src {hosts} blob: 'sha256-{digest}' 'wasm-unsafe-eval' 'unsafe-eval'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    text = text.replace("<!-- policy -->", meta)
+    return text.replace(
+        "<!-- import map -->", f'<script type="importmap">{modules}</script>'
+    )

@@ -1,0 +1,1 @@
+"""The page that runs an export in a browser, its runtimes, and a server for it."""

@@ -1,0 +1,96 @@
+"""What the page of a model shows beside its files: names, and where latents lie."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tfgen.errors import UserError
+
+_NUM_IMAGES = 512  # that latent variables are ordered by
+_NUM_FACTOR_IMAGES = 5_000  # likewise: a share of few images is high by chance
+_MOST_DIRECTIONS = 24
+
+
+def describe_page(
+    run: Any, log: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
+    """Returns the page's part of an export: plain JSON, see `export/web/README.md`.
+
+    Latent variables are ordered and labelled as `tfgen traverse` does it, directions
+    are those of `tfgen edit`. Both are left out where the data are not there.
+
+    Args:
+        run: A `tfgen.Run`.
+        log: Function of a line about what was left out.
+    """
+    page: dict[str, Any] = {}
+    endpoints = run.endpoints
+    try:
+        if endpoints.takes_labels:
+            page["classes"] = _class_names(run)
+        if "encode" in endpoints and "decode" in endpoints:
+            page["latents"] = _latents(run)
+            page["directions"] = _directions(run)
+    except UserError as error:
+        log(f"The page does not say what latent variables mean: {error}")
+    return page
+
+
+def _class_names(run: Any) -> list[str]:
+    from tfgen import data
+
+    names = data.class_names(run.config.data, run.config.data_dir)
+    known = run.known_classes()
+    return [str(name) for i, name in enumerate(names) if known is None or i in known]
+
+
+def _latents(run: Any) -> list[dict[str, Any]]:
+    """Returns the latent variables, the one that matters most first."""
+    from tfgen.latent.encoding import encode_images, name_factors
+
+    factors = run.known_factors("test", _NUM_FACTOR_IMAGES)
+    num = _NUM_FACTOR_IMAGES if factors else _NUM_IMAGES
+    encoding = encode_images(run.endpoints, run, "test", num)
+    notes = [""] * len(encoding.importance)
+    if factors:
+        notes = name_factors(encoding.latents[: len(factors.values)], factors)
+    return [
+        {
+            "index": int(dim),
+            "label": f"latent {dim}: {encoding.importance[dim]:.2f} {encoding.unit}"
+            f"{notes[dim]}",
+            "centre": float(encoding.centre[dim]),
+            "spread": float(encoding.spread[dim]),
+        }
+        for dim in np.argsort(-encoding.importance)
+    ]
+
+
+def _directions(run: Any) -> list[dict[str, Any]]:
+    """Returns the ways to the attributes of the data, as `tfgen edit` goes them."""
+    from tfgen import data
+    from tfgen.latent.attributes import Choices, find_direction
+    from tfgen.latent.encoding import encode_images
+
+    if run.endpoints.takes_labels:  # its latents do not tell the class
+        return []
+    factors = run.known_factors("train", _NUM_FACTOR_IMAGES)
+    names = data.class_names(run.config.data, run.config.data_dir)
+    texts = [str(name) for name in names]
+    if factors:
+        pairs = zip(factors.names, factors.value_names, strict=True)
+        texts = [f"{name}={value}" for name, values in pairs for value in values]
+    if not texts or len(texts) > _MOST_DIRECTIONS:
+        return []
+    choices = Choices(names, factors)
+    encoding = encode_images(run.endpoints, run, "train", _NUM_FACTOR_IMAGES)
+    directions = []
+    for text in texts:
+        attribute = choices.find("attribute", text)
+        has = attribute.of(encoding, factors)
+        if has.any() and not has.all():
+            vector = find_direction(encoding, factors, attribute, None)
+            described = {"label": f"towards {text}", "vector": vector.tolist()}
+            directions.append(described)
+    return directions
