@@ -102,8 +102,11 @@ def check(
             not a folder that can be read.
     """
     from export.report import contents  # loads Jinja: not at each start of a program
+    from export.verify import browser
 
     directory = pathlib.Path(directory)
+    if web:
+        browser.files_of(directory)  # before what takes long
     files = contents.find_models(directory)
     problems = contents.find_orphans(directory)
     if require_report:

@@ -20,9 +20,8 @@ from export.web.runtimes import FOLDER, Runtimes
 PAGE, MODELS = "index.html", "web/models.json"
 FORMAT = 1
 
-_SOURCES = pathlib.Path(__file__).parent.parent / "web"
+SOURCES = pathlib.Path(__file__).parent.parent / "web"
 _SCRIPTS = ("demo.js", "runtime.js", "style.css")
-_LICENCES = "LiteRT.js and ONNX Runtime Web are not part of tfgen"
 
 
 def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
@@ -36,9 +35,9 @@ def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
     described = {"format": FORMAT, "runtimes": runtimes.describe(), "models": models}
     (directory / "web").mkdir(exist_ok=True)
     with staging(directory / "page") as stage:
-        texts = {f"web/{name}": (_SOURCES / name).read_text() for name in _SCRIPTS}
+        texts = {f"web/{name}": (SOURCES / name).read_text() for name in _SCRIPTS}
         texts[MODELS] = json.dumps(described, indent=1, allow_nan=False) + "\n"
-        texts[PAGE] = _make_page((_SOURCES / PAGE).read_text(), runtimes)
+        texts[PAGE] = _make_page((SOURCES / PAGE).read_text(), runtimes)
         (stage / "web").mkdir()
         for path, text in texts.items():
             (stage / path).write_text(text, encoding="utf-8", newline="\n")

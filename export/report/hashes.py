@@ -113,7 +113,7 @@ def verify(
 
 
 def _own_files(directory: pathlib.Path) -> list[str]:
-    page = [path for path in walk(directory / "web")] if _has_page(directory) else []
+    page = walk(directory / "web") if _has_page(directory) else ()
     names = [path.relative_to(directory).as_posix() for path in page]
     return [path for path in _OWN if (directory / path).is_file()] + names
 

@@ -144,20 +144,18 @@ class Page:
         Raises:
             ExportError: It cannot be loaded, or says why its models cannot run.
         """
-        loads = self._count_loads()
         answer = self.call("Page.navigate", timeout, url=url)
         if reason := answer.get("errorText"):
             raise ExportError(f"{url}: {reason}")
+        there = f"[location.href, document.readyState] == '{url},complete'"
         deadline = time.monotonic() + timeout
-        # Of a URL that differs in its fragment alone nothing is loaded.
-        while answer.get("loaderId") and self._count_loads() == loads:
+        while not self.evaluate(there, timeout):
             if time.monotonic() > deadline:
                 raise ExportError(f"{url}: not loaded in {timeout:g} s")
             time.sleep(0.02)
+        if not self.evaluate("'tfgen' in window"):
+            raise ExportError(f"{url}: the page's script does not start")
         self.evaluate("window.tfgen.ready", timeout)
-
-    def _count_loads(self) -> int:
-        return sum(event["method"] == "Page.loadEventFired" for event in self.events)
 
 
 @contextlib.contextmanager
@@ -170,7 +168,7 @@ def open_page() -> Iterator[Page]:
     program = find_chromium()
     if program is None:
         raise ExportError(
-            "no browser on the PATH: install Chromium (Debian: apt-get install chromium)"
+            "no browser on the PATH: install Chromium (Debian: apt install chromium)"
         )
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         reads, write = os.pipe()

@@ -304,12 +304,14 @@ function latentView(model, examples) {
   if (weights.length) {
     const ways = model.page.directions.map(({ label }, d) => slider(label,
       { min: -1.5, max: 1.5 }, (value) => { weights[d] = value; draw(); }).node);
-    parts.push(section("Attributes", el("div", { className: "sliders" }, ...ways)));
+    const attributes = section("Attributes", el("div", { className: "sliders columns" }, ...ways));
+    attributes.className = "wide";
+    parts.push(attributes);
   }
   if (model.endpoints.encode) parts.push(...imageSections(model, examples, put, decode, labels));
   byId("view").replaceChildren(...parts);
-  draw();
-  map.request();
+  state.refresh = () => { draw(); map.request(); };
+  state.refresh();
 }
 
 function latentMap(variables, latents, decode, onmove) {
@@ -447,6 +449,7 @@ function ganView(model) {
       button("Previous", turn(-12)), button("Next", turn(12))),
     el("div", { className: "grid" }, ...tiles)),
   );
+  state.refresh = renew;
   renew();
 }
 
@@ -488,6 +491,7 @@ async function translateTiled(translate, { data, shape }, [height, width, channe
 
 function translationView(model, examples) {
   const endpoints = Object.keys(model.endpoints).filter((name) => name.startsWith("translate") && state.session.endpoints.includes(name));
+  const redraws = [];
   const titles = { translate: "Translate", translate_ab: "A to B", translate_ba: "B to A" };
   const sections = endpoints.map((endpoint) => {
     const [shape, result] = ["inputs", "outputs"].map((kind) => model.endpoints[endpoint][kind].images.shape.slice(1));
@@ -495,18 +499,21 @@ function translationView(model, examples) {
     const extra = held?.noise ? { noise: row(held.noise, 0) } : {};
     const output = el("canvas", { className: "picture", id: `output-${endpoint}`, role: "img", "aria-label": "translated picture", width: result[1], height: result[0] });
     const translate = async (image) => (await run(endpoint, { images: image.data, ...extra })).images;
-    const input = imageInput(shape, held?.images, coalesce(async () => {
+    const renew = coalesce(async () => {
       const picture = await translateTiled(translate, input.value(), shape);
       paint(output, picture);
       output.classList.toggle("photo", input.canvas.classList.contains("photo"));
-    }), { large: model.page.tiled !== false });
+    });
+    const input = imageInput(shape, held?.images, renew, { large: model.page.tiled !== false });
     input.begin(0);
+    redraws.push(renew);
     const node = section(titles[endpoint] ?? endpoint, el("p", { className: "hint" },
       `Draw, or drop a picture: of more than ${shape[1]}×${shape[0]} pixels it is translated in tiles.`),
     el("div", { className: "pair" }, input.node, el("div", {}, output)));
     node.className = "wide";
     return node;
   });
+  state.refresh = () => redraws.forEach((redraw) => redraw());
   byId("view").replaceChildren(...sections);
 }
 
@@ -544,6 +551,7 @@ const filesOf = (model) => model.files.filter(({ format }) => format === state.r
 
 async function showModel(model) {
   state.model = model;
+  state.refresh = null;
   byId("title").textContent = model.name;
   document.title = model.name;
   byId("description").textContent = model.description;
@@ -556,11 +564,11 @@ async function showModel(model) {
 }
 
 function showControls(files) {
-  const again = (change) => guarded(async () => { change(); await openFile(state.file); });
+  const open = (file) => guarded(async () => { await openFile(file); state.refresh?.(); });
   const sizes = files.map(({ quantization, size_bytes: bytes }, i) => [String(i), `${quantization}, ${(bytes / 1e6).toFixed(2)} MB`]);
   const counts = [1, 2, 4, 8].filter((count) => count <= state.runtime.threads).map((count) => [String(count), String(count)]);
-  const nodes = [select("File", sizes, "0", (i) => guarded(() => openFile(files[Number(i)])))];
-  if (counts.length > 1) nodes.push(select("Threads", counts, String(settings.threads), (count) => again(() => { settings.threads = Number(count); })));
+  const nodes = [select("File", sizes, "0", (i) => open(files[Number(i)]))];
+  if (counts.length > 1) nodes.push(select("Threads", counts, String(settings.threads), (count) => { settings.threads = Number(count); open(state.file); }));
   if (state.runtime.kind === "tflite" && navigator.gpu && "Suspending" in WebAssembly) {
     nodes.push(select("On", [["cpu", "CPU"], ["gpu", "GPU (WebGPU)"]], settings.gpu ? "gpu" : "cpu", (place) => guarded(() => restart(place === "gpu"))));
   }
@@ -583,8 +591,8 @@ async function guarded(work) {
 }
 
 function showTimes() {
-  if (!state.times.length) return;
-  const median = [...state.times].sort((a, b) => a - b)[Math.floor(state.times.length / 2)];
+  if (!state.session) return;
+  const median = [...state.times].sort((a, b) => a - b)[Math.floor(state.times.length / 2)] ?? NaN;
   const { name, version } = state.runtime;
   const place = settings.gpu ? "WebGPU" : `${settings.threads} thread${settings.threads > 1 ? "s" : ""}`;
   const why = self.crossOriginIsolated ? "" : " (more need a host that sends COOP and COEP)";

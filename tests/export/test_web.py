@@ -1,0 +1,421 @@
+"""The page that runs an export, driven in a headless Chromium."""
+
+import base64
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import export
+from export.check import check_in_browser
+from export.verify import golden
+from export.verify.chromium import find_chromium, open_page
+from export.web.runtimes import find_runtimes
+from export.web.server import serving
+from tests.made_once import made_once
+
+from .small import IMAGES, LABELS, LATENTS
+
+REDS = tf.TensorSpec((None, 8, 8, 3), tf.float32, name="images")
+
+
+class Translator(keras.Model):
+    """Two ways, each by a convolution, and samples of a class."""
+
+    num_classes = 2
+
+    def __init__(self):
+        super().__init__()
+        conv = keras.layers.Conv2D
+        self.ab = conv(3, 3, padding="same", activation="sigmoid")
+        self.ba = conv(1, 1, activation="sigmoid")  # whatever the tile
+        self.ba(self.ab(keras.Input((8, 8, 1))))
+        self.built = True
+
+    def signatures(self):
+        @tf.function(input_signature=[IMAGES])
+        def translate_ab(images):
+            return {"images": self.ab(images)}
+
+        @tf.function(input_signature=[REDS])
+        def translate_ba(images):
+            return {"images": self.ba(images)}
+
+        return {"translate_ab": translate_ab, "translate_ba": translate_ba}
+
+
+class Sampler(keras.Model):
+    """A dense layer of latents and a class."""
+
+    num_classes = 2
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(64, activation="sigmoid")
+        self.dense(keras.Input((4,)))
+        self.built = True
+
+    def signatures(self):
+        @tf.function(input_signature=[LATENTS, LABELS])
+        def generate(latents, labels):
+            shift = tf.cast(labels, tf.float32)[:, tf.newaxis]
+            return {"images": tf.reshape(self.dense(latents + shift), (-1, 8, 8, 1))}
+
+        return {"generate": generate}
+
+
+@pytest.fixture(scope="module")
+def packages():
+    """A folder of npm packages; skips without one, and without a browser."""
+    if find_chromium() is None:
+        pytest.skip("no Chromium on the PATH: apt-get install chromium")
+    with find_runtimes(None, True, lambda step: None) as runtimes:
+        if runtimes.packages is None:
+            pytest.skip("no npm package @litertjs/core: npm install @litertjs/core")
+        yield runtimes.packages
+
+
+@pytest.fixture(scope="module")
+def site(bundle, packages, tmp_path_factory):
+    """One page with three models, of which two are exported for it."""
+
+    def make(folder):
+        keras.utils.set_random_seed(0)
+        options = {"latency_seconds": 0, "web_runtime": packages, "licence": "CC0"}
+        export.add_to_page(bundle, folder, packages)
+        export.export_model(
+            Translator(), folder, "ways", formats=["web", "onnx"], **options
+        )
+        page = {"classes": ["<img src=x onerror=alert(1)>", "one"]}
+        export.export_model(
+            Sampler(), folder, "sampler", formats=["web"], page=page, **options
+        )
+
+    return made_once(tmp_path_factory, "site", make)
+
+
+@pytest.fixture(scope="module")
+def browser(site):
+    with serving(site) as address, open_page() as page:
+        page.address = address
+        yield page
+
+
+def show(browser, model, width=1280):
+    browser.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=width,
+        height=900,
+        deviceScaleFactor=1,
+        mobile=width < 500,
+    )
+    browser.call("Page.navigate", url="about:blank")
+    browser.open(f"{browser.address}index.html#{model}")
+
+
+def picture(browser, selector="#output"):
+    script = f"document.querySelector({json.dumps(selector)}).toDataURL()"
+    return browser.evaluate(script)
+
+
+def text(browser, selector="body"):
+    return browser.evaluate(f"document.querySelector('{selector}').innerText")
+
+
+def wait_for(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.05)
+    return value
+
+
+def changes(browser, act, selector="#output"):
+    before = settled(browser, selector)
+    act()
+    wait_for(lambda: picture(browser, selector) != before)
+
+
+def settled(browser, selector):
+    wait_for(lambda: picture(browser, selector) == picture(browser, selector))
+    time.sleep(0.2)
+    return picture(browser, selector)
+
+
+def box(browser, selector):
+    script = f"document.querySelector({json.dumps(selector)})"
+    browser.evaluate(f"{script}.scrollIntoView({{block: 'center'}})")
+    keys = "({x, y, width, height}) => [x, y, width, height]"
+    return browser.evaluate(f"({keys})({script}.getBoundingClientRect())")
+
+
+def drag(browser, selector, path):
+    """Draws through points, as parts of the element's width and height."""
+    x, y, width, height = box(browser, selector)
+    points = [(x + width * across, y + height * down) for across, down in path]
+    for kind, (px, py) in zip(
+        ["mousePressed", *["mouseMoved"] * (len(points) - 1)], points, strict=True
+    ):
+        browser.call(
+            "Input.dispatchMouseEvent",
+            type=kind,
+            x=px,
+            y=py,
+            button="left",
+            buttons=1,
+            clickCount=1,
+        )
+    px, py = points[-1]
+    browser.call(
+        "Input.dispatchMouseEvent", type="mouseReleased", x=px, y=py, button="left"
+    )
+
+
+def press(browser, selector, key):
+    browser.evaluate(f"document.querySelector({json.dumps(selector)}).focus()")
+    for kind in ("keyDown", "keyUp"):
+        code = {"ArrowRight": 39}.get(key, 0)
+        browser.call(
+            "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code
+        )
+
+
+def click(browser, label):
+    browser.evaluate(
+        "[...document.querySelectorAll('button')]"
+        f".find((b) => b.textContent === {json.dumps(label)}).click()"
+    )
+
+
+def open_file(browser, file, number=0):
+    document = browser.call("DOM.getDocument")["root"]["nodeId"]
+    selector = "input[type=file]"
+    nodes = browser.call("DOM.querySelectorAll", nodeId=document, selector=selector)
+    node = nodes["nodeIds"][number]
+    browser.call("DOM.setFileInputFiles", files=[str(file)], nodeId=node)
+
+
+def choose(browser, label, value):
+    browser.evaluate(
+        "(() => { const list = [...document.querySelectorAll('label')]"
+        f".find((l) => l.textContent.startsWith({json.dumps(label)}))"
+        f".querySelector('select'); list.value = {json.dumps(value)};"
+        "list.dispatchEvent(new Event('change')); })()"
+    )
+
+
+# ---- The page ------------------------------------------------------------------------
+
+
+def test_latent_variables_are_moved_by_key_mouse_and_button(browser):
+    show(browser, "digits")
+    changes(browser, lambda: press(browser, "label.slider input", "ArrowRight"))
+    changes(browser, lambda: drag(browser, "canvas.map", [(0.5, 0.5), (0.9, 0.1)]))
+    changes(browser, lambda: press(browser, "canvas.map", "ArrowRight"))
+    changes(browser, lambda: click(browser, "Another sample"))
+
+
+def test_what_is_drawn_or_opened_is_reconstructed(browser, tmp_path):
+    show(browser, "digits")
+    rebuilt = "canvas[aria-label=reconstruction]"
+    line = [(0.2, 0.2), (0.8, 0.4), (0.3, 0.9)]
+    changes(browser, lambda: drag(browser, "canvas.pad", line), rebuilt)
+    picture_file = tmp_path / "photo.png"
+    Image.fromarray(np.full((30, 40, 3), 200, "uint8")).save(picture_file)
+    changes(browser, lambda: open_file(browser, picture_file), rebuilt)
+
+
+def test_a_file_that_is_no_picture_is_refused_in_words(browser, tmp_path):
+    show(browser, "digits")
+    (tmp_path / "notes.png").write_text("no picture")
+    open_file(browser, tmp_path / "notes.png")
+    wait_for(lambda: "notes.png is not a picture" in text(browser, "#agreement"))
+
+
+def test_quantization_and_threads_change_under_the_same_picture(browser):
+    show(browser, "digits")
+    assert "agrees with Keras" in text(browser, "#agreement")
+    choose(browser, "File", "1")
+    wait_for(lambda: "at least 50 dB" in text(browser, "#agreement"))
+    choose(browser, "Threads", "2")
+    wait_for(lambda: "2 threads" in text(browser, "#engine"))
+    wait_for(lambda: "ms a frame" in text(browser, "#engine"))
+    assert browser.evaluate("window.crossOriginIsolated")
+    assert "CC0" in text(browser, "#licence")
+
+
+def test_samples_follow_seed_class_and_walk(browser):
+    show(browser, "sampler")
+    changes(browser, lambda: click(browser, "Next"))
+    changes(browser, lambda: choose(browser, "Class", "1"))
+    changes(browser, lambda: click(browser, "Walk"))
+    click(browser, "Walk")
+    assert "<img src=x" in text(browser)  # as text
+    assert browser.evaluate("document.querySelector('main img')") is None
+
+
+def test_both_directions_translate_and_large_pictures_in_tiles(browser, tmp_path):
+    show(browser, "ways")
+    line = [(0.2, 0.2), (0.8, 0.4), (0.3, 0.9)]
+    changes(browser, lambda: drag(browser, "canvas.pad", line), "#output-translate_ab")
+    picture_file = tmp_path / "photo.png"
+    ramp = np.broadcast_to(np.arange(21)[:, np.newaxis] * 12, (15, 21, 3))
+    Image.fromarray(ramp.astype("uint8")).save(picture_file)
+    open_file(browser, picture_file, 1)
+    output = "document.querySelector('#output-translate_ba')"
+    size = f"`${{{output}.width}} ${{{output}.height}}`"
+    wait_for(lambda: browser.evaluate(size) == "21 15")
+    pixels = f"[...{output}.getContext('2d').getImageData(0, 0, 21, 15).data]"
+
+    def translated():
+        values = np.reshape(browser.evaluate(pixels), (15, 21, 4))[..., 0]
+        steps = np.sign(np.diff(values, axis=1))
+        is_ramp = steps.all() and np.ptp(steps) == 0  # where it was, tile after tile
+        return is_ramp and np.ptp(values, axis=0).max() <= 1
+
+    wait_for(translated)
+
+
+def test_narrow_screens_and_dark_ones(browser):
+    colours = set()
+    for scheme in ("light", "dark"):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.call("Emulation.setEmulatedMedia", features=features)
+        for model in ("digits", "sampler", "ways"):
+            show(browser, model, width=390)
+            assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+        script = "getComputedStyle(document.body).backgroundColor"
+        colours.add(browser.evaluate(script))
+    assert len(colours) == 2
+    shot = browser.call("Page.captureScreenshot", format="png")["data"]
+    assert base64.b64decode(shot).startswith(b"\x89PNG")
+
+
+def test_no_error_and_no_request_to_another_host(browser):
+    """Of all that the tests above did."""
+    show(browser, "digits")
+    methods = [event["method"] for event in browser.events]
+    assert "Runtime.exceptionThrown" not in methods
+    requests = [
+        event["params"]["request"]["url"]
+        for event in browser.events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
+    local = (browser.address, "blob:", "data:", "about:")
+    assert len(requests) > 10
+    assert [url for url in requests if not url.startswith(local)] == []
+    errors = [
+        event["params"]["entry"]["text"]
+        for event in browser.events
+        if event["method"] == "Log.entryAdded"
+        and event["params"]["entry"]["level"] == "error"
+    ]
+    errors += [
+        str(event["params"]["args"])
+        for event in browser.events
+        if event["method"] == "Runtime.consoleAPICalled"
+        and event["params"]["type"] == "error"
+    ]
+    assert errors == []
+
+
+# ---- The runtimes --------------------------------------------------------------------
+
+
+def test_onnx_runtime_is_the_second_way_and_else_the_page_says_why(site, tmp_path):
+    folder = shutil.copytree(site, tmp_path / "site")
+    shutil.rmtree(folder / "web/runtime/litert/wasm")
+    with serving(folder) as address, open_page() as page:
+        page.open(f"{address}index.html#ways")
+        wait_for(lambda: "ONNX Runtime Web" in text(page, "#engine"))
+        assert "agrees with Keras" in text(page, "#agreement")
+        shutil.rmtree(folder / "web/runtime/onnx")
+        page.call("Page.navigate", url="about:blank")
+        with pytest.raises(export.ExportError, match=r"tflite.*onnx"):
+            page.open(f"{address}index.html#ways")
+        assert "cannot be run here: tflite" in text(page, "#view")
+
+
+def test_the_server_sends_what_threads_and_wasm_need(site):
+    with serving(site) as address:
+        path = "web/runtime/litert/wasm/litert_wasm_internal.wasm"
+        with urllib.request.urlopen(address + path) as answer:
+            headers = answer.headers
+    assert headers["Content-Type"] == "application/wasm"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    assert address.startswith("http://127.0.0.1:")
+
+
+# ---- The check -----------------------------------------------------------------------
+
+
+def test_check_runs_every_file_in_the_browser(site):
+    rows = [row for row in export.check(site, web=True) if row.format == "browser"]
+    assert all(row.ok for row in rows)
+    found = {(row.file.stem, row.endpoint) for row in rows}
+    assert ("digits-v1-float16", "decode") in found
+    assert ("ways-v1-float32", "translate_ba") in found
+    assert ("sampler-v1-float32", "generate") in found
+    floors = [row.psnr >= 50 for row in rows if row.quantization == "float16"]
+    assert floors == [True] * len(floors) != []
+
+
+def test_planted_faults_fail_in_the_browser(site, tmp_path):
+    from .small import largest_buffer
+
+    folder = shutil.copytree(site, tmp_path / "site")
+    flipped = folder / "edge/digits-v1-float32.tflite"
+    start, length = largest_buffer(flipped)
+    content = bytearray(flipped.read_bytes())
+    content[start + length // 2 :] = bytes(
+        255 - value for value in content[start + length // 2 : start + length]
+    ) + bytes(content[start + length :])
+    flipped.write_bytes(content)
+    swapped = folder / "edge/digits-v1-float16.tflite"
+    goldens = golden.read(swapped)
+    goldens["reconstruct"], goldens["negative"] = (
+        goldens["negative"],
+        goldens["reconstruct"],
+    )
+    golden.write(golden.path_of(swapped), goldens, "float16")
+    failed = {
+        (row.file.stem, row.endpoint) for row in check_in_browser(folder) if not row.ok
+    }
+    assert ("digits-v1-float16", "reconstruct") in failed
+    assert ("digits-v1-float16", "negative") in failed
+    assert "digits-v1-float32" in {stem for stem, _ in failed}
+    assert not any(stem.startswith(("ways", "sampler")) for stem, _ in failed)
+
+
+def test_a_page_that_was_changed_is_named(site, tmp_path):
+    folder = shutil.copytree(site, tmp_path / "site")
+    (folder / "web/demo.js").write_text("alert(1)")
+    (folder / "web/more.js").write_text("")
+    with pytest.raises(export.CheckError) as caught:
+        export.check(folder)
+    assert "web/demo.js: has changed" in str(caught.value)
+    assert "web/more.js: is not in SHA256SUMS" in str(caught.value)
+
+
+def test_a_folder_without_a_page_is_named(bundle):
+    with pytest.raises(export.ExportError, match="has no page: export with"):
+        export.check(bundle, web=True)
+
+
+def test_node_reads_the_modules():
+    from export.formats import web
+
+    if not shutil.which("node"):
+        pytest.skip("no node on the PATH")
+    for name in ("demo.js", "runtime.js"):
+        source = (web.SOURCES / name).read_bytes()
+        command = ["node", "--check", "--input-type=module"]
+        subprocess.run(command, input=source, check=True, capture_output=True)
