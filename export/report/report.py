@@ -71,7 +71,7 @@ def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
     The page is one file: its pictures are read from the folder and embedded.
 
     Raises:
-        ExportError: The report holds NaN, infinity, or what is no JSON.
+        ExportError: The report holds NaN, infinity, or what JSON does not know.
     """
     try:
         text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
@@ -84,7 +84,7 @@ def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _check(report: _Json) -> None:

@@ -75,7 +75,7 @@ def write_warmup(
             Inputs are numbers, or bytes (dtype `S` or object).
 
     Raises:
-        ExportError: No examples, a folder that is no version, more than 1000 requests,
+        ExportError: No examples, a folder that is not a version, over 1000 requests,
             or `tensorflow-serving-api` is not installed.
     """
     if not _is_number(version.name):

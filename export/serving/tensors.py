@@ -82,7 +82,7 @@ def read_endpoints(signatures: Any) -> dict[str, Endpoint]:
                 _read_specs(entry.get("outputs", {})),
             )
             for name, entry in signatures.items()
-            # TensorFlow's own, such as `__saved_model_init_op`, are no endpoints.
+            # TensorFlow's own, such as `__saved_model_init_op`, are not endpoints.
             if not name.startswith("__")
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -46,9 +46,9 @@ def add_twins(
 
     The twin decodes PNG and JPEG (see the module), feeds `uint8 / 255` to the endpoint,
     and encodes `round(255 * clip(images, 0, 1))` as 8-bit PNG. It raises
-    `InvalidArgument` for a row that is no whole PNG or JPEG, or whose header claims no
-    pixel or more than `max_pixels`, before it is decoded; and for an output with NaN or
-    infinity, which no PNG can hold. A batch may have no rows.
+    `InvalidArgument` for a row that is not a whole PNG or JPEG, or whose header claims
+    0 pixels or more than `max_pixels`, before it is decoded; and for an output with NaN
+    or infinity, which no PNG can hold. A batch may have no rows.
 
     Args:
         endpoints: `tf.function`s by name, with an `input_signature` of named specs,
@@ -61,7 +61,7 @@ def add_twins(
 
     Raises:
         ExportError: A twin's name, or that of its tensors, is taken; an endpoint does
-            not return a dict; or `max_pixels` is no positive integer.
+            not return a dict; or `max_pixels` is not a positive integer.
     """
     if isinstance(max_pixels, bool) or not isinstance(max_pixels, int):
         raise ExportError(f"`max_pixels` must be an integer. Received: {max_pixels!r}")

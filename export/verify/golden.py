@@ -19,7 +19,7 @@ ROWS = 3  # more than one, so that a mix-up of rows shows; few, so that it stays
 _SEED = 0
 _NUMBERS = "fiub"  # the kinds of dtype that NumPy stores and subtracts
 _QUANTIZATION = "quantization"
-_MOST_DB = 150.0  # float32 itself is no finer; of equal arrays the ratio is infinite
+_MOST_DB = 150.0  # as fine as float32; the ratio of equal arrays is infinite
 
 Arrays = dict[str, np.ndarray]
 

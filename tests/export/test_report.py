@@ -125,7 +125,7 @@ def test_merging_sorts_replaces_and_changes_no_argument():
         (b"[]", "needs 'format'"),
         (b'{"format": 1}', "needs 'exports', a list"),
         (b'{"format": 1, "exports": [{"name": "vae"}]}', "an export needs 'version'"),
-        (b'{"format": 1, "exports": [], "x": NaN}', "NaN is no JSON"),
+        (b'{"format": 1, "exports": [], "x": NaN}', "NaN is not JSON"),
         (b'{"format": 2, "files": {}}', "is of format 2, and this `export` reads 1"),
     ],
 )

@@ -15,53 +15,35 @@ def print_evaluation(
         evaluation: The figures.
         beside: Name -> figures of other runs.
     """
-    from tfgen.evaluation.figure import format_figure
+    from tfgen.evaluation.tables import group_tables
 
     beside = beside or {}
     columns = {f"({number})": name for number, name in enumerate(beside, 1)}
     for number, name in columns.items():
         click.echo(f"{number} {name}")
-    for group, figures in evaluation.figures.items():
-        rows = [
-            (
-                figure.name,
-                format_figure(figure.value, figure.error),
-                format_figure(figure.floor),
-                *[format_figure(other.get(figure.name)) for other in beside.values()],
-            )
-            for figure in figures
-        ]
-        title = group.replace("_", " ")
+    for title, lines in group_tables(evaluation, beside).items():
+        rows = [(line.name, line.value, line.floor, *line.beside) for line in lines]
         print_table("", (title, "value", "floor", *columns), rows)
-        for figure in figures:
-            if figure.meaning:
-                _print_wrapped(f"{figure.name}: {figure.meaning}")
-    _print_translation(evaluation.translation or {})
+        for line in lines:
+            if line.meaning:
+                _print_wrapped(f"{line.name}: {line.meaning}")
+    if evaluation.translation:
+        _print_translation(evaluation)
     for note in evaluation.notes:
         _print_wrapped(f"note: {note}")
 
 
-def _print_translation(translation: Mapping[str, Any]) -> None:
-    from tfgen.evaluation.figure import format_figure
-    from tfgen.evaluation.translation import MEANING, ROWS
+def _print_translation(evaluation: Any) -> None:
+    from tfgen.evaluation.tables import translation_tables
+    from tfgen.evaluation.translation import MEANING
 
     short = {"mean_absolute_error": "abs. error", "kernel_distance": "kernel distance"}
-    for direction, rows in translation.items():
-        lines = [
-            (
-                ROWS[name],
-                *[
-                    format_figure(figures.get(key), figures.get(f"{key}_error"))
-                    for key in MEANING
-                ],
-            )
-            for name, figures in rows.items()
-        ]
-        columns = [short.get(name, name) for name in MEANING]
-        print_table("", (" to ".join(direction), *columns), lines)
-    if translation:
-        for name, meaning in MEANING.items():
-            _print_wrapped(f"{short.get(name, name)}: {meaning}")
+    columns = {short.get(name, name): text for name, text in MEANING.items()}
+    for title, lines in translation_tables(evaluation).items():
+        rows = [(name, *cells) for name, cells in lines]
+        print_table("", (title, *columns), rows)
+    for name, meaning in columns.items():
+        _print_wrapped(f"{name}: {meaning}")
 
 
 def print_check(results: Sequence[Any]) -> None:

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfgen.errors import UserError
-from tfgen.evaluation.figure import format_figure
 from tfgen.evaluation.samples import nearest_training
 from tfgen.evaluation.sentences import headlines
 from tfgen.evaluation.subject import Subject
-from tfgen.evaluation.translation import MEANING, ROWS
+from tfgen.evaluation.tables import group_tables, translation_tables
+from tfgen.evaluation.translation import MEANING
 from tfgen.figures import gallery, pictures, plots
 
 _PICTURED = 10  # images in a row
@@ -66,10 +66,10 @@ def render(evaluation: Any, beside: Mapping[str, Mapping[str, Any]]) -> str:
         lead=list(_lead(subject)),
         headlines=headlines(evaluation),
         pictures=list(_pictures(subject)),
-        groups=_groups(evaluation, beside),
+        groups=group_tables(evaluation, beside),
         beside=list(beside),
         notes=evaluation.notes,
-        translation=_translation_tables(evaluation),
+        translation=translation_tables(evaluation),
         translation_columns=MEANING,
         commands=evaluation.commands,
         facts=_facts(evaluation.seconds),
@@ -99,48 +99,6 @@ def _summary(subject: Subject) -> str:
         epochs = "1 epoch" if config.epochs == 1 else f"{config.epochs} epochs"
         facts.append(f"{epochs}, seed {config.seed}")
     return "; ".join(facts)
-
-
-# ---- Tables --------------------------------------------------------------------------
-
-
-def _groups(
-    evaluation: Any, beside: Mapping[str, Mapping[str, Any]]
-) -> dict[str, list[dict[str, Any]]]:
-    """Returns title of a group -> its lines."""
-    return {
-        group.replace("_", " ").capitalize(): [
-            {
-                "name": figure.name,
-                "value": format_figure(figure.value, figure.error),
-                "floor": format_figure(figure.floor),
-                "beside": [
-                    format_figure(figures.get(figure.name))
-                    for figures in beside.values()
-                ],
-                "meaning": figure.meaning,
-            }
-            for figure in figures
-        ]
-        for group, figures in evaluation.figures.items()
-    }
-
-
-def _translation_tables(evaluation: Any) -> dict[str, list[dict[str, Any]]]:
-    """Returns "a to b" -> lines of its table."""
-    return {
-        " to ".join(direction): [
-            {
-                "name": ROWS[row],
-                "cells": [
-                    format_figure(figures.get(name), figures.get(f"{name}_error"))
-                    for name in MEANING
-                ],
-            }
-            for row, figures in rows.items()
-        ]
-        for direction, rows in (evaluation.translation or {}).items()
-    }
 
 
 # ---- Pictures ------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 The test split is read in batches, so that a set larger than memory streams.
 """
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ _BATCH_SIZE = 100
 _MOST_TRAIN, _TRAIN_BYTES = 10_000, 2**29
 
 
+@dataclasses.dataclass(eq=False)
 class Subject:
     """A model that is measured, with what several groups need, made once.
 
@@ -37,23 +39,19 @@ class Subject:
         translation: Direction -> row -> figure; None for a model of images.
     """
 
-    def __init__(
-        self,
-        run: Any,
-        *,
-        num_images: int | None = None,
-        num_samples: int = 100,
-        num_generated: int = MOST_PAIRED,
-        features: str = "data",
-        anomalies: str | None = None,
-        seed: int = 0,
-        progress: Progress = no_progress,
-    ) -> None:
-        self.run, self.config = run, run.config
-        self.model, self.endpoints = run.model, run.endpoints
-        self.num_images, self.num_samples = num_images, num_samples
-        self.num_generated, self.features = num_generated, features
-        self.anomalies, self.seed, self.progress = anomalies, seed, progress
+    run: Any
+    _: dataclasses.KW_ONLY
+    num_images: int | None = None
+    num_samples: int = 100
+    num_generated: int = MOST_PAIRED
+    features: str = "data"
+    anomalies: str | None = None
+    seed: int = 0
+    progress: Progress = no_progress
+
+    def __post_init__(self) -> None:
+        run, anomalies = self.run, self.anomalies
+        self.config, self.model, self.endpoints = run.config, run.model, run.endpoints
         self.unusual = anomalies  # what they are called
         if not anomalies and run.config.held_out_classes:
             self.unusual = f"held-out classes ({run.config.held_out_classes})"

@@ -5,14 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from tfgen.networks.conditioning import add_labels
-
-# The kernel is a multiple of the stride: transposed convolutions leave no checkerboard.
-_STAGE = {
-    "kernel_size": 4,
-    "strides": 2,
-    "padding": "same",
-    "data_format": "channels_last",
-}
+from tfgen.networks.grids import STAGE
 
 
 def build_conv_encoder(
@@ -38,7 +31,7 @@ def build_conv_encoder(
     images = keras.Input(image_shape, name="images")
     features = images
     for count in filters:
-        features = keras.layers.Conv2D(count, activation="relu", **_STAGE)(features)
+        features = keras.layers.Conv2D(count, activation="relu", **STAGE)(features)
     features = keras.layers.Flatten(data_format="channels_last")(features)
     features, inputs = add_labels(features, images, num_classes)
     outputs = keras.layers.Dense(output_dim)(features)
@@ -74,10 +67,10 @@ def build_conv_decoder(
     features = keras.layers.Dense(units, activation="relu")(features)
     features = keras.layers.Reshape(grid)(features)
     for count in filters[1:]:
-        features = keras.layers.Conv2DTranspose(count, activation="relu", **_STAGE)(
+        features = keras.layers.Conv2DTranspose(count, activation="relu", **STAGE)(
             features
         )
-    outputs = keras.layers.Conv2DTranspose(channels, **_STAGE)(features)
+    outputs = keras.layers.Conv2DTranspose(channels, **STAGE)(features)
     return keras.Model(inputs, outputs, name="conv_decoder")
 
 

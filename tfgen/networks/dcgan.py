@@ -10,15 +10,8 @@ from collections.abc import Sequence
 import keras
 
 from tfgen.networks.conditioning import add_labels, project_labels
+from tfgen.networks.grids import STAGE, smallest_grid
 from tfgen.networks.normalization import normalize, spectral
-
-# The kernel is a multiple of the stride: transposed convolutions leave no checkerboard.
-_STAGE = {
-    "kernel_size": 4,
-    "strides": 2,
-    "padding": "same",
-    "data_format": "channels_last",
-}
 
 
 def build_dcgan_generator(
@@ -37,7 +30,7 @@ def build_dcgan_generator(
         filters: Channels before the last stage; each stage before has twice as many.
         num_classes: Integer for a network that takes `[latents, labels]`.
     """
-    start, num_stages = _stages(image_shape)
+    start, num_stages = smallest_grid(image_shape, least_doublings=1)
     latents = keras.Input((latent_dim,), name="latents")
     features, inputs = add_labels(latents, latents, num_classes)
     width = filters * 2 ** (num_stages - 1)
@@ -46,12 +39,12 @@ def build_dcgan_generator(
     features = keras.layers.ReLU()(normalize(features, "batch"))
     for stage in range(1, num_stages):
         features = keras.layers.Conv2DTranspose(
-            width // 2**stage, use_bias=False, **_STAGE
+            width // 2**stage, use_bias=False, **STAGE
         )(features)
         features = keras.layers.ReLU()(normalize(features, "batch"))
-    outputs = keras.layers.Conv2DTranspose(
-        image_shape[-1], activation="tanh", **_STAGE
-    )(features)
+    outputs = keras.layers.Conv2DTranspose(image_shape[-1], activation="tanh", **STAGE)(
+        features
+    )
     return keras.Model(inputs, outputs, name="dcgan_generator")
 
 
@@ -72,11 +65,11 @@ def build_dcgan_discriminator(
         num_classes: Integer for a projection discriminator, which takes
             `[images, labels]`.
     """
-    _, num_stages = _stages(image_shape)
+    _, num_stages = smallest_grid(image_shape, least_doublings=1)
     images = keras.Input(image_shape, name="images")
     features = images
     for stage in range(num_stages):
-        convolution = keras.layers.Conv2D(filters * 2**stage, **_STAGE)
+        convolution = keras.layers.Conv2D(filters * 2**stage, **STAGE)
         features = spectral(convolution, normalization)(features)
         if stage:  # as in the paper, not on the first
             features = normalize(features, normalization)
@@ -87,16 +80,3 @@ def build_dcgan_discriminator(
         logits, features, images, num_classes, normalization
     )
     return keras.Model(inputs, logits, name="dcgan_discriminator")
-
-
-def _stages(image_shape: Sequence[int]) -> tuple[int, int]:
-    """Returns the size of the first grid and how often it doubles."""
-    height, width, _ = image_shape
-    for start in (4, 7):
-        doublings = (height // start).bit_length() - 1
-        if height == width == start * 2**doublings and doublings >= 1:
-            return start, doublings
-    raise ValueError(
-        "The image must be square, its size 4 or 7 times a power of 2 (28, 32, 64, "
-        f"128, ...). Received: image_shape={tuple(image_shape)}"
-    )

@@ -19,9 +19,9 @@ from typing import Any
 import keras
 
 from tfgen.networks.conditioning import add_labels, project_labels
+from tfgen.networks.grids import smallest_grid
 from tfgen.networks.normalization import normalize, spectral
 
-_STARTS = (4, 7)  # sizes of the generator's first grid
 _LARGEST_END = 8  # size of the discriminator's last grid
 
 
@@ -41,7 +41,7 @@ def build_resnet_gan_generator(
         filters: Channels of every residual block.
         num_classes: Integer for a network that takes `[latents, labels]`.
     """
-    start, num_blocks = _grid(image_shape)
+    start, num_blocks = smallest_grid(image_shape, least_doublings=2)
     latents = keras.Input((latent_dim,), name="latents")
     features, inputs = add_labels(latents, latents, num_classes)
     features = keras.layers.Dense(start * start * filters)(features)
@@ -69,7 +69,7 @@ def build_resnet_gan_discriminator(
         num_classes: Integer for a projection discriminator, which takes
             `[images, labels]`.
     """
-    _grid(image_shape)
+    smallest_grid(image_shape, least_doublings=2)
     images = keras.Input(image_shape, name="images")
     features = _first_block(images, filters, normalization)
     while features.shape[1] > _LARGEST_END:
@@ -141,16 +141,3 @@ def _grow(features: keras.KerasTensor) -> Any:
 
 def _shrink(features: keras.KerasTensor) -> Any:
     return keras.layers.AveragePooling2D(2, data_format="channels_last")(features)
-
-
-def _grid(image_shape: Sequence[int]) -> tuple[int, int]:
-    """Returns the size of the generator's first grid and how often it doubles."""
-    height, width, _ = image_shape
-    for start in _STARTS:
-        doublings = (height // start).bit_length() - 1
-        if height == width == start * 2**doublings and doublings >= 2:
-            return start, doublings
-    raise ValueError(
-        "The image must be square, its size 4 or 7 times a power of 2 and at least 16 "
-        f"(28, 32, 64, ...). Received: image_shape={tuple(image_shape)}"
-    )
