@@ -10,6 +10,7 @@ from PIL import Image
 import tfgen.data
 from tests.made_once import made_once
 from tfgen.data import loading
+from tfgen.errors import UserError
 
 
 @pytest.fixture(params=["memory", "stream"])
@@ -141,3 +142,33 @@ def passes(dataset, count=1):
 def joined(batches):
     """Returns the components of all batches of a pass, each as one array."""
     return tuple(np.concatenate(column) for column in zip(*batches, strict=True))
+
+
+def assert_epochs_depend_on_seed_and_number(load, **kwargs):
+    def run(count, seed=3, **more):
+        epochs = passes(load(**kwargs, seed=seed, **more), count)
+        return [np.concatenate(joined(epoch)).tobytes() for epoch in epochs]
+
+    first = run(3)
+    assert len(set(first)) == 3
+    assert run(3) == first
+    assert run(2, initial_epoch=1) == first[1:]
+    assert run(1, seed=4)[0] != first[0]
+
+
+def assert_memory_and_stream_agree(load, folder, monkeypatch, **kwargs):
+    kwargs |= {"value_range": (0, 255), "batch_size": 5}
+    in_memory = joined(passes(load(folder, **kwargs))[0])
+    monkeypatch.setattr(loading, "IN_MEMORY_BYTES", 0)
+    streamed = joined(passes(load(folder, **kwargs))[0])
+    np.testing.assert_array_equal(in_memory, streamed)
+
+
+def assert_fails(load, *fragments, **kwargs):
+    """The message is one line, with all the fragments in it."""
+    with pytest.raises(UserError) as caught:
+        load(**kwargs)
+    message = str(caught.value)
+    assert "\n" not in message
+    for fragment in fragments:
+        assert str(fragment) in message

@@ -10,6 +10,9 @@ from tests.data import tiny_sets  # noqa: F401 (registers them)
 from tests.data.conftest import (
     HEIGHT,
     WIDTH,
+    assert_epochs_depend_on_seed_and_number,
+    assert_fails,
+    assert_memory_and_stream_agree,
     draw_pair,
     joined,
     passes,
@@ -24,7 +27,6 @@ from tfgen.data import (
     load_images,
     load_pair_arrays,
     load_pairs,
-    loading,
 )
 from tfgen.errors import UserError
 
@@ -123,74 +125,14 @@ def test_crop_and_mirror_keep_pairs_aligned(source, storage):
         assert (np.abs(steps) == 1).all()
 
 
-def _draws(dataset, count):
-    """Returns row, column and whether it is mirrored, of each image of some passes."""
-    found = []
-    for epoch in passes(dataset, count):
-        images = joined(epoch)[0]
-        columns = images[:, 0, :, 2]
-        mirrored = columns[:, 0] > columns[:, -1]
-        found.append(
-            np.stack([images[:, 0, 0, 1], columns.min(axis=1), mirrored], axis=1)
-        )
-    return np.concatenate(found)
-
-
-@pytest.mark.parametrize("batch_size", [1, pytest.param(24, marks=pytest.mark.large)])
-def test_draws_are_uniform(tmp_path, batch_size):
-    folder = save_pairs(tmp_path, "split/a", train=120)
-    pairs = load_pairs(folder, **_CROP, value_range=_BYTES, batch_size=batch_size)
-    rows, columns, mirrored = _draws(pairs, 8).T  # 960 images
-    for values, count in ((rows, 4), (columns, 5), (mirrored, 2)):
-        shares = np.bincount(values, minlength=count) / len(values)
-        assert len(shares) == count
-        np.testing.assert_allclose(shares, 1 / count, atol=0.06)
-    assert abs(np.corrcoef(np.stack([rows, columns, mirrored]))[
-        np.triu_indices(3, 1)]).max() < 0.12  # fmt: skip
-
-
-def test_either_augmentation_alone(tmp_path):
-    folder = save_pairs(tmp_path, "split/a")
-    kwargs = {"value_range": _BYTES, "batch_size": 24}
-    mirror = load_pairs(folder, mirror=True, **kwargs)
-    rows, columns, mirrored = _draws(mirror, 5).T
-    assert rows.max() == columns.max() == 0
-    assert 0.3 < mirrored.mean() < 0.7
-    crop = load_pairs(folder, load_size=(HEIGHT, WIDTH), image_size=6, **kwargs)
-    rows, columns, mirrored = _draws(crop, 5).T
-    assert (rows.max(), columns.max(), mirrored.max()) == (2, 4, 0)
-
-
 @_some_of(("side by side", "memory"), ("tfds", "stream"))
 def test_an_epoch_depends_on_seed_and_number_alone(source, storage):
-    kwargs = {**source, **_CROP, "batch_size": 8, "seed": 3}
-
-    def run(count, **others):
-        epochs = passes(load_pairs(**{**kwargs, **others}), count)
-        return [np.concatenate(joined(epoch)).tobytes() for epoch in epochs]
-
-    first = run(3)
-    assert len(set(first)) == 3
-    assert run(3) == first
-    assert run(2, initial_epoch=1) == first[1:]
-    assert run(1, seed=4)[0] != first[0]
-
-
-def test_crops_of_a_fixed_order_differ_between_epochs(tmp_path):
-    folder = save_pairs(tmp_path, "split/a")
-    pairs = load_pairs(folder, **_CROP, value_range=_BYTES, shuffle=False)
-    one, other = (joined(epoch)[0] for epoch in passes(pairs, 2))
-    assert list(_numbers(one)) == list(_numbers(other)) == list(range(24))
-    assert (one != other).any()
+    assert_epochs_depend_on_seed_and_number(load_pairs, **source, **_CROP, batch_size=8)
 
 
 def test_memory_and_stream_agree(tmp_path, monkeypatch):
     folder = save_pairs(tmp_path, "side by side")
-    kwargs = {**_CROP, "value_range": _BYTES, "batch_size": 5}
-    in_memory = joined(passes(load_pairs(folder, **kwargs))[0])
-    monkeypatch.setattr(loading, "IN_MEMORY_BYTES", 0)
-    streamed = joined(passes(load_pairs(folder, **kwargs))[0])
-    np.testing.assert_array_equal(in_memory, streamed)
+    assert_memory_and_stream_agree(load_pairs, folder, monkeypatch, **_CROP)
 
 
 def test_load_images_has_the_order_of_pairs(tmp_path):
@@ -279,86 +221,19 @@ def test_unequal_sizes_are_fitted(tmp_path):
     save_image(folder / "a/train/x.png", size=(9, 30))
     save_image(folder / "B/train/x.png", size=(40, 20), mode="L")
     assert joined(passes(load_pairs(folder, image_size=8))[0])[1].shape == (25, 8, 8, 3)
-    _fails("Pass image_size", source=folder)
-    _fails("Pass channels=1", source=folder, image_size=8, channels=None)
+    assert_fails(load_pairs, "Pass image_size", source=folder)
+    assert_fails(
+        load_pairs, "Pass channels=1", source=folder, image_size=8, channels=None
+    )
 
 
 def test_bad_files_leave_out_the_pair(tmp_path):
     folder = save_pairs(tmp_path, "split/a")
     bad = folder / "train/B/007.png"
     bad.write_bytes(b"no image")
-    _fails(bad, "--skip-bad-images", source=folder)
+    assert_fails(load_pairs, bad, "--skip-bad-images", source=folder)
     with pytest.warns(UserWarning, match="1 of 24 pairs of images"):
         pairs = load_pairs(folder, skip_bad_images=True, value_range=_BYTES)
     inputs, targets = joined(passes(pairs)[0])
     _assert_aligned(inputs, targets)
     assert sorted(_numbers(inputs)) == [x for x in range(24) if x != 7]
-
-
-def _fails(*fragments, **kwargs):
-    with pytest.raises(UserError) as caught:
-        load_pairs(**kwargs)
-    message = str(caught.value)
-    assert "\n" not in message
-    for fragment in fragments:
-        assert str(fragment) in message
-
-
-@pytest.mark.parametrize(
-    ("kwargs", "fragment"),
-    [
-        ({"direction": "a2b"}, "direction must be 'ab' or 'ba'. Received: 'a2b'"),
-        ({"load_size": 9}, "load_size needs image_size"),
-        ({"load_size": 7, "image_size": 8}, "load_size must be at least image_size"),
-        ({"load_size": (9, 7), "image_size": 8}, "load_size=(9, 7) and image_size=8"),
-        ({"load_size": 0, "image_size": 8}, "load_size must be an integer"),
-        ({"load_size": (1, 2, 3), "image_size": 1}, "load_size must be one integer"),
-        ({"image_size": 0}, "image_size must be an integer"),
-        ({"channels": 2}, "channels must be"),
-        ({"batch_size": 0}, "batch_size"),
-        ({"split": 3}, "split must be a name"),
-        ({"split": "dev"}, "has no split 'dev': choose one of test, train"),
-        ({"source": "no_such_thing"}, "No TFDS data set"),
-    ],
-)
-def test_arguments(tmp_path, kwargs, fragment):
-    folder = save_pairs(tmp_path, "split/a", 3, 3)
-    _fails(fragment, **{"source": folder, **kwargs})
-
-
-def test_sets_without_pairs(tmp_path):
-    for name in ("tiny_single", "tiny_triple"):
-        _fails(name, "has no pairs", source=name, data_dir=tmp_path)
-    _fails("two domains", source=save_domains(tmp_path, trainA=1, trainB=1))
-
-
-@pytest.mark.parametrize("size", [(8, 15), (8, 8), (10, 8)])
-def test_files_that_are_not_side_by_side(tmp_path, size):
-    folder = save_pairs(tmp_path, "side by side")
-    bad = save_image(folder / "train" / "x.png", size=size)
-    _fails(bad, f"{size[1]} pixels wide and {size[0]} high", "a/ and b/", source=folder)
-
-
-def test_files_without_a_partner(tmp_path):
-    folder = save_pairs(tmp_path, "split/a")
-    for name in ("x", "y"):
-        path = save_image(folder / "train" / "B" / f"{name}.png")
-    _fails(path.with_stem("x"), "no partner", folder / "train" / "a",
-           "one of 2 such files", source=folder)  # fmt: skip
-    for path in (folder / "train" / "B").glob("[xy].png"):
-        path.unlink()
-    path = folder / "train" / "B" / "000.png"
-    path.unlink()
-    _fails(folder / "train" / "a" / "000.png", "one of 1 such", source=folder)
-
-
-def test_two_files_of_one_name(tmp_path):
-    folder = save_pairs(tmp_path, "split/a")
-    path = save_image(folder / "train" / "a" / "000.bmp")
-    _fails(path, path.with_suffix(".png"), "have one name", source=folder)
-
-
-def test_a_split_without_the_two_folders(tmp_path):
-    folder = save_pairs(tmp_path, "split/a")
-    (folder / "test" / "B").rename(folder / "test" / "c")
-    _fails(folder / "test", "has no sub-folders a/ and b/", source=folder, split="test")
