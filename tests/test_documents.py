@@ -64,3 +64,29 @@ def test_readme_has_two_commands_to_set_up_and_at_most_200_lines():
         'pip install -e ".[all]" && tfgen quickstart',
         'pip install -e ".[all]" && pytest',
     ]
+
+
+def missing_code(text):
+    """Returns files that a text names in vain, and names that their files lack."""
+    missing = [
+        path
+        for path in re.findall(r"`?\b((?:tests|tfgen|export)/[\w/.]+\.\w+)", text)
+        if not (ROOT / path).exists()
+    ]
+    for name, path in re.findall(r"`(\w+)` in\s+`([\w/]+\.py)`", text):
+        file = ROOT / path
+        if file.exists() and not re.search(rf"\b{name}\b", file.read_text("utf-8")):
+            missing.append(f"{name} in {path}")
+    return missing
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_files_that_are_named_exist(name):
+    assert missing_code((ROOT / name).read_text(encoding="utf-8")) == []
+
+
+def test_a_file_or_a_name_that_is_gone_is_found():
+    text = (
+        "`gone` in `tfgen/errors.py`, `UserError` in `tfgen/errors.py`, `tests/no.py`"
+    )
+    assert missing_code(text) == ["tests/no.py", "gone in tfgen/errors.py"]
