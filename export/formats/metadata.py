@@ -18,12 +18,7 @@ NAME = "TFLITE_METADATA"
 _IDENTIFIER = b"M001"
 # Fields of the tables, in the order of the schema.
 _MODEL = ("name", "description", "version", "subgraph_metadata", "author", "license")
-_SUBGRAPH = (
-    "name",
-    "description",
-    "input_tensor_metadata",
-    "output_tensor_metadata",
-)
+_SUBGRAPH = ("name", "description", "input_tensor_metadata", "output_tensor_metadata")
 _TENSOR = (
     "name",
     "description",
@@ -47,9 +42,7 @@ class About:
 
 
 def add(
-    content: bytes,
-    about: About,
-    ranges: Mapping[tuple[str, str], Range] | None = None,
+    content: bytes, about: About, ranges: Mapping[tuple[str, str], Range] | None = None
 ) -> bytes:
     """Returns the file with its metadata.
 

@@ -148,9 +148,7 @@ def write(
     """
     _check_request(target, quantization)
     references = fidelity.make_references(
-        conversion.functions,
-        conversion.goldens,
-        conversion.sort(examples, "examples"),
+        conversion.functions, conversion.goldens, conversion.sort(examples, "examples")
     )
     data = {}
     if quantization == "int8":

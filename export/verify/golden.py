@@ -135,9 +135,7 @@ def run_rows(endpoint: Callable[[Arrays], Any], inputs: Arrays) -> Arrays:
 
 
 def write(
-    path: pathlib.Path,
-    goldens: Mapping[str, Golden],
-    quantization: str = "float32",
+    path: pathlib.Path, goldens: Mapping[str, Golden], quantization: str = "float32"
 ) -> None:
     """Writes the examples of each endpoint.
 

@@ -12,13 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from tfgen.data.pixels import (
-    WHOLE,
-    Fit,
-    count_channels,
-    crop_and_fit,
-    to_plain_mode,
-)
+from tfgen.data.pixels import WHOLE, Fit, count_channels, crop_and_fit, to_plain_mode
 from tfgen.errors import UserError
 
 HEIC_EXTENSIONS = (".heic", ".heif", ".hif")  # what telephones save, read by an extra

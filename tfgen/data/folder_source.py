@@ -47,11 +47,7 @@ def open_folder(
 
 
 def open_pair_folder(
-    folder: Path,
-    split: str,
-    fit: Fit,
-    skip_bad_images: bool,
-    progress: Progress,
+    folder: Path, split: str, fit: Fit, skip_bad_images: bool, progress: Progress
 ) -> Source:
     """Returns the pairs of one split of a folder, its files checked.
 
@@ -66,11 +62,7 @@ def open_pair_folder(
 
 
 def open_domain_folder(
-    folder: Path,
-    split: str,
-    fit: Fit,
-    skip_bad_images: bool,
-    progress: Progress,
+    folder: Path, split: str, fit: Fit, skip_bad_images: bool, progress: Progress
 ) -> list[Source]:
     """Returns the domains A and B of one split of a folder, or its pairs as one source.
 

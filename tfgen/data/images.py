@@ -117,10 +117,7 @@ def load_images(
 
 
 def load_array(
-    source: PathLike,
-    split: str = "test",
-    num_images: int | None = None,
-    **kwargs: Any,
+    source: PathLike, split: str = "test", num_images: int | None = None, **kwargs: Any
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
     """Loads the first images of a split, in its fixed order, as one array.
 

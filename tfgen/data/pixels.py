@@ -84,9 +84,7 @@ def _convert(image: Image.Image, mode: str) -> Image.Image:
 
 
 def to_plain_mode(
-    image: Image.Image,
-    raw_mode: str | None,
-    source_range: tuple[float, float] | None,
+    image: Image.Image, raw_mode: str | None, source_range: tuple[float, float] | None
 ) -> Image.Image:
     """Returns the image as L, RGB or RGBA, as `count_channels` promised."""
     channels, clear = count_channels(image), image.info.get("transparency")

@@ -86,16 +86,8 @@ def load_pairs(
     if direction not in ("ab", "ba"):
         raise UserError(f"direction must be 'ab' or 'ba'. Received: {direction!r}")
     check_order(value_range, batch_size, seed, initial_epoch)
-    query = Query(
-        source,
-        split,
-        image_size,
-        channels,
-        data_dir,
-        skip_bad_images,
-        source_range,
-        progress,
-    )
+    options = (image_size, channels, data_dir, skip_bad_images, source_range, progress)
+    query = Query(source, split, *options)
     data = query.open_pairs(load_size)
     if direction == "ba":
         data = data.swap()
@@ -154,16 +146,8 @@ def load_domains(
         UserError: A mistake in an argument or in the data, in one line.
     """
     check_order(value_range, batch_size, seed, initial_epoch)
-    query = Query(
-        source,
-        split,
-        image_size,
-        channels,
-        data_dir,
-        skip_bad_images,
-        source_range,
-        progress,
-    )
+    options = (image_size, channels, data_dir, skip_bad_images, source_range, progress)
+    query = Query(source, split, *options)
     data = query.open_domains(load_size)
     augmentation = Augmentation(load_size and query.size, mirror, joint=False)
     return make_batches(
@@ -172,10 +156,7 @@ def load_domains(
 
 
 def load_pair_arrays(
-    source: PathLike,
-    split: str = "test",
-    num_images: int | None = None,
-    **kwargs: Any,
+    source: PathLike, split: str = "test", num_images: int | None = None, **kwargs: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """Loads the first pairs of a split, in its fixed order, as two arrays.
 

@@ -99,8 +99,5 @@ def _arrays(
     if encoding.classes is not None:
         arrays |= {"labels": encoding.classes, "class_names": np.array(names)}
     if factors:
-        arrays |= {
-            "factors": factors.values,
-            "factor_names": np.array(factors.names),
-        }
+        arrays |= {"factors": factors.values, "factor_names": np.array(factors.names)}
     return arrays

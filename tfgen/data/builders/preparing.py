@@ -13,9 +13,7 @@ from tfgen.errors import UserError
 
 
 def make_builder(
-    name: str,
-    data_dir: str | os.PathLike | None,
-    size: tuple[int, int] | None = None,
+    name: str, data_dir: str | os.PathLike | None, size: tuple[int, int] | None = None
 ) -> tfds.core.DatasetBuilder:
     """Returns the builder of a data set that TFDS knows or `data_dir` holds.
 
