@@ -1,4 +1,4 @@
-"""How long work says how far it is."""
+"""How long work tells how far it is."""
 
 from collections.abc import Callable, Iterable
 

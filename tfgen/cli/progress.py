@@ -1,4 +1,4 @@
-"""A bar on the terminal, of what takes long."""
+"""A progress bar on the terminal."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,9 +8,9 @@ def track(batches: Iterable[Any], what: str, count: int | None = None) -> Iterab
     """Returns the same batches; on a terminal a bar shows how far they are.
 
     Args:
-        batches: Of what is done.
-        what: Is done with them.
-        count: Integer, how many batches there are, of a generator.
+        batches: Any iterable.
+        what: A description, beside the bar.
+        count: Integer, the number of batches, where a generator does not tell it.
     """
     from rich.console import Console
     from rich.progress import track

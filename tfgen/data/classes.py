@@ -14,12 +14,12 @@ def find_classes(
     """Returns the numbers of classes, sorted, each once.
 
     Args:
-        source: What has them, for messages.
+        source: The data set or folder, for messages.
         classes: Names, or numbers from 0.
         names: Of all classes, in their order; none where there are no labels.
 
     Raises:
-        UserError: No class is given, or one that there is not; or there are no labels.
+        UserError: No class is given, one is unknown, or there are no labels.
     """
     if isinstance(classes, str) or not hasattr(classes, "__len__") or not len(classes):
         raise UserError(
@@ -42,7 +42,7 @@ def find_classes(
 
 
 def find_name(text: str, names: Sequence[str]) -> int | None:
-    """Returns the place of a name or else of a number, if there is such."""
+    """Returns the place of a name, or the number that the text is; None if neither."""
     if text in names:
         return list(names).index(text)
     is_number = text.isdecimal() and int(text) < len(names)
@@ -50,7 +50,7 @@ def find_name(text: str, names: Sequence[str]) -> int | None:
 
 
 def list_names(names: Sequence[str]) -> str:
-    """Returns names with commas between."""
+    """Returns names separated by commas; of many the first and the last."""
     if len(names) > _MAX_LISTED:
         return f"{names[0]}, {names[1]}, ... {names[-1]}"
     return ", ".join(names)

@@ -64,13 +64,13 @@ class DamagedImageError(UserError):
 
 
 def find_damaged_image(error: BaseException) -> DamagedImageError | None:
-    """Returns what an error of TensorFlow's says of a file, met in a streamed set.
+    """Returns the damaged file that an error of TensorFlow is about, in a streamed set.
 
     Args:
         error: What iterating a data set, or `fit`, raised.
 
     Returns:
-        The error in one line, to raise in its place; None if it is of anything else.
+        The error in one line, to raise in its place; None if the cause is another.
     """
     if isinstance(error, DamagedImageError):
         return error
@@ -149,7 +149,7 @@ def warn_if_dim(paths: Sequence[Path], source: Path | str) -> None:
 
     Args:
         paths: Files of 16-bit images; damaged ones are passed over.
-        source: What they are of, for the message.
+        source: Where they come from, for the message.
     """
     brightest = 0
     for path in paths:

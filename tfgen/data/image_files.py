@@ -30,12 +30,12 @@ class ImageFiles:
     """Examples that are made of files, after a look at each file.
 
     Args:
-        folder: That they lie in, for messages.
+        folder: Where they lie, for messages.
         examples: The files of each example.
         fit: What every image is made to be.
         parts: Which parts of each file are images.
         skip_bad_images: Whether to leave out examples with a file that cannot be read.
-        progress: Shows how far it is.
+        progress: Shows how far reading is.
 
     Raises:
         UserError: A damaged file, one that does not hold the parts, or images that
@@ -131,10 +131,10 @@ class ImageFiles:
                 header if is_good else None
                 for header, is_good in zip(headers, results, strict=True)
             ]
-        self._say_what_is_left_out(headers)
+        self._warn_of_bad_images(headers)
         return headers
 
-    def _say_what_is_left_out(self, headers: list[list[Header] | None]) -> None:
+    def _warn_of_bad_images(self, headers: list[list[Header] | None]) -> None:
         num_bad, num_examples = headers.count(None), len(headers)
         noun = "images" if len(self.examples[0]) == 1 else "pairs of images"
         if num_bad == num_examples:
@@ -151,7 +151,7 @@ class ImageFiles:
             )
 
     def _warn_of_content(self) -> None:
-        """Says of images that are almost black, and of pages that are not read."""
+        """Warns of images that are almost black, and of pages that are not read."""
         pairs = [
             pair
             for i in self.chosen

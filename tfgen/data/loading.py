@@ -159,7 +159,7 @@ def take(
 def check_order(
     value_range: tuple[float, float], batch_size: int, seed: int, initial_epoch: int
 ) -> None:
-    """Refuses what no dataset can be made with."""
+    """Raises a UserError if no dataset can be made with these."""
     check_range("value_range", value_range)
     check_integer("batch_size", batch_size, 1)
     check_integer("seed", seed, 0)
@@ -167,13 +167,13 @@ def check_order(
 
 
 def check_split(split: str) -> None:
-    """Refuses what is not a name."""
+    """Raises a UserError unless the split is a name."""
     if not isinstance(split, str):
         raise UserError(f"split must be a name such as 'train'. Received: {split!r}")
 
 
 def small_batch(num_images: int | None) -> int:
-    """Returns a batch size for reading so many images at most."""
+    """Returns a batch size for reading at most `num_images`."""
     if num_images is None:
         return _READ_BATCH
     check_integer("num_images", num_images, 1)
@@ -207,7 +207,7 @@ def make_size(name: str, value: Any) -> tuple[int, int]:
 
 
 def check_integer(name: str, value: Any, least: int) -> None:
-    """Refuses what is not an integer, or too small a one."""
+    """Raises a UserError unless the value is an integer of at least `least`."""
     is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not is_integer or value < least:
         raise UserError(
@@ -216,7 +216,7 @@ def check_integer(name: str, value: Any, least: int) -> None:
 
 
 def check_range(name: str, value_range: tuple[float, float]) -> None:
-    """Refuses what is not two numbers, the lower first."""
+    """Raises a UserError unless the range is two numbers, the lower first."""
     try:
         low, high = (float(value) for value in value_range)
     except (TypeError, ValueError):
