@@ -10,7 +10,14 @@ import tensorflow_datasets as tfds
 from tfgen.data.builders.preparing import make_builder, prepare, resolve_split
 from tfgen.data.builders.records import Records
 from tfgen.data.classes import find_classes
-from tfgen.data.loading import check_integer, check_split, find_folder, make_fit
+from tfgen.data.loading import (
+    PathLike,
+    Size,
+    check_integer,
+    check_split,
+    find_folder,
+    make_fit,
+)
 from tfgen.data.pixels import Fit
 from tfgen.data.tfds_source import list_class_names
 from tfgen.errors import UserError
@@ -41,9 +48,7 @@ class Factors(NamedTuple):
 
 
 def has_factors(
-    source: str | os.PathLike,
-    data_dir: str | os.PathLike | None = None,
-    image_size: int | tuple[int, int] | None = None,
+    source: PathLike, data_dir: PathLike | None = None, image_size: Size = None
 ) -> bool:
     """Returns whether `load_factors` knows factors of a source; prepares nothing.
 
@@ -58,11 +63,11 @@ def has_factors(
 
 
 def load_factors(
-    source: str | os.PathLike,
+    source: PathLike,
     split: str = "test",
     num_images: int | None = None,
-    image_size: int | tuple[int, int] | None = None,
-    data_dir: str | os.PathLike | None = None,
+    image_size: Size = None,
+    data_dir: PathLike | None = None,
     classes: Sequence[str | int] | None = None,
 ) -> Factors:
     """Loads the factors of the images that `load_array` returns, in the same order.
@@ -110,9 +115,7 @@ def load_factors(
 
 
 def _find(
-    source: str | os.PathLike,
-    data_dir: str | os.PathLike | None,
-    image_size: int | tuple[int, int] | None,
+    source: PathLike, data_dir: PathLike | None, image_size: Size
 ) -> tuple[tfds.core.DatasetBuilder | None, dict[str, tfds.features.ClassLabel]]:
     """Returns a builder and its factors by name: of a folder neither."""
     if find_folder(source) is not None:

@@ -1,13 +1,11 @@
 """A data set of TFDS as a source: single images, pairs, or two domains."""
 
-import os
-
 import numpy as np
 import tensorflow_datasets as tfds
 
 from tfgen.data.builders.preparing import make_builder, prepare, resolve_split
 from tfgen.data.builders.records import LABEL, Records
-from tfgen.data.loading import Source, no_such_images
+from tfgen.data.loading import PathLike, Source, no_such_images
 from tfgen.data.pixels import Fit
 from tfgen.errors import UserError
 
@@ -19,7 +17,7 @@ def open_named(
     split: str,
     fit: Fit,
     labels: bool,
-    data_dir: str | os.PathLike | None,
+    data_dir: PathLike | None,
     classes: tuple[int, ...] | None = None,
 ) -> Source:
     """Returns one split of a data set by its TFDS name, preparing it if need be.
@@ -85,7 +83,7 @@ def find_pair(builder: _Builder) -> tuple[str, str] | None:
 
 
 def describe_named(
-    name: str, data_dir: str | os.PathLike | None, translation: bool = False
+    name: str, data_dir: PathLike | None, translation: bool = False
 ) -> tuple:
     """Returns the fields of `Description` but its summary; prepares nothing."""
     builder = make_builder(name, data_dir)
@@ -103,7 +101,7 @@ def describe_named(
     return (info.full_name, *counts, shape, num_classes, attribution)
 
 
-def list_class_names(name: str, data_dir: str | os.PathLike | None) -> list[str]:
+def list_class_names(name: str, data_dir: PathLike | None) -> list[str]:
     """Returns what the values of the label are called; prepares nothing."""
     builder = make_builder(name, data_dir)
     key = _find_label(builder)
