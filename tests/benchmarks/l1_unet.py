@@ -28,20 +28,36 @@ from tfgen.presets import get_preset
 from tfgen.training import Run
 
 
+class L1UNet(keras.Model):
+    """A U-Net from images to targets in [0, 1]; its dropout draws in training only."""
+
+    def __init__(self, network, seed):
+        super().__init__()
+        self.network = network
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, images, training=False):
+        inputs = 2.0 * images - 1.0
+        if len(self.network.inputs) > 1:
+            shape = (keras.ops.shape(images)[0], self.network.inputs[1].shape[-1])
+            noise = keras.random.uniform(shape, seed=self.seed_generator)
+            inputs = [inputs, noise if training else None]
+        return 0.5 * self.network(inputs, training=training) + 0.5
+
+
 def train_l1(run):
-    """Returns a U-Net from images to targets in [0, 1], and what it is of [-1, 1]."""
+    """Returns a U-Net trained on the L1 term alone, as the run was trained."""
     config = run.config
     values = get_preset(config.preset).resolve(config.overrides)
     keras.utils.set_random_seed(config.seed)
     network = networks.build_unet_generator(
-        (config.image_size, config.image_size, config.channels),
+        run.image_shape,
         output_channels=config.channels,
         filters=values["filters"],
         dropout=values["dropout"],
         initial_stddev=values["initial_stddev"],
     )
-    images = keras.Input(network.input_shape[1:])
-    model = keras.Model(images, 0.5 * network(2.0 * images - 1.0) + 0.5)
+    model = L1UNet(network, config.seed)
     data = run.batches("train")
     steps = config.epochs * int(data.cardinality())
     rate = tfgen.LinearDecay(values["learning_rate"], steps)
@@ -82,7 +98,7 @@ def main():
     for name, images in rows.items():
         error, vivid, sharp, distance = figures(images, truth, real, features)
         print(f"{name:8}  {error:.4f}  {vivid:.4f}  {sharp:.4f}  {distance}")
-    chosen = np.random.default_rng(0).choice(len(truth), 10, replace=False)
+    chosen = np.random.default_rng(0).permutation(len(truth))[:10]
     tiles = np.concatenate([images[chosen] for images in rows.values()])
     panel = {f"from above: {', '.join(rows)}": pictures.tile(tiles, columns=10)}
     print(pictures.save_picture(pictures.compose(panel, run.attribution), options.out))
