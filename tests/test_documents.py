@@ -56,6 +56,20 @@ def test_a_broken_link_is_found(tmp_path):
     assert missing_targets(page) == ["gone.md", "#other"]
 
 
+def test_tests_that_cases_name_exist():
+    text = (ROOT / "tests/cases.md").read_text(encoding="utf-8")
+    rows = [r for r in text.splitlines() if r.startswith("|") and "---" not in r]
+    cases = [row for row in rows if not row.startswith("| Situation")]
+    assert len(cases) > 60
+    missing = []
+    for case in cases:
+        named = re.search(r"`([\w/]+\.py)::(test_\w+)` \|$", case)
+        file = ROOT / "tests" / named[1] if named else None
+        if not (file and file.is_file() and f"def {named[2]}(" in file.read_text()):
+            missing.append(case)
+    assert missing == []
+
+
 def test_readme_has_two_commands_to_set_up_and_at_most_200_lines():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 200

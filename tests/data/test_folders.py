@@ -1,11 +1,13 @@
 """The conventions of folders: splits and classes."""
 
 import numpy as np
+import pytest
 
 from tests.data.conftest import save_image
 from tfgen.data import load_array
 from tfgen.data.layouts.listing import scan
 from tfgen.data.layouts.splits import find_split, list_classes
+from tfgen.errors import UserError
 
 
 def _names(folder, split):
@@ -39,6 +41,12 @@ def test_a_handful_of_images_has_a_test_set(tmp_path):
     _touch(tmp_path, ["a.png", "b.png", "c.png"])
     assert len(_names(tmp_path, "test")) == 1
     assert len(_names(tmp_path, "train")) == 2
+
+
+def test_one_image_is_too_few(tmp_path):
+    _touch(tmp_path, ["a.png"])
+    with pytest.raises(UserError, match="has 1 image: too few for the split 'train'"):
+        find_split(scan(tmp_path), "train")
 
 
 def test_validation_stands_in_for_test(tmp_path):

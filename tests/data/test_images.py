@@ -188,6 +188,13 @@ def test_cielab_becomes_srgb(tmp_path):
     np.testing.assert_allclose(_only(tmp_path)[0, 0], [255, 0, 0], atol=16)
 
 
+def test_cmyk_is_converted(tmp_path):
+    """Four channels are not RGB and alpha."""
+    Image.new("RGB", (8, 8), (200, 40, 40)).convert("CMYK").save(tmp_path / "0.jpg")
+    assert read_header(tmp_path / "0.jpg").shape == (8, 8, 3)
+    np.testing.assert_allclose(_only(tmp_path)[4, 4], [200, 40, 40], atol=6)
+
+
 def test_resizing_crops_the_centre_first(tmp_path):
     pixels = np.zeros((8, 24), np.uint8)
     pixels[:, 8:16] = 255

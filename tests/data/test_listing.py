@@ -180,6 +180,16 @@ def test_names_need_not_be_utf_8(photos, storage):
     str(error.value).encode()  # any terminal can show it
 
 
+def test_names_may_have_what_patterns_mean(tmp_path):
+    """`glob` would take brackets, stars and the like for patterns."""
+    folder = tmp_path / "[2024] *a? {x}"
+    for i in range(3):
+        save_image(folder / "cats [!]" / f"[{i}] %d.png")
+    assert len(_names(folder)) == 3
+    parts = [load_images(folder, x) for x in ("train", "test")]
+    assert sum(len(batch) for part in parts for batch in part) == 3
+
+
 def test_pairs_whose_accents_are_written_in_two_ways(tmp_path):
     """macOS writes é as two characters in the names of files, other systems as one."""
     folder = save_pairs(tmp_path, "split/a", train=2, test=2)
@@ -199,10 +209,13 @@ def test_folders_that_differ_in_case_only_are_refused(tmp_path):
         load_pair_arrays(folder, "train")
 
 
-def test_pages_that_are_not_read_are_said(tmp_path):
+@pytest.mark.parametrize("ending", ["tif", "gif", "webp", "png"])
+def test_pages_that_are_not_read_are_said(tmp_path, ending):
     pages = [Image.new("L", (6, 8), value) for value in (10, 20, 30)]
-    pages[0].save(tmp_path / "0.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / f"0.{ending}", save_all=True, append_images=pages[1:])
     for i in range(1, 20):
-        save_image(tmp_path / f"{i}.tif", mode="L")
-    with pytest.warns(UserWarning, match=r"Of 1 of the files .* several pages.*0\.tif"):
+        save_image(tmp_path / f"{i}.{ending}", mode="RGB" if ending == "webp" else "L")
+    with pytest.warns(
+        UserWarning, match=rf"Of 1 of the files .* several pages.*0\.{ending}"
+    ):
         [load_images(tmp_path, x) for x in ("train", "test")]

@@ -1,6 +1,9 @@
 """`tfgen.train`: presets and models of one's own, going on, and data that changed."""
 
+import os
 import shutil
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -203,3 +206,36 @@ def test_a_damaged_file_met_amid_training_is_one_line(photos, tmp_path, monkeypa
     assert "\n" not in message
     assert "cannot be read" in message
     assert "--skip-bad-images" in message
+
+
+STREAMED = """
+import sys
+from tfgen.data import loading
+from tfgen.cli import main
+loading.IN_MEMORY_BYTES = 0
+main(sys.argv[1:])
+"""
+
+
+def test_a_program_ends_though_images_are_still_being_decoded(photos, tmp_path):
+    """An error amid training leaves threads at work, which need Python to end."""
+    data, out, good = tmp_path / "set", tmp_path / "out", next(photos.rglob("*.png"))
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(good.read_bytes()[:-40])
+    (data / "train").mkdir(parents=True)
+    (data / "test").mkdir()
+    for index in range(2000):
+        source = damaged if index % 100 == 7 else good
+        os.link(source, data / "train" / f"{index}.png")
+    os.link(good, data / "test" / "0.png")
+    flags = "--image-size 256 --channels 3 --filters 1 --latent-dim 2 --epochs 1"
+    flags = f"{flags} --batch-size 64 --steps-per-execution 1".split()
+    command = ["train", "vae_mnist_5k", "--data", str(data), "--out", str(out), *flags]
+    result = subprocess.run(
+        [sys.executable, "-c", STREAMED, *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 2
+    assert "cannot be read as an image" in result.stderr

@@ -5,6 +5,7 @@ Importing this imports next to nothing, so that signals are noted from the first
 """
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if code in (None, 0, 1, 2):
                 _say("tfgen: error: interrupted")
             code = 128 + signals.received
+    # What reads data ends here: at the interpreter's end its threads could not.
+    gc.collect()
     sys.exit(code)
 
 

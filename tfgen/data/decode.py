@@ -29,6 +29,8 @@ if importlib.util.find_spec("pillow_heif"):
 MAX_PIXELS = 2**26  # 8192 x 8192; a header that claims more is taken for an attack
 
 _SCALED_FORMATS = ("PNG", "PPM")  # where mode "I" is 0..65535, too
+# Formats of scans of several pages, and of films.
+_PAGED = ("TIFF", "GIF", "WEBP", "PNG")
 _DIM = 2**12  # of 16-bit images, as 12-bit scans are
 # What Pillow's readers raise on a damaged file; anything else is a defect.
 _DAMAGE = (
@@ -91,7 +93,7 @@ def read_header(path: Path) -> Header:
             with _open(path) as image:
                 width, height = _upright_size(image)
                 shape = height, width, count_channels(image)
-                pages = image.format == "TIFF" and image.is_animated
+                pages = image.format in _PAGED and image.is_animated
                 header = Header(shape, _depth(image), pages)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(path) from None

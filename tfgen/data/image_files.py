@@ -164,8 +164,8 @@ class ImageFiles:
         if pages:
             warnings.warn(
                 f"Of {len(pages)} of the files in {self.folder}, which have several "
-                f"pages, the first page is taken, {decode.printable(pages[0])} for "
-                "one: to take all, save each page as a file",
+                f"pages or frames, the first is taken, {decode.printable(pages[0])} "
+                "for one: to take all, save each as a file",
                 stacklevel=2,
             )
 

@@ -1,7 +1,9 @@
 """One line in place of a traceback, of what happens in training."""
 
 import contextlib
+import gc
 import re
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +42,21 @@ def explained(backup: Any) -> Iterator[None]:
         tf.errors.InternalError,
     ) as error:
         raise UserError(_explain_operation(error, backup)) from error
+
+
+@contextlib.contextmanager
+def iterators_ended() -> Iterator[None]:
+    """Ends the iterators that an exception's frames hold, before it goes on.
+
+    Their threads decode images in Python. Were they to end with the interpreter, when
+    no other thread may run Python any more, the process would wait for them forever.
+    """
+    try:
+        yield
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)
+        gc.collect()
+        raise
 
 
 def _explain_operation(error: Any, backup: Any) -> str:

@@ -8,7 +8,7 @@ from tfgen._compat import optional_imports_hidden
 from tfgen.errors import UserError
 from tfgen.training import settings, speed
 from tfgen.training.config import AUTO, Config
-from tfgen.training.explain import explained, numerics_checked
+from tfgen.training.explain import explained, iterators_ended, numerics_checked
 from tfgen.training.run import Run
 from tfgen.training.run_callbacks import import_callbacks, make_callbacks
 from tfgen.training.run_folder import RunFolder
@@ -125,7 +125,11 @@ class Fitting:
 
         config, out, model = self.config, self.folder.path, self.model
         self._announce()
-        with explained(self.backup), numerics_checked(self.detect_anomaly):
+        with (
+            explained(self.backup),
+            numerics_checked(self.detect_anomaly),
+            iterators_ended(),
+        ):
             own = make_callbacks(self.run, model, out, self.test_set)
             callbacks = [*own, *self.callbacks, self.backup]
             self.backup.callbacks = callbacks
