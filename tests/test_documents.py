@@ -63,8 +63,8 @@ def test_tests_that_cases_name_exist():
     assert len(cases) > 60
     missing = []
     for case in cases:
-        named = re.search(r"`([\w/]+\.py)::(test_\w+)` \|$", case)
-        file = ROOT / "tests" / named[1] if named else None
+        named = re.search(r"`(tests/[\w/]+\.py)::(test_\w+)` \|$", case)
+        file = ROOT / named[1] if named else None
         if not (file and file.is_file() and f"def {named[2]}(" in file.read_text()):
             missing.append(case)
     assert missing == []
