@@ -97,8 +97,7 @@ def export_model(
         if "web" in formats:
             progress("page")
             with find_runtimes(web_runtime, "onnx" in formats, progress) as runtimes:
-                export["web"] = {"page": dict(page or {}), "runtime": runtimes.origin}
-                web.stage_runtimes(stage, directory, runtimes)
+                web.add(stage, export, page or {}, runtimes)
         publish(stage, directory, names, "serving" in formats, export)
     return export
 

@@ -92,7 +92,7 @@ def publish(
             file.relative_to(stage).as_posix()
             for kind in ("edge", "onnx", "pictures", RUNTIMES)
             for file in sorted((stage / kind).rglob("*"))
-            if file.is_file()
+            if file.is_file() and not _is_there(file, stage, directory)
         ]
         journal = {
             "name": names.name,
@@ -108,6 +108,13 @@ def publish(
             reports.write(directory, merged)
         finally:
             _settle(stage, directory)
+
+
+def _is_there(file: pathlib.Path, stage: pathlib.Path, directory: pathlib.Path) -> bool:
+    """Whether a runtime's file is the folder's already, and not this export's."""
+    path = file.relative_to(stage)
+    is_runtime = path.is_relative_to(RUNTIMES)
+    return is_runtime and (directory / path).exists()
 
 
 def _settle(stage: pathlib.Path, directory: pathlib.Path) -> None:

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from export._staging import staging
-from export.check import FLOORS_DB, TOLERANCES
+from export.check import FLOORS_DB, TOLERANCES, check_in_browser
+from export.errors import CheckError
+from export.verify.chromium import find_chromium
 from export.web.runtimes import FOLDER, Runtimes
 
 PAGE, MODELS = "index.html", "web/models.json"
@@ -44,14 +46,39 @@ def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
             (stage / path).replace(directory / path)
 
 
-def stage_runtimes(
-    stage: pathlib.Path, directory: pathlib.Path, runtimes: Runtimes
+def add(
+    stage: pathlib.Path,
+    export: dict[str, Any],
+    page: Mapping[str, Any],
+    runtimes: Runtimes,
 ) -> None:
-    """Copies the runtimes that the folder does not have yet, to be published."""
+    """Adds the page to a staged export: the runtimes' files, and the report's part.
+
+    Where a Chromium is at hand, and the runtime is not on another host, each .tflite
+    file runs there, and the report says how far it is from Keras.
+
+    Raises:
+        CheckError: A file does not agree with Keras in the browser.
+    """
     for path, source in runtimes.files().items():
-        if not (directory / FOLDER / path).exists():
-            (stage / FOLDER / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, stage / FOLDER / path)
+        (stage / FOLDER / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, stage / FOLDER / path)
+    export["web"] = {"page": dict(page), "runtime": runtimes.origin}
+    if runtimes.packages is None or find_chromium() is None:
+        return
+    write(stage, {"exports": [export]})
+    results = check_in_browser(stage)
+    if failed := [str(row) for row in results if not row.ok]:
+        raise CheckError("\n".join(["files differ in the browser:", *failed]), results)
+    differences = {
+        (row.file.relative_to(stage).as_posix(), row.endpoint): row.difference
+        for row in results
+    }
+    for file in export["files"]:
+        for row in file["rows"]:
+            key = file["path"], row["endpoint"]
+            if key in differences:
+                row["agreement"] = {**row["agreement"], "browser": differences[key]}
 
 
 def _version(export: Mapping[str, Any]) -> int:

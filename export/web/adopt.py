@@ -45,10 +45,10 @@ def add_to_page(
         for entry in entries:
             names = Names(entry["name"], entry["version"])
             names.require_free(directory)
-            entry.setdefault("web", {"page": {}})["runtime"] = runtimes.origin
             with staging(directory / names.name) as stage:
                 _copy(source, stage, entry)
-                web.stage_runtimes(stage, directory, runtimes)
+                page = entry.get("web", {}).get("page", {})
+                web.add(stage, entry, page, runtimes)
                 publish(stage, directory, names, False, entry)
     return entries
 

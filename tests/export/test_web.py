@@ -368,6 +368,17 @@ def test_check_runs_every_file_in_the_browser(site):
     assert floors == [True] * len(floors) != []
 
 
+def test_the_report_tells_of_the_browser(site):
+    report = json.loads((site / "report.json").read_text())
+    for described in report["exports"]:
+        for file in described["files"]:
+            for row in file["rows"]:
+                if file["format"] == "tflite":
+                    limit = row["tolerance"] or 0.1
+                    assert 0 <= row["agreement"]["browser"] <= limit
+    assert "browser" in (site / "report.html").read_text()
+
+
 def test_planted_faults_fail_in_the_browser(site, tmp_path):
     from .small import largest_buffer
 

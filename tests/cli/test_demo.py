@@ -1,0 +1,55 @@
+"""`tfgen demo`: the page of a run and of an export, and what it says of latents."""
+
+import json
+
+from tests.runs import run_tfgen
+from tfgen.training import Run
+from tfgen.training.demo_page import describe_page
+
+
+def write_packages(folder):
+    """Writes npm packages whose code no test here runs."""
+    for path in ("core/package.json", "core/dist/index.js", "wasm-utils/dist/index.js"):
+        file = folder / "node_modules/@litertjs" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"version": "2.5.3"}))
+    return folder
+
+
+def test_latents_are_in_the_order_of_traverse(vae_run):
+    page = describe_page(Run(vae_run))
+    importances = [float(row["label"].split()[2]) for row in page["latents"]]
+    assert importances == sorted(importances, reverse=True)
+    assert sorted(row["index"] for row in page["latents"]) == [0, 1, 2]
+    assert all(row["label"].endswith(" nats") for row in page["latents"])
+    assert [len(row["vector"]) for row in page["directions"]] == [3, 3, 3]
+    assert page["directions"][0]["label"] == "towards class_0"
+    json.dumps(page, allow_nan=False)
+
+
+def test_a_run_becomes_a_page_without_a_browser(vae_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")  # no Chromium: the packages below run nowhere
+    packages = write_packages(tmp_path / "npm")
+    flags = ("--out", tmp_path / "demo", "--runtime", packages, "--quantize", "float32")
+    assert run_tfgen("demo", vae_run, *flags) == 0
+    assert f"LiteRT.js from {packages}" in capsys.readouterr().out
+    models = json.loads((tmp_path / "demo/web/models.json").read_text())
+    (model,) = models["models"]
+    assert models["runtimes"]["litert"]["version"] == "2.5.3"
+    assert len(model["page"]["latents"]) == 3
+    assert (tmp_path / "demo" / model["files"][0]["path"]).is_file()
+    # What is exported already is taken into another page as it is.
+    again = ("--out", tmp_path / "again", "--runtime", packages)
+    assert run_tfgen("demo", tmp_path / "demo", *again) == 0
+    copied = json.loads((tmp_path / "again/web/models.json").read_text())
+    assert copied == models
+    assert run_tfgen("check", tmp_path / "again") == 0
+    # A model once in a page is not written over.
+    assert run_tfgen("demo", tmp_path / "demo", *again) == 2
+
+
+def test_a_runtime_that_is_not_there_is_named(vae_run, tmp_path, capsys):
+    flags = ("--out", tmp_path / "demo", "--runtime", tmp_path)
+    assert run_tfgen("demo", vae_run, "--quantize", "float32", *flags) == 2
+    assert "npm install @litertjs/core" in capsys.readouterr().err
+    assert not (tmp_path / "demo/report.json").exists()
