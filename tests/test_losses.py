@@ -164,10 +164,9 @@ def test_boundary_of_losses_that_have_none_of_their_own_is_the_sign(name):
 # ---- Penalties -----------------------------------------------------------------------
 
 
-def points_of(name, real, fake, uniform, stddev=None):
-    points = GRADIENT_PENALTIES[name]().points
+def points_of(name, real, fake, uniform):
     arrays = [tf.constant(x, tf.float32) for x in (real, fake, uniform)]
-    return points(*arrays, stddev)
+    return GRADIENT_PENALTIES[name]().points(*arrays)
 
 
 def linear(weights):
@@ -194,9 +193,7 @@ def test_penalty_of_a_linear_critic_is_the_closed_form(name, scale):
     """`D(x) = <w, x> + b` has the gradient `w` wherever the points are."""
     weights = scale * WEIGHTS
     norm = np.linalg.norm(weights.astype(float))
-    squares = gradient_norms_squared(
-        linear(weights), points_of(name, *batch_of(), stddev=0.5)
-    )
+    squares = gradient_norms_squared(linear(weights), points_of(name, *batch_of()))
     expected = norm**2 / 2 if name == "r1" else (norm - 1) ** 2
     found = GRADIENT_PENALTIES[name]().charge(squares)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
@@ -206,7 +203,7 @@ def test_penalty_of_a_linear_critic_is_the_closed_form(name, scale):
 def test_gradient_of_the_penalty_is_the_closed_form(name):
     """d/dw (|w| - 1)^2 = 2 (|w| - 1) w / |w|, and d/dw |w|^2 / 2 = w."""
     weights = tf.Variable(WEIGHTS)
-    points = points_of(name, *batch_of(), stddev=0.5)
+    points = points_of(name, *batch_of())
     with tf.GradientTape() as tape:
         squares = gradient_norms_squared(linear(weights), points)
         penalty = GRADIENT_PENALTIES[name]().charge(squares)
@@ -229,12 +226,13 @@ def test_gradient_of_the_penalty_is_finite_where_the_critic_is_flat():
 def test_penalty_of_a_quadratic_critic_is_taken_at_its_points(name):
     """`D(x) = |x|^2 / 2` has the gradient `x`."""
     real, fake, uniform = batch_of()
-    points = points_of(name, real, fake, uniform, stddev=0.5)
+    points = points_of(name, real, fake, uniform)
     share = uniform[:, :1, np.newaxis, np.newaxis]
     expected_points = {
         "wgan_gp": share * real + (1 - share) * fake,
         "r1": real,
-        "dragan": real + 0.25 * scipy.stats.norm.ppf(uniform.reshape(real.shape)),
+        "dragan": real
+        + 0.5 * real.std() * scipy.stats.norm.ppf(uniform.reshape(real.shape)),
     }[name]
     np.testing.assert_allclose(points, expected_points, rtol=1e-5, atol=1e-6)
     squares = gradient_norms_squared(
@@ -248,9 +246,10 @@ def test_penalty_of_a_quadratic_critic_is_taken_at_its_points(name):
 
 def test_dragan_s_noise_is_normal_and_half_as_wide_as_the_images():
     """Of both signs, and its own for every pixel (the paper's delta ~ N(0, c I))."""
-    real = np.full((4000, *SHAPE), 0.3, "float32")
+    real = np.full((4000, *SHAPE), 0.8, "float32")
+    real[::2] = -0.2  # a standard deviation of 0.5
     draws = RNG.uniform(size=(4000, 6))
-    noise = points_of("dragan", real, -real, draws, stddev=0.5) - real
+    noise = points_of("dragan", real, -real, draws) - real
     noise = np.reshape(noise, (4000, 6))
     # Standard errors: 0.0016 and 0.0011.
     assert abs(noise.mean()) < 0.007

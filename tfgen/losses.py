@@ -28,9 +28,9 @@ References:
 - [Arjovsky et al., 2017](https://arxiv.org/abs/1701.07875), alg. 1: Wasserstein.
 - [Gulrajani et al., 2017](https://arxiv.org/abs/1704.00028), eq. 3: `wgan_gp`.
 - [Mescheder et al., 2018](https://arxiv.org/abs/1801.04406), eq. 9: `r1`.
-- [Kodali et al., 2017](https://arxiv.org/abs/1705.07215), sec. 2.3: `dragan`, its noise
-  Gaussian as in the paper and half as wide as the batch's values as in the authors'
-  code (which draws it from one side only).
+- [Kodali et al., 2017](https://arxiv.org/abs/1705.07215), sec. 2.3: `dragan`. Its noise
+  is Normal(0, c I) as in the paper; c, the square of half the standard deviation of the
+  batch's values, is tfgen's choice.
 """
 
 import math
@@ -40,6 +40,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 from typing_extensions import Self, override
+
+from tfgen import replicas
 
 Tensor = Any  # a tf.Tensor; NumPy arrays do too
 
@@ -77,6 +79,11 @@ class AdversarialLoss(Configured):
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """Returns what the discriminator minimises."""
         raise NotImplementedError
+
+    def accuracy(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """Returns the share of logits on the right side of the boundary."""
+        right = (real_logits > self.boundary, fake_logits < self.boundary)
+        return tf.reduce_mean(tf.cast(tf.stack(right), tf.float32))
 
 
 @_registered
@@ -159,21 +166,17 @@ def _mean_softplus(logits: Tensor) -> Tensor:
 class GradientPenalty(Configured):
     """Where the discriminator's gradient is taken, and what it is charged.
 
-    `weight` is the paper's. `points` gets real and fake images, uniform draws
-    `(batch, num_draws)` in (0, 1), and the standard deviation of all real values of the
-    global batch if `needs_stddev`. `charge` gets squared norms `(batch,)`.
+    `weight` is the paper's. `points` takes real and fake images, and uniform draws
+    `(batch, num_draws)` in (0, 1). `charge` takes squared norms `(batch,)`.
     """
 
     weight = 10.0
-    needs_stddev = False
 
     def num_draws(self, image_shape: Sequence[int]) -> int:
         """Returns how many uniform draws an image needs."""
         return 1
 
-    def points(
-        self, real: Tensor, fake: Tensor, draws: Tensor, stddev: Tensor | None
-    ) -> Tensor:
+    def points(self, real: Tensor, fake: Tensor, draws: Tensor) -> Tensor:
         """Returns images, shaped like the real ones, where the gradient is taken."""
         raise NotImplementedError
 
@@ -182,15 +185,30 @@ class GradientPenalty(Configured):
         # The square root has no gradient at 0; the constant moves the norm by < 1e-6.
         return tf.reduce_mean(tf.square(tf.sqrt(squares + 1e-12) - 1.0))
 
+    def __call__(
+        self, discriminate: Callable, points: Tensor, step: Tensor, interval: int
+    ) -> Tensor:
+        """Returns the unweighted penalty of a discriminator at points.
+
+        It is 0 but for every `interval`-th step, where it counts `interval` times.
+        """
+
+        def compute() -> Tensor:
+            return self.charge(gradient_norms_squared(discriminate, points))
+
+        if interval == 1:
+            return compute()
+        # No variable, but a quotient, of an optimizer that accumulates gradients.
+        is_due = tf.cast(tf.convert_to_tensor(step), tf.int32) % interval == 0
+        return tf.cond(is_due, lambda: interval * compute(), lambda: 0.0)
+
 
 @_registered
 class WassersteinPenalty(GradientPenalty):
     """Norm 1 on lines between real and fake images: WGAN-GP."""
 
     @override
-    def points(
-        self, real: Tensor, fake: Tensor, draws: Tensor, stddev: Tensor | None
-    ) -> Tensor:
+    def points(self, real: Tensor, fake: Tensor, draws: Tensor) -> Tensor:
         share = tf.reshape(draws[:, :1], [-1] + [1] * (real.shape.rank - 1))
         return share * real + (1.0 - share) * fake
 
@@ -200,9 +218,7 @@ class R1Penalty(GradientPenalty):
     """Norm 0 at real images: R1."""
 
     @override
-    def points(
-        self, real: Tensor, fake: Tensor, draws: Tensor, stddev: Tensor | None
-    ) -> Tensor:
+    def points(self, real: Tensor, fake: Tensor, draws: Tensor) -> Tensor:
         return real
 
     @override
@@ -214,16 +230,15 @@ class R1Penalty(GradientPenalty):
 class DraganPenalty(GradientPenalty):
     """Norm 1 around real images: DRAGAN."""
 
-    needs_stddev = True
-
     @override
     def num_draws(self, image_shape: Sequence[int]) -> int:
         return math.prod(image_shape)
 
     @override
-    def points(
-        self, real: Tensor, fake: Tensor, draws: Tensor, stddev: Tensor | None
-    ) -> Tensor:
+    def points(self, real: Tensor, fake: Tensor, draws: Tensor) -> Tensor:
+        moments = tf.stack([tf.reduce_mean(real), tf.reduce_mean(real**2)])
+        moments = replicas.global_sum(replicas.weigh(moments, tf.shape(real)[0]))
+        stddev = tf.sqrt(tf.maximum(moments[1] - moments[0] ** 2, 0.0))
         noise = tf.math.ndtri(tf.reshape(draws, tf.shape(real)))
         return real + 0.5 * stddev * noise
 

@@ -125,7 +125,7 @@ def test_wrong_arguments(kwargs, message):
 
 def test_wrong_networks():
     encoder = build_mlp_encoder(SHAPE, LATENT_DIM, hidden_units=())
-    with pytest.raises(ValueError, match=r"latents of the size.*: 2 and 3"):
+    with pytest.raises(ValueError, match=r"must return 3 numbers.*: 2"):
         tfgen.Autoencoder(encoder, build_mlp_decoder(3, SHAPE, hidden_units=()))
     with pytest.raises(ValueError, match=r"shaped like.*\(3, 2, 1\) and \(2, 3, 1\)"):
         tfgen.Autoencoder(

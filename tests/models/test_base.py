@@ -14,7 +14,7 @@ from tests import contracts
 from tests.models import small
 from tests.models.test_contracts import MODELS
 from tfgen import _compat
-from tfgen.models import base, checks, draws
+from tfgen.models import checks, draws, steps
 from tfgen.networks import build_mlp_decoder, build_mlp_encoder
 
 SHAPE, LATENT_DIM = small.IMAGE_SHAPE, small.LATENT_DIM
@@ -36,15 +36,15 @@ def make_vae(encoder=None, seed=0):
 
 def test_xla_is_for_one_gpu_whose_sums_have_no_order(monkeypatch):
     replicas = contracts.two_replicas()
-    assert not base.resolve_jit("auto")
+    assert not steps.resolve_jit("auto")
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["one"])
-    assert base.resolve_jit("auto")
-    assert not base.resolve_jit(False)
+    assert steps.resolve_jit("auto")
+    assert not steps.resolve_jit(False)
     with replicas.scope():
-        assert not base.resolve_jit("auto")
+        assert not steps.resolve_jit("auto")
     monkeypatch.setattr(_compat, "is_op_determinism_enabled", lambda: True)
-    assert not base.resolve_jit("auto")
-    assert base.resolve_jit(True)
+    assert not steps.resolve_jit("auto")
+    assert steps.resolve_jit(True)
 
 
 # ---- Draws ---------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from tfgen import augmentation
 from tfgen.augmentation import diff_augment
 from tfgen.callbacks import ModeCoverage
 from tfgen.metrics import mode_coverage
-from tfgen.models import gan
+from tfgen.models import averages, gan
+from tfgen.models.batches import divide
 from tfgen.networks.conditioning import add_labels, project_labels
 
 SHAPE, LATENT_DIM, BATCH = (4, 4, 2), 3, 12
@@ -290,13 +291,13 @@ def test_draws_of_a_step_are_uniform_and_normal_and_new():
     images = np.zeros((4000, 1, 1, 1), "float32")
     for penalty, columns in (("wgan_gp", 1), ("dragan", 32)):
         model = make_gan(gradient_penalty=penalty)
-        one, other = (model._draw(images, None, training=True) for _ in range(2))
-        assert one["uniform"].shape == (4000, columns)
-        for name, cdf in (("uniform", "uniform"), ("latents", "norm")):
+        one, other = (model._batch(images, None, training=True) for _ in range(2))
+        assert one["penalty_draws"].shape == (4000, columns)
+        for name, cdf in (("penalty_draws", "uniform"), ("latents", "norm")):
             values = [np.ravel(draw[name]) for draw in (one, other)]
             assert scipy.stats.kstest(values[0], cdf).pvalue > 0.01
             assert abs(np.corrcoef(*values)[0, 1]) < 0.05
-    rows = np.corrcoef(np.transpose(one["uniform"]))
+    rows = np.corrcoef(np.transpose(one["penalty_draws"]))
     assert abs(rows - np.eye(32)).max() < 0.1
 
 
@@ -305,20 +306,18 @@ def test_draws_of_a_step_are_uniform_and_normal_and_new():
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 6, 12])
 def test_discriminator_steps_share_the_batch(steps):
-    model = make_gan(discriminator_steps=steps)
     batch = {"real": tf.range(BATCH), "labels": None}
-    parts = [model._part(batch, i)["real"].numpy() for i in range(steps)]
-    assert {len(part) for part in parts} == {BATCH // steps}
-    assert sorted(np.concatenate(parts)) == list(range(BATCH))
+    shares = [share["real"].numpy() for share in divide(batch, steps)]
+    assert {len(share) for share in shares} == {BATCH // steps}
+    assert sorted(np.concatenate(shares)) == list(range(BATCH))
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 7])
 def test_small_batches_leave_no_step_without_images(size):
-    model = make_gan(discriminator_steps=4, gradient_penalty="r1")
     batch = {"real": tf.range(size), "labels": None}
-    parts = [model._part(batch, i)["real"].numpy() for i in range(4)]
-    assert min(len(part) for part in parts) >= 1
-    assert set(np.concatenate(parts)) == set(range(size))
+    shares = [share["real"].numpy() for share in divide(batch, 4)]
+    assert min(len(share) for share in shares) >= 1
+    assert set(np.concatenate(shares)) == set(range(size))
 
 
 @pytest.mark.parametrize("size", [1, 5])
@@ -346,11 +345,9 @@ def test_average_after_k_updates_is_the_closed_form():
     aims = [RNG.normal(size=w.shape).astype("float32") for w in start]
     model.generator.set_weights(aims)
     for _ in range(5):
-        model._update_average()
-    averages = model.ema_generator.weights
-    for weight, average, s, c in zip(
-        model.generator.weights, averages, start, aims, strict=True
-    ):
+        averages.update(model.ema_generator, model.generator, 0.8)
+    weights, means = model.generator.weights, model.ema_generator.weights
+    for weight, average, s, c in zip(weights, means, start, aims, strict=True):
         left = 0.8**5 if weight.trainable else 0.0  # batch statistics are copied
         np.testing.assert_allclose(average, c + left * (s - c), rtol=1e-5, atol=1e-6)
     assert sum(not w.trainable for w in model.generator.weights) == 2

@@ -15,7 +15,7 @@ from tests.models.test_contracts import (
     make_vae,
 )
 from tfgen import augmentation, distributions, losses
-from tfgen.models import checks
+from tfgen.models import first_batch
 
 IMAGES, LABELS = small.images(), small.labels()
 SPREAD = 255.0 * IMAGES
@@ -87,7 +87,7 @@ def test_the_look_reads_no_batch_twice():
     def two_passes(data):
         return [batch.numpy().tolist() for _ in range(2) for batch in data]
 
-    checked = checks.first_batch(lambda batch: True, shuffled())
+    checked = first_batch.checked(lambda batch: True, shuffled())
     assert two_passes(checked) == two_passes(shuffled())
 
 

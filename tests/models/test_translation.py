@@ -468,7 +468,7 @@ def test_data_without_targets_is_refused():
                 pointwise_discriminator(),
                 pointwise_discriminator(),
             ),
-            "`generator_ab` has 3 channels .* that has 2",
+            "`generator_ab` must have images of 2 channels.*: 3",
         ),
         (
             lambda: tfgen.CycleGAN(
@@ -477,7 +477,7 @@ def test_data_without_targets_is_refused():
                 pointwise_discriminator(),
                 pointwise_discriminator(3),
             ),
-            "`discriminator_b` has 3 channels .* that has 2",
+            "`discriminator_b` must have images of 2 channels.*: 3",
         ),
     ],
 )

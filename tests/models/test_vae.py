@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 import tfgen
 from tests.models import linear_gaussian
 from tfgen.distributions import Gaussian
-from tfgen.models import draws, vae
+from tfgen.models import draws
 from tfgen.models.draws import standard_normal
 from tfgen.networks import build_mlp_decoder, build_mlp_encoder
 
@@ -39,7 +39,7 @@ def fix_noise(monkeypatch, noise):
         assert tuple(map(int, shape)) == noise.shape
         return tf.constant(noise, tf.float32)
 
-    monkeypatch.setattr(vae, "standard_normal", draw)
+    monkeypatch.setattr(draws, "standard_normal", draw)
 
 
 def posterior_of(model, images):
@@ -82,7 +82,7 @@ def test_latents_move_with_mean_and_stddev(monkeypatch):
     with tf.GradientTape() as tape:
         tfd = tfp.distributions
         posterior = tfd.Independent(tfd.Normal(loc, scale), 1)
-        latents = make_vae()._draw(posterior, 1, (0, 0))
+        latents = draws.of_posterior(posterior, 1, (0, 0))
     by_loc, by_scale = tape.gradient(latents, [loc, scale])
     np.testing.assert_allclose(latents[0], loc + scale * noise[:, 0], rtol=1e-6)
     np.testing.assert_array_equal(by_loc, np.ones_like(by_loc))
@@ -488,7 +488,7 @@ DECODER = {"latent_dim": LATENT_DIM, "image_shape": SHAPE}
 @pytest.mark.parametrize(
     ("encoder", "decoder", "kwargs", "message"),
     [
-        ({"output_dim": 5}, {}, {}, r"`2 \* latent_dim` parameters. Received: 5"),
+        ({"output_dim": 5}, {}, {}, r"must return 4 numbers.*Received: 5"),
         ({}, {"image_shape": (3, 2, 1)}, {}, r"shaped like.*\(3, 2, 1\) and \(2, 3, 1"),
         ({}, {}, {"likelihood": "normal"}, "`likelihood` must be one of.*'normal'"),
         ({}, {}, {"beta": -1.0}, "`beta`.*at least 0"),

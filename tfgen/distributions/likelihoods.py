@@ -13,9 +13,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from typing_extensions import override
 
-tfd = tfp.distributions
+from tfgen.distributions.posteriors import MIN_SCALE
 
-_MIN_SCALE = 1e-4  # keeps log(scale) finite
+tfd = tfp.distributions
 
 
 class Likelihood(keras.layers.Layer):
@@ -85,7 +85,7 @@ class Gaussian(Likelihood):
         """Standard deviation `()` in pixel values, a tensor."""
         if self.fixed_scale is not None:
             return tf.constant(self.fixed_scale, tf.float32)
-        return tf.nn.softplus(self.raw_scale.value) + _MIN_SCALE
+        return tf.nn.softplus(self.raw_scale.value) + MIN_SCALE
 
     @override
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:

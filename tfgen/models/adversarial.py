@@ -5,18 +5,37 @@ import tensorflow as tf
 
 from tfgen._compat import flatten_layers
 from tfgen.models import checks
-from tfgen.models.base import GenerativeModel, resolve_jit
+from tfgen.models.base import GenerativeModel
+from tfgen.models.steps import descent, resolve_jit
 
 
 class AdversarialModel(GenerativeModel):
     """Base of the models with a `generator_optimizer` and a `discriminator_optimizer`.
 
     Keras wraps, builds, saves and restores only `model.optimizer`; this class does it
-    for the two. A model defines `generator_variables`, `discriminator_variables`,
-    `_fake(batch, training)`, and the terms of each network:
-    `discriminator_terms(batch, fake, training)`, which hold a `discriminator_loss`, and
-    `generator_terms`, which hold a `generator_loss`.
+    for the two. A model defines
+
+    - `_batch(*inputs, training)`: what a step needs of the data, with its draws,
+    - `_fake(batch, training)`: what its generators make of that,
+    - `discriminator_terms(batch, fake, training)`, with a `discriminator_loss`, and
+      `generator_terms`, with a `generator_loss`.
     """
+
+    generators = ("generator",)  # attributes that `generator_optimizer` trains
+    discriminators = ("discriminator",)
+
+    @property
+    def generator_variables(self):
+        """Trainable variables of the generators."""
+        return self._variables_of(self.generators)
+
+    @property
+    def discriminator_variables(self):
+        """Trainable variables of the discriminators."""
+        return self._variables_of(self.discriminators)
+
+    def _variables_of(self, names):
+        return [v for name in names for v in getattr(self, name).trainable_variables]
 
     def compile(
         self,
@@ -68,6 +87,14 @@ class AdversarialModel(GenerativeModel):
 
     # ---- Steps ----------------------------------------------------------------------
 
+    def compute_terms(self, *inputs, training):
+        """Returns the scalars named in `metrics`, without a step."""
+        batch = self._batch(*inputs, training=training)
+        fake = self._fake(batch, training)
+        terms = self.discriminator_terms(batch, fake, training)
+        terms |= self.generator_terms(batch, fake, training)
+        return {name: terms[name] for name in self.term_names}
+
     def _alternating_step(self, batch, images):
         """Takes a step of the discriminator, then one of the generator; returns terms.
 
@@ -83,14 +110,11 @@ class AdversarialModel(GenerativeModel):
         return terms
 
     def _generator_step(self, images):
-        return self._step(self.generator_optimizer, self.generator_variables, images)
+        return descent(self.generator_optimizer, self.generator_variables, images)
 
     def _discriminator_step(self, batch, fake, images):
-        optimizer, variables = (
-            self.discriminator_optimizer,
-            self.discriminator_variables,
-        )
-        with self._step(optimizer, variables, images) as step:
+        optimizer = self.discriminator_optimizer
+        with descent(optimizer, self.discriminator_variables, images) as step:
             terms = self.discriminator_terms(batch, fake, training=True)
             step.minimize(terms["discriminator_loss"])
         return terms

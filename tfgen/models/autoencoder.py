@@ -23,12 +23,7 @@ import keras
 import tensorflow as tf
 
 from tfgen.models import checks, draws
-from tfgen.models.base import (
-    GenerativeModel,
-    image_spec,
-    symbolic_inputs,
-    vector_spec,
-)
+from tfgen.models.base import GenerativeModel
 from tfgen.models.draws import standard_normal
 from tfgen.models.endpoints import endpoint
 
@@ -81,12 +76,9 @@ class Autoencoder(GenerativeModel):
         self.decoder = decoder
         self.reconstruction = reconstruction
         self.noise_stddev = noise_stddev
-        self.latent_dim = decoder.inputs[0].shape[-1]
-        self.image_shape = tuple(encoder.inputs[0].shape[1:])
-        self.input_specs["images"] = image_spec(self.image_shape)
-        self.input_specs["latents"] = vector_spec(self.latent_dim, "latents")
+        self._set_latents_and_images(decoder, encoder)
         self._check_arguments()
-        self(symbolic_inputs(encoder))  # builds the model: save and export need it
+        self._build_for(encoder)
 
     # ---- The objective --------------------------------------------------------------
 
@@ -142,13 +134,7 @@ class Autoencoder(GenerativeModel):
         return self._images(self._outputs(latents))
 
     def _check_arguments(self):
-        checks.networks(self, self.encoder, self.decoder)
+        checks.autoencoder(self, numbers_per_latent=1)
         choices = ("mse", "binary_crossentropy")
         checks.choice("reconstruction", self.reconstruction, choices)
-        if self.encoder.output_shape[-1] != self.latent_dim:
-            raise ValueError(
-                "`encoder` must return latents of the size that `decoder` takes. "
-                f"Received: {self.encoder.output_shape[-1]} and {self.latent_dim}"
-            )
-        checks.same_shape("decoder", self.decoder, "encoder", self.image_shape)
         checks.at_least(0, noise_stddev=self.noise_stddev)

@@ -1,14 +1,14 @@
 """What every generative model shares: bookkeeping, no maths."""
 
-import contextlib
 import inspect
 from typing import ClassVar
 
 import keras
 import tensorflow as tf
 
-from tfgen import _compat
-from tfgen.models import checks, draws, endpoints, replicas
+from tfgen import _compat, replicas
+from tfgen.models import checks, endpoints, first_batch
+from tfgen.models.steps import descent, resolve_jit
 
 
 @_compat.without_symbolic_build
@@ -43,6 +43,24 @@ class GenerativeModel(keras.Model):
         if num_classes is not None:
             self.input_specs["labels"] = tf.TensorSpec((None,), tf.int32, "labels")
 
+    def _set_latents_and_images(self, network_of_latents, network_of_images):
+        """Takes `latent_dim` and `image_shape` from what two networks take."""
+        self.latent_dim = network_of_latents.inputs[0].shape[-1]
+        self.image_shape = tuple(network_of_images.inputs[0].shape[1:])
+        self._add_inputs(images=self.image_shape, latents=(self.latent_dim,))
+
+    def _add_inputs(self, **shapes):
+        """Adds float32 `(batch, *shape)` to `input_specs` by name."""
+        for name, shape in shapes.items():
+            self.input_specs[name] = tf.TensorSpec((None, *shape), tf.float32, name)
+
+    def _build_for(self, network):
+        """Calls the model on what a network takes; saving and export need it built."""
+        inputs = [
+            keras.Input(batch_shape=i.shape, dtype=i.dtype) for i in network.inputs
+        ]
+        self(inputs[0] if len(inputs) == 1 else tuple(inputs))
+
     # ---- Training -----------------------------------------------------------------
 
     def compile(self, optimizer="adam", jit_compile="auto", **kwargs):
@@ -75,24 +93,23 @@ class GenerativeModel(keras.Model):
         """
         check = self._check_values
         with checks.one_line():
-            x = checks.first_batch(check, x, y)
+            x = first_batch.checked(check, x, y)
             if isinstance(validation_data, tuple):
-                checks.first_batch(check, *validation_data[:2])
+                first_batch.checked(check, *validation_data[:2])
             else:
-                validation_data = checks.first_batch(check, validation_data)
+                validation_data = first_batch.checked(check, validation_data)
             return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """As in `keras.Model.evaluate`; the first batch is checked, as in `fit`."""
         with checks.one_line():
             if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` did it
-                x = checks.first_batch(self._check_values, x, y)
+                x = first_batch.checked(self._check_values, x, y)
             return super().evaluate(x, y, *args, **kwargs)
 
     def train_step(self, data):
         inputs = self._unpack(data)
-        variables = self.trainable_variables
-        with self._step(self.optimizer, variables, inputs[0]) as step:
+        with descent(self.optimizer, self.trainable_variables, inputs[0]) as step:
             terms = self.compute_terms(*inputs, training=True)
             step.minimize(terms["loss"])
         return self._track(terms, inputs[0])
@@ -131,17 +148,6 @@ class GenerativeModel(keras.Model):
                 checks.assert_images(key, value)
         return True
 
-    @contextlib.contextmanager
-    def _step(self, optimizer, variables, images):
-        """Records a loss; on exit the optimizer takes its step down the gradient.
-
-        Yields a `Step`: `minimize(loss)` says which, a mean over this replica's images.
-        """
-        with tf.GradientTape() as tape:
-            step = Step(optimizer, tape, tf.shape(images)[0])
-            yield step
-        optimizer.apply(tape.gradient(step.scaled_loss, variables), variables)
-
     def _track(self, terms, images):
         # Weighted by the batch, so that a ragged last one counts for what it holds.
         batch_size = tf.shape(images)[0]
@@ -166,23 +172,6 @@ class GenerativeModel(keras.Model):
         count = tf.cast(count, tf.int64)
         first, _ = tf.unstack(tf.cast(self.seed_generator.state.value, tf.int64))
         return tf.stack([first, -1 - count])  # training counts up from 0
-
-    def _sample_inputs(self, num_samples, seed, labels):
-        """Returns the latents and labels of `sample`; see there."""
-        if self.num_classes is not None and labels is None:
-            labels = tf.range(num_samples) % self.num_classes
-        if labels is not None:
-            labels = checks.as_input(self, "labels", labels)
-            if len(labels) != num_samples:
-                raise ValueError(
-                    f"`labels` must be {num_samples}, one for each image. Received: "
-                    f"{len(labels)}"
-                )
-        if seed is None:
-            seed = self.seed_generator.next()
-        else:
-            seed = tf.constant([seed, 0], tf.int64)
-        return draws.standard_normal((num_samples, self.latent_dim), seed), labels
 
     def _run(self, network, inputs, labels=None, *, training=False):
         """Returns a network's outputs in float32; labels go in if there are classes."""
@@ -225,46 +214,3 @@ class GenerativeModel(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**keras.saving.deserialize_keras_object(config))
-
-
-class Step:
-    """One optimizer's step: what it goes down, and the tape that records it."""
-
-    def __init__(self, optimizer, tape, batch_size):
-        self.optimizer, self.tape, self.batch_size = optimizer, tape, batch_size
-
-    def minimize(self, loss):
-        # Keras optimizers sum gradients over replicas; float16 needs a larger loss.
-        loss = replicas.weigh(loss, self.batch_size)
-        self.scaled_loss = self.optimizer.scale_loss(loss)
-
-    def paused(self):
-        """A context in which nothing is recorded."""
-        return self.tape.stop_recording()
-
-
-def resolve_jit(jit_compile):
-    """Returns whether to use XLA: for `"auto"`, where there is one GPU's program."""
-    if jit_compile == "auto":
-        has_gpu = bool(tf.config.list_physical_devices("GPU"))
-        is_free = not (
-            tf.distribute.has_strategy() or _compat.is_op_determinism_enabled()
-        )
-        return has_gpu and is_free
-    return jit_compile
-
-
-def symbolic_inputs(network):
-    """Returns fresh `keras.Input`s shaped like those of a built network."""
-    inputs = [keras.Input(batch_shape=i.shape, dtype=i.dtype) for i in network.inputs]
-    return inputs[0] if len(inputs) == 1 else tuple(inputs)
-
-
-def image_spec(shape, name="images"):
-    """Specification of float32 images `(batch, *shape)`."""
-    return tf.TensorSpec((None, *shape), tf.float32, name)
-
-
-def vector_spec(size, name):
-    """Specification of float32 vectors `(batch, size)`."""
-    return tf.TensorSpec((None, size), tf.float32, name)

@@ -1,19 +1,16 @@
 """What a model refuses, in one line each: arguments, data, inputs of endpoints.
 
 Shapes and types are known when a step is traced and cost nothing later. Values are
-looked at in the first batch alone (`first_batch`), where a wrong range shows.
+looked at in the first batch alone (first_batch.py), where a wrong range shows.
 """
 
 import contextlib
 import re
-import types
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 TOLERANCE = 1e-3  # of [0, 1]: what rounding and resizing may leave
-_ROWS = 256  # of an array that are looked at
 _MARKED = re.compile(r"tfgen\{(.*?)\}tfgen", re.DOTALL)
 
 _RANGE = (
@@ -39,13 +36,42 @@ def at_least(minimum, **values):
             raise ValueError(f"`{name}` must be at least {minimum}. Received: {value}")
 
 
-def same_shape(name, network, other_name, shape):
-    """Raises a `ValueError` unless a network returns images of this shape."""
-    if tuple(network.output_shape[1:]) != tuple(shape):
+def below_one(**values):
+    """Raises a `ValueError` if a number is not in [0, 1)."""
+    for name, value in values.items():
+        if not 0.0 <= value < 1.0:
+            raise ValueError(f"`{name}` must be in [0, 1). Received: {value}")
+
+
+def same_shape(model, name, other_name):
+    """Raises a `ValueError` unless one network returns images that another takes."""
+    returned = tuple(getattr(model, name).output_shape[1:])
+    taken = tuple(getattr(model, other_name).inputs[0].shape[1:])
+    if returned != taken:
         raise ValueError(
             f"`{name}` must return images shaped like those of `{other_name}`. "
-            f"Received: {network.output_shape[1:]} and {shape}"
+            f"Received: {returned} and {taken}"
         )
+
+
+def channels(name, shape, expected):
+    """Raises a `ValueError` unless images of a shape have as many channels."""
+    if shape[-1] != expected:
+        raise ValueError(
+            f"`{name}` must have images of {expected} channels. Received: {shape[-1]}"
+        )
+
+
+def autoencoder(model, numbers_per_latent):
+    """Raises a `ValueError` unless encoder and decoder fit each other."""
+    networks(model, model.encoder, model.decoder)
+    size = numbers_per_latent * model.latent_dim
+    if model.encoder.output_shape[-1] != size:
+        raise ValueError(
+            f"`encoder` must return {size} numbers for the {model.latent_dim} latents "
+            f"of `decoder`. Received: {model.encoder.output_shape[-1]}"
+        )
+    same_shape(model, "decoder", "encoder")
 
 
 def networks(model, *built):
@@ -141,15 +167,9 @@ def _as_labels(model, labels):
             f"Received: {labels.dtype.name} of shape {tuple(labels.shape)}"
         )
     if tf.executing_eagerly():
-        label_values(model, labels.numpy())
+        with one_line():
+            assert_labels(model, labels)
     return tf.cast(labels, tf.int32)
-
-
-def label_values(model, labels):
-    """Raises a `ValueError` if labels, a NumPy array, are out of range."""
-    if ((labels < 0) | (labels >= model.num_classes)).any():
-        line = _LABELS % model.num_classes
-        raise ValueError(line.format(labels.min(), labels.max()))
 
 
 def assert_input(model, key, tensor):
@@ -162,50 +182,6 @@ def assert_input(model, key, tensor):
 
 
 # ---- Inputs: values ------------------------------------------------------------------
-
-
-def first_batch(check, x, y=None):
-    """Returns data whose first batch is checked before a step is taken with it.
-
-    No batch is read here that a step would not see then: the order of shuffled data
-    stays what it was.
-
-    Args:
-        check: Function of data as a step has them, in a graph or eagerly.
-        x: What `fit` takes: arrays, a `tf.data.Dataset`, a generator, a `PyDataset`.
-        y: Likewise.
-    """
-    if isinstance(x, tf.data.Dataset):
-        return _checked_dataset(check, x)
-    if isinstance(x, types.GeneratorType):
-        return _checked_generator(check, x)
-    if isinstance(x, keras.utils.PyDataset):
-        check(x[0])
-    elif _is_array(x):
-        rows = slice(None, None, max(1, len(x) // _ROWS))
-        check(x[rows] if y is None else (x[rows], y))
-    return x
-
-
-def _is_array(x):
-    return isinstance(x, np.ndarray | tf.Tensor)
-
-
-def _checked_dataset(check, dataset):
-    @tf.autograph.experimental.do_not_convert
-    def checked(index, batch):
-        first = tf.cond(index == 0, lambda: check(batch), lambda: True)
-        with tf.control_dependencies([first]):
-            return tf.nest.map_structure(tf.identity, batch)
-
-    return dataset.enumerate().map(checked)
-
-
-def _checked_generator(check, batches):
-    for index, batch in enumerate(batches):
-        if not index:
-            check(batch)
-        yield batch
 
 
 def assert_images(name, images):

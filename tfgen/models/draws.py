@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfgen.models import replicas
+from tfgen import replicas
 
 Tensor = Any  # a tf.Tensor; NumPy arrays do too
 
@@ -49,6 +49,37 @@ def of_batch(
         return draw((batch_size, *event_shape), seed)
     start, total = replicas.global_rows(batch_size)
     return draw((total, *event_shape), seed)[start : start + batch_size]
+
+
+def of_columns(
+    columns: dict[str, tuple[Callable, int]], batch_size: Tensor, seed: Tensor
+) -> dict[str, Tensor]:
+    """Returns independent draws `(batch_size, size)` by name, as in `of_batch`.
+
+    Args:
+        columns: Name -> `standard_normal` or `uniform`, and the size.
+        batch_size: int32 `()`, rows of this replica.
+        seed: Integer tensor or pair `(2,)`.
+    """
+    seeds = tf.unstack(tf.random.split(seed, len(columns)))
+    return {
+        name: of_batch(draw, batch_size, (size,), own_seed)
+        for (name, (draw, size)), own_seed in zip(columns.items(), seeds, strict=True)
+    }
+
+
+def of_posterior(posterior: Any, num_samples: Any, seed: Tensor) -> Tensor:
+    """Returns reparameterised samples `(num_samples, batch, latent_dim)`.
+
+    Args:
+        posterior: `tfd.Distribution` of `(batch, latent_dim)`, of normals.
+        num_samples: Integer, or a scalar tensor.
+        seed: Integer tensor or pair `(2,)`.
+    """
+    batch_size, latent_dim = tf.shape(posterior.mean())[0], posterior.event_shape[0]
+    noise = of_batch(standard_normal, batch_size, (num_samples, latent_dim), seed)
+    noise = tf.transpose(noise, (1, 0, 2))
+    return posterior.mean() + posterior.stddev() * noise
 
 
 def of_seeds(draw: Callable, seeds: Tensor, event_shape: Sequence[int]) -> Tensor:

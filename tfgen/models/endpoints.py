@@ -64,8 +64,8 @@ def endpoint(*inputs, returns, name=None, condition=None):
 
 
 def signatures(model):
-    """Returns a model's endpoints in the order of their definition."""
-    names = [name for cls in reversed(type(model).__mro__) for name in vars(cls)]
+    """Returns a model's endpoints in the order of their definition, a base's last."""
+    names = [name for cls in type(model).__mro__ for name in vars(cls)]
     functions = {}
     for name in dict.fromkeys(names):
         mark = getattr(getattr(type(model), name), "endpoint", None)

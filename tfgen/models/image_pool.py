@@ -11,7 +11,7 @@ the form of [Zhu et al., 2017](https://arxiv.org/abs/1703.10593), sec. 4.
 import keras
 import tensorflow as tf
 
-from tfgen.models import replicas
+from tfgen import replicas
 
 
 @keras.saving.register_keras_serializable(package="tfgen")

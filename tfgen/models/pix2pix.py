@@ -22,10 +22,10 @@ import keras
 import tensorflow as tf
 
 from tfgen.models import checks, draws
-from tfgen.models.base import image_spec, vector_spec
+from tfgen.models.batches import to_signed, to_unit
 from tfgen.models.draws import uniform
 from tfgen.models.endpoints import endpoint
-from tfgen.models.translation import TranslationModel, to_signed, to_unit
+from tfgen.models.translation import TranslationModel
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
@@ -98,21 +98,11 @@ class Pix2Pix(TranslationModel):
         takes_noise = len(generator.inputs) > 1
         self.noise_dim = generator.inputs[1].shape[-1] if takes_noise else 0
         self.image_shape = tuple(generator.inputs[0].shape[1:])
-        self.input_specs["images"] = image_spec(self.image_shape)
-        targets = image_spec(generator.output_shape[1:], "targets")
-        self.input_specs["targets"] = targets
+        self._add_inputs(images=self.image_shape, targets=generator.output_shape[1:])
         if dropout_at_inference:
-            self.input_specs["noise"] = vector_spec(self.noise_dim, "noise")
+            self._add_inputs(noise=(self.noise_dim,))
         self._check_arguments()
         self(keras.Input(self.image_shape))  # builds the model: save and export need it
-
-    @property
-    def generator_variables(self):
-        return self.generator.trainable_variables
-
-    @property
-    def discriminator_variables(self):
-        return self.discriminator.trainable_variables
 
     # ---- The objective --------------------------------------------------------------
 
@@ -134,26 +124,20 @@ class Pix2Pix(TranslationModel):
             "l1_loss": l1_loss,
         }
 
-    def compute_terms(self, images, targets, *, training):
-        """Returns the scalars named in `metrics`, without a step."""
-        batch = self._signed(images, targets, training)
-        fake = self._fake(batch, training)
-        terms = self.discriminator_terms(batch, fake, training)
-        return terms | self.generator_terms(batch, fake, training)
-
     def train_step(self, data):
         images, targets = self._unpack(data)
         self._check_batch(images, self.generator)
-        batch = self._signed(images, targets, training=True)
+        batch = self._batch(images, targets, training=True)
         return self._track(self._alternating_step(batch, images), images)
 
-    def _signed(self, images, targets, training):
+    def _batch(self, images, targets, training):
         """Returns the pairs in `[-1, 1]` and the noise: a dict of `(batch, ...)`."""
-        batch = {"images": to_signed(images), "targets": to_signed(targets)}
-        batch["noise"] = self._draw_noise(images, training) if training else None
-        if self.dropout_at_inference and not training:
-            batch["noise"] = self._draw_noise(images, training)
-        return batch
+        is_noisy = training or self.dropout_at_inference
+        return {
+            "images": to_signed(images),
+            "targets": to_signed(targets),
+            "noise": self._draw_noise(images, training) if is_noisy else None,
+        }
 
     def _draw_noise(self, images, training):
         if not self.noise_dim:

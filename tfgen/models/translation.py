@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfgen import losses
-from tfgen.losses import ADVERSARIAL_LOSSES, AdversarialLoss
+from tfgen.losses import ADVERSARIAL_LOSSES
 from tfgen.models.adversarial import AdversarialModel, mixes_images
 
 # losses.py has each pair as its own paper has it. The papers of image translation use
@@ -29,7 +29,7 @@ class TranslationModel(AdversarialModel):
     def _set_loss(self, loss):
         table = {k: ADVERSARIAL_LOSSES[k] for k in ("non_saturating", "least_squares")}
         self.loss = loss
-        self._loss = losses.get("loss", loss, table, AdversarialLoss)
+        self._loss = losses.get("loss", loss, table, losses.AdversarialLoss)
         is_squares = isinstance(self._loss, losses.LeastSquares)
         self._factor = _LEAST_SQUARES_FACTOR if is_squares else 1.0
 
@@ -49,13 +49,3 @@ class TranslationModel(AdversarialModel):
         """
         if any(mixes_images(generator) for generator in generators):
             tf.debugging.assert_greater(tf.shape(images)[0], 1, SINGLE_IMAGE)
-
-
-def to_signed(images):
-    """Maps images in `[0, 1]` to float32 in `[-1, 1]`."""
-    return 2.0 * tf.cast(images, tf.float32) - 1.0
-
-
-def to_unit(images):
-    """Maps images in `[-1, 1]` to `[0, 1]`."""
-    return tf.clip_by_value(0.5 * images + 0.5, 0.0, 1.0)
