@@ -141,15 +141,15 @@ class ResampleByLatents(keras.callbacks.Callback):
         return (epoch - self.start_epoch) % self.every == 0
 
     def _weigh(self):
-        found = np.asarray(self.weights(self._encode()), "float64")
+        weights = np.asarray(self.weights(self._encode()), "float64")
         count = len(self.images)
-        is_valid = found.shape == (count,) and np.isfinite(found).all()
-        if not (is_valid and found.min() >= 0.0 and abs(found.sum() - 1.0) < 1e-6):
+        is_valid = weights.shape == (count,) and np.isfinite(weights).all()
+        if not (is_valid and weights.min() >= 0.0 and abs(weights.sum() - 1.0) < 1e-6):
             raise UserError(
                 f"`weights` must return {count} probabilities, of sum 1. Received: "
-                f"{found.shape}, of sum {found.sum()}"
+                f"{weights.shape}, of sum {weights.sum()}"
             )
-        return found
+        return weights
 
     def _encode(self):
         """Returns the latent means of all images: `(n, latent_dim)`."""
@@ -158,8 +158,8 @@ class ResampleByLatents(keras.callbacks.Callback):
         arrays = [x for x in (self.images, self.labels) if x is not None]
         starts = range(0, len(self.images), _ENCODED_AT_ONCE)
         rows = [slice(start, start + _ENCODED_AT_ONCE) for start in starts]
-        parts = [np.asarray(self._encode_batch(*(x[i] for x in arrays))) for i in rows]
-        return np.concatenate(parts)
+        means = [np.asarray(self._encode_batch(*(x[i] for x in arrays))) for i in rows]
+        return np.concatenate(means)
 
     def _find_endpoint(self):
         endpoint = getattr(self.model, "signatures", dict)().get("encode")

@@ -12,8 +12,8 @@ class SampleGrid(keras.callbacks.Callback):
 
     Args:
         directory: Folder of the pictures, made if it is not there.
-        make_panels: Function without arguments that returns titled panels (as of
-            `pictures.tile`). It should use one fixed set of latents and images, so that
+        make_panels: Function without arguments that returns titled panels, as in
+            `pictures.tile`. It should use one fixed set of latents and images, so that
             the pictures can be compared.
         caption: Text below the panels, such as the attribution of the data.
     """

@@ -42,16 +42,16 @@ class ImagePool(keras.layers.Layer):
     def build(self, image_shape):
         if not self.pool_size:
             return
-        kept = {"trainable": False, "initializer": "zeros", "autocast": False}
+        options = {"trainable": False, "initializer": "zeros", "autocast": False}
         # Replicas write the same values.
-        kept["aggregation"] = "only_first_replica"
+        options["aggregation"] = "only_first_replica"
         shape = (self.pool_size, *image_shape[1:])
         self.images = self.add_weight(
-            shape=shape, dtype="float32", name="images", **kept
+            shape=shape, dtype="float32", name="images", **options
         )
         # Not int32: TensorFlow keeps such variables on the CPU, out of a GPU's reach
         # within XLA.
-        self.count = self.add_weight(shape=(), dtype="int64", name="count", **kept)
+        self.count = self.add_weight(shape=(), dtype="int64", name="count", **options)
 
     def call(self, images, draws):
         images = tf.stop_gradient(tf.cast(images, tf.float32))
@@ -80,9 +80,9 @@ class ImagePool(keras.layers.Layer):
         # An image that is given back may have been stored earlier in this batch.
         earlier = (order[:, tf.newaxis] > order) & (places[:, tf.newaxis] == places)
         last = _last_writer(earlier & writes, order)
-        found = _choose(last, images, tf.gather(stored, places))
+        history = _choose(last, images, tf.gather(stored, places))
         swaps = tf.reshape(swaps, (-1, 1, 1, 1))
-        returned = tf.where(swaps, found, images)
+        returned = tf.where(swaps, history, images)
 
         into = tf.range(self.pool_size)[:, tf.newaxis] == places
         self.images.assign(_choose(_last_writer(into & writes, order), images, stored))

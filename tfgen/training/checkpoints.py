@@ -17,6 +17,7 @@ import os
 import pathlib
 import shutil
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,23 @@ class Checkpoint(NamedTuple):
     def group(self, prefix: str) -> list[np.ndarray]:
         """Returns the arrays `prefix_0`, `prefix_1`, ..."""
         return [v for name, v in self.arrays.items() if name.startswith(f"{prefix}_")]
+
+    def assign(self, prefix: str, variables: Sequence[Any]) -> None:
+        """Gives variables the values of a group.
+
+        Raises:
+            UserError: They are of another model.
+        """
+        values = self.group(prefix)
+        if [value.shape for value in values] != [tuple(v.shape) for v in variables]:
+            raise UserError(
+                f"{self.path} is of another model than the one that is trained: use "
+                "another directory"
+            )
+        for value, variable in zip(values, variables, strict=True):
+            if value.dtype.kind == "V":  # NumPy forgets what bfloat16 is
+                value = value.view(variable.dtype)
+            variable.assign(value)
 
 
 class CheckpointStore:

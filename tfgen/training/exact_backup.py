@@ -208,12 +208,8 @@ class ExactBackup(keras.callbacks.Callback):
         arrays = {
             f"{k}_{i}": v for k, group in groups.items() for i, v in enumerate(group)
         }
-        states = []
-        for index, callback in enumerate(self._others()):
-            values = state.get_state(callback)
-            plain, callback_arrays = state.split(values, f"callback_{index}_")
-            states.append({"name": type(callback).__name__, "state": plain})
-            arrays |= callback_arrays
+        states, callback_arrays = state.collect(self._other_callbacks())
+        arrays |= callback_arrays
         values = {
             "epoch": self._epoch,
             "step": self._step,
@@ -248,7 +244,7 @@ class ExactBackup(keras.callbacks.Callback):
         history = self.model.history.history if self.model.history else {}
         return {n: [checks.plain(v) for v in values] for n, values in history.items()}
 
-    def _others(self):
+    def _other_callbacks(self):
         return [callback for callback in self.callbacks if callback is not self]
 
     # ---- Resuming -----------------------------------------------------------------
@@ -257,41 +253,22 @@ class ExactBackup(keras.callbacks.Callback):
         optimizer = self.model.optimizer
         if optimizer is not None and not optimizer.built:  # it would have no slots yet
             optimizer.build(self.model.trainable_variables)
-        self._load(self._resumed, "weight", self._weights())
-        self._load(self._resumed, "random", self._random_states())
+        self._resumed.assign("weight", self._weights())
+        self._resumed.assign("random", self._random_states())
 
     def _resume_epoch(self):
         # Only now: `fit` resets metrics, and callbacks their state, when they begin.
         self._load_history(self._resumed.state["history"])
-        self._load_callbacks()
+        saved = self._resumed.state["callbacks"]
+        state.restore(self._other_callbacks(), saved, self._resumed.arrays)
         self._passed_over = self.initial_step
         if self._passed_over:
             self._pass_over(self._passed_over)
-
-    def _load(self, checkpoint, prefix, variables):
-        values = checkpoint.group(prefix)
-        if [value.shape for value in values] != [tuple(v.shape) for v in variables]:
-            raise UserError(
-                f"{checkpoint.path} is of another model than the one that is trained: "
-                "use another directory"
-            )
-        for value, variable in zip(values, variables, strict=True):
-            if value.dtype.kind == "V":  # NumPy forgets what bfloat16 is
-                value = value.view(variable.dtype)
-            variable.assign(value)
 
     def _load_history(self, history):
         if self.model.history:
             self.model.history.history = {k: [*v] for k, v in history.items()}
             self.model.history.epoch = list(range(self.initial_epoch))
-
-    def _load_callbacks(self):
-        pairs = zip(self._others(), self._resumed.state["callbacks"], strict=False)
-        for index, (callback, saved) in enumerate(pairs):
-            if saved["name"] == type(callback).__name__:
-                arrays, prefix = self._resumed.arrays, f"callback_{index}_"
-                joined = state.join(saved["state"], arrays, prefix)
-                state.set_state(callback, joined)
 
     def _pass_over(self, num_steps):
         """Makes the next calls of Keras's training function read batches only."""
@@ -313,4 +290,4 @@ class ExactBackup(keras.callbacks.Callback):
         if len(self._metric_variables()) != len(checkpoint.group("metric")):
             # Those of `compile` make their variables when they first see a batch.
             self.model.test_on_batch(*keras.utils.unpack_x_y_sample_weight(batch))
-        self._load(checkpoint, "metric", self._metric_variables())
+        checkpoint.assign("metric", self._metric_variables())

@@ -17,10 +17,10 @@ from typing import Any
 
 from tfgen.errors import UserError
 from tfgen.training.config import Config
-from tfgen.training.data_record import check_present
+from tfgen.training.run_data import RunData
 
 
-class Run:
+class Run(RunData):
     """A run directory: its model, its figures and its data, each opened once.
 
     Args:
@@ -44,10 +44,9 @@ class Run:
         data: str | os.PathLike | None = None,
         data_dir: str | os.PathLike | None = None,
     ) -> None:
+        super().__init__()
         self.path = pathlib.Path(path).expanduser()
         self._data, self._data_dir = data, data_dir
-        self._ordered_batches: dict[tuple, Any] = {}
-        self._arrays: dict[tuple, tuple[int | None, tuple]] = {}
 
     @classmethod
     def of(cls, path: pathlib.Path, config: Config) -> "Run":
@@ -111,146 +110,11 @@ class Run:
         return self.config.attribution if self.has_config else None
 
     @property
-    def kind(self) -> str:
-        """`"images"`, `"pairs"` or `"domains"`."""
-        return self.config.kind
-
-    @property
     def image_shape(self) -> tuple[int, int, int]:
         """`(height, width, channels)` of the images that the model takes."""
         size = self.config.image_size
         height, width = (size, size) if isinstance(size, int) else size
         return height, width, self.config.channels
-
-    # ---- Data ---------------------------------------------------------------------
-
-    def train_images(self, n: int | None = None) -> Any:
-        """Returns the first `n` training images that the model takes, in fixed order.
-
-        Returns:
-            `(n, height, width, channels)` float32 in [0, 1].
-        """
-        images = self.arrays("train", n)
-        return images if self.kind == "images" else images[0]
-
-    def test_images(self, n: int | None = None, labels: bool = False) -> Any:
-        """Returns the first `n` test images that the model takes, in fixed order.
-
-        Returns:
-            `(n, height, width, channels)` float32 in [0, 1]; with `labels` also
-            integers `(n,)`.
-        """
-        if self.kind != "images":
-            return self.arrays("test", n)[0]
-        return self.arrays("test", n, labels)
-
-    def arrays(
-        self, split: str, num_images: int | None = None, labels: bool = False
-    ) -> Any:
-        """Returns the first images of a split, in fixed order, decoded once.
-
-        Returns:
-            For `kind="images"` an array, or `(images, labels)`; else `(images,
-            targets)`.
-        """
-        from tfgen.data.loading import collect
-
-        key = (split, labels)
-        length, arrays = self._arrays.get(key, (0, ()))
-        if length is not None and (num_images is None or length < num_images):
-            batches = self._in_order(split, labels, held_out=False)
-            arrays = collect(batches, num_images, self.config.batch_size)
-            if self.kind == "domains":  # the smaller was repeated
-                counts = self.count_domains(split)
-                arrays = tuple(x[:n] for x, n in zip(arrays, counts, strict=True))
-            self._arrays[key] = (num_images, arrays)
-        arrays = tuple(array[:num_images] for array in arrays)
-        return arrays if len(arrays) > 1 else arrays[0]
-
-    def batches(self, split: str, labels: bool = False, initial_epoch: int = 0) -> Any:
-        """Returns the batches that the run trains on or, unshuffled, those of its test.
-
-        They are a `tf.data.Dataset` whose first pass is the epoch `initial_epoch`.
-        """
-        training = split == "train"
-        options = {"shuffle": training, "initial_epoch": initial_epoch}
-        if training and self.kind != "images":
-            config = self.config
-            options |= {"load_size": config.load_size, "mirror": config.mirror}
-        return self._load(split, labels, **options)
-
-    def in_order(
-        self,
-        split: str,
-        num_images: int | None = None,
-        labels: bool = False,
-        held_out: bool = False,
-    ) -> Any:
-        """Returns batches of the first images of a split, in fixed order.
-
-        Args:
-            split: `"train"` or `"test"`.
-            num_images: How many at most; None for all, of which few are held at a time.
-            labels: Whether the batches have them, for `kind="images"`.
-            held_out: Whether the images are those of `held_out_classes` instead.
-        """
-        from tfgen.data.loading import take
-
-        batches = self._in_order(split, labels, held_out)
-        return take(batches, num_images, self.config.batch_size)
-
-    def known_factors(self, split: str, num_images: int | None = None) -> Any:
-        """Returns `tfgen.data.Factors` of the images of `in_order`; None without."""
-        from tfgen import data
-
-        config = self.config
-        source = (self._open_data(), config.data_dir, config.image_size)
-        if not data.has_factors(*source):
-            return None
-        return data.load_factors(
-            config.data,
-            split,
-            num_images,
-            config.image_size,
-            config.data_dir,
-            self.known_classes(),
-        )
-
-    def known_classes(self, held_out: bool = False) -> list[int] | None:
-        """Returns the classes that the run knows, or those held out; None for all.
-
-        Raises:
-            UserError: The data has no such classes, or no other ones.
-        """
-        from tfgen import data
-        from tfgen.data.classes import find_classes
-
-        config = self.config
-        if config.held_out_classes is None:
-            return None
-        names = data.class_names(self._open_data(), config.data_dir)
-        unknown = [name.strip() for name in config.held_out_classes.split(",")]
-        unknown = find_classes(config.data, unknown, names)
-        known = [number for number in range(len(names)) if number not in unknown]
-        if not known:
-            raise UserError(f"--held-out-classes: they are all that {config.data} has")
-        return list(unknown) if held_out else known
-
-    @property
-    def is_aligned(self) -> bool:
-        """Whether test images of a run that translates come with their truth."""
-        from tfgen import data
-
-        config = self.config
-        return config.kind == "pairs" or data.is_paired(
-            self._open_data(), config.data_dir
-        )
-
-    def count_domains(self, split: str) -> tuple[int, int]:
-        """Returns the numbers of images of A and of B, of a run on two domains."""
-        from tfgen import data
-
-        return data.count_domains(self._open_data(), split, **self._source())
 
     # ---- Use ----------------------------------------------------------------------
 
@@ -302,61 +166,3 @@ class Run:
         """Makes a page that runs the model in a browser: see `export`."""
         options = {"formats": ("web",), "latency_seconds": 0.0, **options}
         return self.export(out, **options)
-
-    # ---- Private ------------------------------------------------------------------
-
-    @functools.cached_property
-    def _has_classes(self) -> bool:
-        from tfgen import data
-
-        return bool(data.class_names(self._open_data(), self.config.data_dir))
-
-    def _in_order(self, split: str, labels: bool, held_out: bool) -> Any:
-        key = (split, labels, held_out)
-        if key not in self._ordered_batches:
-            if self.kind == "images" and not labels and self._has_classes:
-                labelled = self._in_order(split, True, held_out)
-                batches = labelled.map(lambda images, labels: images)
-            else:
-                batches = self._load(split, labels, held_out, shuffle=False)
-            self._ordered_batches[key] = batches
-        return self._ordered_batches[key]
-
-    def _open_data(self) -> Any:
-        """Returns the name or folder of the data; a UserError if it is gone."""
-        check_present(self.config.data)
-        return self.config.data
-
-    def _load(
-        self, split: str, labels: bool, held_out: bool = False, **options: Any
-    ) -> Any:
-        from tfgen import data
-
-        config = self.config
-        load = {
-            "images": data.load_images,
-            "pairs": data.load_pairs,
-            "domains": data.load_domains,
-        }
-        options |= {"batch_size": config.batch_size, "seed": config.seed}
-        if config.kind == "images":
-            options["labels"] = labels
-        source = self._source(held_out)
-        return load[config.kind](self._open_data(), split, **options, **source)
-
-    def _source(self, held_out: bool = False) -> dict[str, Any]:
-        """Returns the arguments that every look at the data has in common."""
-        config = self.config
-        by_kind = {
-            "images": lambda: {"classes": self.known_classes(held_out)},
-            "pairs": lambda: {"direction": config.direction},
-            "domains": dict,
-        }
-        return {
-            "image_size": config.image_size,
-            "channels": config.channels,
-            "data_dir": config.data_dir,
-            "skip_bad_images": config.skip_bad_images,
-            "source_range": config.value_range,
-            **by_kind[config.kind](),
-        }

@@ -5,6 +5,24 @@ import inspect
 import numpy as np
 
 
+def collect(callbacks):
+    """Returns the name and plain state of each callback, and the arrays of all."""
+    states, arrays = [], {}
+    for index, callback in enumerate(callbacks):
+        plain, own_arrays = split(get_state(callback), f"callback_{index}_")
+        states.append({"name": type(callback).__name__, "state": plain})
+        arrays |= own_arrays
+    return states, arrays
+
+
+def restore(callbacks, states, arrays):
+    """Undoes `collect`, for callbacks of the same class at the same place."""
+    for index, (callback, saved) in enumerate(zip(callbacks, states, strict=False)):
+        if saved["name"] == type(callback).__name__:
+            joined = join(saved["state"], arrays, f"callback_{index}_")
+            set_state(callback, joined)
+
+
 def get_state(callback):
     """Returns what changes in a callback: name -> value."""
     if hasattr(callback, "get_state"):

@@ -57,7 +57,7 @@ def make_strategy(name: str) -> Any:
             CPUs; or "multi_worker" for those of all machines in TF_CONFIG.
 
     Raises:
-        UserError: As of `is_chief`, or this worker's port is taken.
+        UserError: As in `is_chief`, or this worker's port is taken.
     """
     import tensorflow as tf
 
