@@ -217,14 +217,16 @@ main(sys.argv[1:])
 """
 
 
-def test_a_program_ends_though_images_are_still_being_decoded(photos, tmp_path):
+def test_a_program_ends_though_images_are_still_being_decoded(tmp_path):
     """An error amid training leaves threads at work, which need Python to end."""
-    data, out, good = tmp_path / "set", tmp_path / "out", next(photos.rglob("*.png"))
+    data, out, good = tmp_path / "set", tmp_path / "out", tmp_path / "good.png"
     damaged = tmp_path / "damaged.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (768, 768, 3), dtype=np.uint8)
+    keras.utils.save_img(good, pixels, scale=False)  # large: decoding takes its time
     damaged.write_bytes(good.read_bytes()[:-40])
     (data / "train").mkdir(parents=True)
     (data / "test").mkdir()
-    for index in range(2000):
+    for index in range(1500):
         source = damaged if index % 100 == 7 else good
         os.link(source, data / "train" / f"{index}.png")
     os.link(good, data / "test" / "0.png")
