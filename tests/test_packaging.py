@@ -27,7 +27,7 @@ def test_the_wheel_holds_the_two_packages_and_nothing_else(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert top == {"tfgen", "export"}
-    for ending in ("py", "j2", "js", "css", "html"):
+    for ending in ("py", "j2", "js", "css", "html", "keras", "json"):
         for package in ("tfgen", "export"):
             for file in ROOT.glob(f"{package}/**/*.{ending}"):
                 assert file.relative_to(ROOT).as_posix() in names

@@ -238,9 +238,12 @@ def make_unreadable(kind, folder, vae_file):
     """Returns what to load, and a pattern of the message."""
     path = folder / "model.keras"
     if kind == "absent":
-        return folder / "absent", "no run directory or .keras file at"
+        return folder / "absent", r"no run directory, \.keras file or preset"
     if kind == "a preset":
-        return "vae_mnist_5k", r"It is a preset: create_model\('vae_mnist_5k'\)"
+        return (
+            "cyclegan_256",
+            r"without trained weights.*create_model\('cyclegan_256'\)",
+        )
     if kind == "empty folder":
         return folder, "it has no model.keras"
     if kind == "a picture":

@@ -24,6 +24,7 @@ _HOMES = {
     "evaluate": "tfgen.evaluation",
     "list_presets": "tfgen.presets",
     "load": "tfgen.presets",
+    "push": "tfgen.training",
     "train": "tfgen.training",
 }
 _PACKAGES = (

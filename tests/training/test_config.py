@@ -30,6 +30,8 @@ IMAGES = Config(
     keep_best="val_loss",
     held_out_classes="1, 2",
     deterministic=True,
+    init_from="vae_mnist_5k",
+    freeze=["encoder/conv2d", "decoder/*"],
     callbacks=["keras.callbacks:TerminateOnNaN"],
 )
 PAIRS = Config(

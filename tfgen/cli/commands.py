@@ -14,6 +14,7 @@ from tfgen.errors import UserError
 _COMMANDS = {
     "quickstart": "Train a VAE on 5,000 digits, measure, export and check it.",
     "list": "Show the presets.",
+    "show": "Show the card of a trained preset.",
     "train": "Train a preset.",
     "sample": "Draw images from a model.",
     "reconstruct": "Encode test images and decode them again.",

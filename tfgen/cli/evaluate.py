@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from tfgen.cli.options import PATH, ListType, data_options, run_argument
+from tfgen.cli.options import PATH, ListType, data_options, open_run, run_argument
 from tfgen.cli.progress import track
-from tfgen.cli.quiet import import_tensorflow
 from tfgen.cli.tables import print_evaluation
 from tfgen.errors import UserError
 from tfgen.evaluation import METRICS
@@ -64,11 +63,17 @@ from tfgen.evaluation.features import FEATURES
 @click.option(
     "--report/--no-report", default=True, help="RUN/report.html, a page to send."
 )
+@click.option(
+    "--out",
+    type=PATH,
+    help="Folder of the files.  [default: RUN; of a preset: where you are]",
+)
 @data_options
 def command(
     run: str,
     beside: tuple[str, ...],
     report: bool,
+    out: str | None,
     data: str | None,
     data_dir: str | None,
     **options: Any,
@@ -77,15 +82,17 @@ def command(
 
     Every figure stands beside its floor, what real images would get, where there is
     one. The feature network of `data` is trained once and kept. Of a model file alone,
-    the files are written beside it.
+    the files are written beside it; of a preset, into the current folder.
     """
     figures_beside = {other: _read_metrics(other) for other in beside}
-    import_tensorflow()
+    opened = open_run(run, data, data_dir)
     from tfgen.evaluation import evaluate
 
-    evaluation = evaluate(run, data, data_dir=data_dir, progress=track, **options)
-    folder = pathlib.Path(run)
-    folder = folder if folder.is_dir() else folder.parent
+    evaluation = evaluate(opened, data, data_dir=data_dir, progress=track, **options)
+    folder = opened.path if opened.path.is_dir() else opened.path.parent
+    if out is not None:
+        folder = pathlib.Path(out)
+        folder.mkdir(parents=True, exist_ok=True)
     evaluation.write(folder / "metrics.json")
     print_evaluation(evaluation, figures_beside)
     if report:

@@ -59,13 +59,13 @@ def picture_option(name: str) -> Callable:
 
 
 def open_run(run: str, data: str | None = None, data_dir: str | None = None) -> Any:
-    """Returns the `Run` of a run directory or of a model file."""
+    """Returns the `Run` of a run directory, a model file or a trained preset."""
     from tfgen.cli.quiet import import_tensorflow
 
     import_tensorflow()
     from tfgen.training.opening import open_run
 
-    return open_run(run, data, data_dir)
+    return open_run(run, data, data_dir, lambda line: click.echo(line, err=True))
 
 
 def draw(

@@ -122,6 +122,17 @@ _COMMON = (
         "12 bits.",
     ),
     click.Option(
+        ["--init-from"],
+        metavar="PRESET|RUN|FILE",
+        help="Start from its weights, where layers fit.",
+    ),
+    click.Option(
+        ["--freeze"],
+        multiple=True,
+        metavar="PATTERN",
+        help="Layers that stay as they are, such as 'discriminator/conv2d*'.",
+    ),
+    click.Option(
         ["--callback", "callbacks"],
         multiple=True,
         metavar="MODULE:CLASS",

@@ -17,6 +17,7 @@ from tfgen.evaluation.figure import Figure, Figures, finite
 from tfgen.evaluation.subject import MOST_PAIRED, Subject
 from tfgen.files import replaced
 from tfgen.inference.endpoints import make_seeds
+from tfgen.presets.cards import preset_of
 from tfgen.progress import Progress, no_progress
 
 
@@ -118,7 +119,8 @@ def evaluate(
     """Measures a model on test images.
 
     Args:
-        model_or_run: A `Run`, a run directory, a `.keras` file, or a model.
+        model_or_run: A `Run`, a run directory, a `.keras` file, a model, or the name
+            of a trained preset.
         data: Name of a TFDS data set, or a folder; by default what the run was trained
             on.
         metrics: Some of `METRICS`, or their names with commas between; by default all
@@ -211,7 +213,7 @@ def _check_names(metrics: str | Sequence[str] | None, features: str) -> list[str
 
 def _commands(run: Any, flags: Mapping[str, Any]) -> list[str]:
     """Returns the commands that train and evaluate again."""
-    if not run.path.exists():
+    if not run.path.exists() and preset_of(run.path) is None:
         return []
     words = ["tfgen", "evaluate", str(run.path)]
     for name, value in flags.items():
@@ -219,5 +221,6 @@ def _commands(run: Any, flags: Mapping[str, Any]) -> list[str]:
             words += [f"--{name.replace('_', '-')}", str(value)]
     commands = [shlex.join(words)]
     if run.config.preset is not None:
-        commands.insert(0, shlex.join(run.config.arguments(run.path)))
+        out = run.path if run.path.exists() else None
+        commands.insert(0, shlex.join(run.config.arguments(out)))
     return commands

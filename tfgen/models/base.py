@@ -43,6 +43,23 @@ class GenerativeModel(keras.Model):
         if num_classes is not None:
             self.input_specs["labels"] = tf.TensorSpec((None,), tf.int32, "labels")
 
+    @classmethod
+    def from_preset(cls, preset, load_weights=True, **overrides):
+        """Returns the compiled model of a preset.
+
+        Args:
+            preset: A name in `tfgen.list_presets()`.
+            load_weights: Whether it is trained: `tfgen.list_presets(trained=True)`.
+            overrides: Arguments of the preset, without its weights.
+
+        Raises:
+            ValueError: There is no such preset, it is of another class, or it has no
+                weights.
+        """
+        import tfgen  # presets build models: only the public name leads there
+
+        return tfgen.presets.from_preset(cls, preset, load_weights, **overrides)
+
     def _set_latents_and_images(self, network_of_latents, network_of_images):
         """Takes `latent_dim` and `image_shape` from what two networks take."""
         self.latent_dim = network_of_latents.inputs[0].shape[-1]

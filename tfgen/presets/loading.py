@@ -2,10 +2,14 @@
 
 import os
 import pathlib
+import warnings
 from typing import Any
 
 from tfgen._compat import require_tensorflow_backend
 from tfgen.errors import UserError
+from tfgen.presets import cards, hub
+from tfgen.presets.preset import near_matches
+from tfgen.presets.table import create_model, presets
 
 _LONGEST_REASON = 300  # characters: Keras shows whole configurations
 
@@ -13,11 +17,14 @@ _LONGEST_REASON = 300  # characters: Keras shows whole configurations
 def load(run_or_file: str | os.PathLike) -> Any:
     """Loads a model, compiled, with its optimizer and random state.
 
-    Files are loaded in Keras's safe mode: they cannot run code of their own.
+    Files are loaded in Keras's safe mode: they cannot run code of their own. Weights
+    that come with tfgen, and those of a hub, have no optimizer state: training goes on
+    with new moments.
 
     Args:
-        run_or_file: A run directory of `tfgen train`, or a `.keras` file. `~` is the
-            home directory.
+        run_or_file: A run directory of `tfgen train`, or a `.keras` file; or the name
+            of a trained preset, where no such path exists; or `"hf://USER/NAME"`, what
+            `tfgen.push` wrote. `~` is the home directory.
 
     Returns:
         A `keras.Model`.
@@ -25,18 +32,46 @@ def load(run_or_file: str | os.PathLike) -> Any:
     Raises:
         UserError: There is no such model, or the file cannot be read.
     """
+    if line := cards.clash(run_or_file):
+        warnings.warn(line, stacklevel=2)
     file = _find_file(run_or_file)
     require_tensorflow_backend()
 
     import keras
 
     try:
-        return keras.saving.load_model(file, safe_mode=True)
+        with warnings.catch_warnings():
+            # Of weights that come without the state of optimizers.
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            return keras.saving.load_model(file, safe_mode=True)
     except Exception as error:  # a damaged file can raise anything
         raise UserError(f"cannot load {file}: {_explain(error)}") from error
 
 
+def from_preset(
+    kind: type, name: str, load_weights: bool = True, **overrides: Any
+) -> Any:
+    """Returns the model of a preset; see `GenerativeModel.from_preset`."""
+    if load_weights:
+        if overrides:
+            raise UserError(
+                f"{name}: trained weights go with the preset's own arguments. Leave "
+                f"out {', '.join(overrides)}, or pass load_weights=False"
+            )
+        model = load(cards.find_weights(name))
+    else:
+        model = create_model(name, **overrides)
+    if not isinstance(model, kind):
+        raise UserError(
+            f"{name} is a preset of {type(model).__name__}, not {kind.__name__}: call "
+            f"tfgen.{type(model).__name__}.from_preset({name!r})"
+        )
+    return model
+
+
 def _find_file(run_or_file: str | os.PathLike) -> pathlib.Path:
+    if hub.is_address(run_or_file):
+        return hub.download(run_or_file) / "model.keras"
     try:
         path = pathlib.Path(run_or_file).expanduser()
     except (TypeError, RuntimeError) as error:
@@ -45,7 +80,10 @@ def _find_file(run_or_file: str | os.PathLike) -> pathlib.Path:
             f"Received: {run_or_file!r}"
         ) from error
     if not path.exists():
-        raise UserError(f"no run directory or .keras file at {path}{_advice(path)}")
+        if cards.preset_of(path) is not None:
+            return cards.find_weights(str(path))
+        near = near_matches(str(path), presets())
+        raise UserError(f"no run directory, .keras file or preset {path}{near}")
     file = path / "model.keras" if path.is_dir() else path
     if file.suffix != ".keras":
         raise UserError(f"{path} is not a .keras file or a run directory")
@@ -55,14 +93,6 @@ def _find_file(run_or_file: str | os.PathLike) -> pathlib.Path:
             "`tfgen train` writes at the end of each epoch"
         )
     return file
-
-
-def _advice(path: pathlib.Path) -> str:
-    from tfgen.presets.table import presets
-
-    if str(path) in presets():
-        return f". It is a preset: create_model({str(path)!r}) makes an untrained model"
-    return ""
 
 
 def _explain(error: Exception) -> str:

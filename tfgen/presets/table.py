@@ -15,11 +15,6 @@ def presets() -> dict[str, Preset]:
     return {preset.name: preset for family in _FAMILIES for preset in family.PRESETS}
 
 
-def list_presets() -> list[str]:
-    """Returns the names of the presets."""
-    return list(presets())
-
-
 def get_preset(name: str) -> Preset:
     """Returns a preset; an unknown name is a UserError with near matches."""
     known = presets()

@@ -9,6 +9,7 @@ _HOME = {
     "ExactBackup": "tfgen.training.exact_backup",
     "Run": "tfgen.training.run",
     "TrainingStopped": "tfgen.training.stop_signals",
+    "push": "tfgen.training.pushing",
     "train": "tfgen.training.trainer",
 }
 __all__ = [*_HOME]

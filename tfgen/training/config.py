@@ -10,6 +10,7 @@ from typing import Any
 
 from tfgen.errors import UserError
 from tfgen.files import replaced
+from tfgen.presets.cards import preset_of, read_card
 from tfgen.presets.preset import NONE
 
 FORMAT = 2  # of config.json; a newer tfgen counts on
@@ -32,6 +33,8 @@ class Config:
         kind: `"images"`, `"pairs"` or `"domains"`.
         steps_per_execution: Integer; `"auto"` until training begins.
         precision: Keras's dtype policy; `"auto"` until training begins.
+        init_from: Preset, run or file whose weights training starts from.
+        freeze: Patterns of the layers that stay as they are.
         callbacks: Keras callbacks of the command line, as `"package.module:Class"`.
         data_record: What the data were: `tfgen.training.data_record.record`.
     """
@@ -59,6 +62,8 @@ class Config:
     keep_best: str | None = None
     held_out_classes: str | None = None
     deterministic: bool = False
+    init_from: str | None = None
+    freeze: list[str] = dataclasses.field(default_factory=list)
     callbacks: list[str] = dataclasses.field(default_factory=list)
     attribution: str | None = None
     data_record: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -67,11 +72,13 @@ class Config:
 
     @classmethod
     def read(cls, run: str | os.PathLike) -> "Config":
-        """Reads `config.json` of a run directory.
+        """Reads `config.json` of a run directory, or that of a trained preset.
 
         Raises:
             UserError: There is none, it is damaged, or a newer tfgen wrote it.
         """
+        if preset_of(run) is not None:
+            return cls(**read_card(os.fspath(run))["config"])
         file = pathlib.Path(run).expanduser() / _FILE
         if not file.is_file():
             raise UserError(f"{run} is not a run directory: it has no {_FILE}")
@@ -102,7 +109,7 @@ class Config:
         names = ["data", "data_dir", "epochs", "batch_size", "seed", "precision"]
         names += ["steps_per_execution", "strategy", "checkpoint_every"]
         names += ["keep_checkpoints", "keep_best", "deterministic", "skip_bad_images"]
-        names.append("value_range")
+        names += ["value_range", "init_from"]
         if self.kind == "images":
             names.append("held_out_classes")
         else:
@@ -113,6 +120,8 @@ class Config:
         words = ["tfgen", "train", str(self.preset)]
         for callback in self.callbacks:
             words += ["--callback", callback]
+        for pattern in self.freeze:
+            words += ["--freeze", pattern]
         overrides = {n: NONE if v is None else v for n, v in self.overrides.items()}
         for name, value in {**flags, **overrides, "out": out}.items():
             words += _flag(name, value)

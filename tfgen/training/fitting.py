@@ -9,6 +9,7 @@ from tfgen.errors import UserError
 from tfgen.training import settings, speed
 from tfgen.training.config import AUTO, Config
 from tfgen.training.explain import explained, iterators_ended, numerics_checked
+from tfgen.training.initial_weights import freeze, initialize
 from tfgen.training.run import Run
 from tfgen.training.run_callbacks import import_callbacks, make_callbacks
 from tfgen.training.run_folder import RunFolder
@@ -95,7 +96,8 @@ class Fitting:
         self.test_set = run.batches("test", labels)
         self.num_steps = int(self.train_set.cardinality())
         _check_workers(self.strategy, config, self.num_steps, self.backup)
-        make_model = model_maker(run, self.num_steps)
+        # A checkpoint has all weights, wherever they began.
+        make_model = model_maker(run, self.num_steps, self.log, self.backup is None)
         self.model, self.chosen = speed.choose(
             config,
             self.strategy,
@@ -161,17 +163,21 @@ class Fitting:
         self.log(self.chosen)
 
 
-def model_maker(run: Run, num_steps: int) -> Callable[[], Any]:
+def model_maker(
+    run: Run, num_steps: int, log: Log = no_log, is_new: bool = True
+) -> Callable[[], Any]:
     """Returns a function that makes the model of a run of a preset.
 
     Args:
         run: The run.
         num_steps: Integer, of an epoch: some learning rates end with training.
+        log: Is told which layers start anew, where the run starts from others' weights.
+        is_new: Whether the run begins.
     """
-    return functools.partial(_create_model, run, num_steps)
+    return functools.partial(_create_model, run, num_steps, log, is_new)
 
 
-def _create_model(run: Run, num_steps: int) -> Any:
+def _create_model(run: Run, num_steps: int, log: Log, is_new: bool) -> Any:
     from tfgen.presets import create_model
 
     config = run.config
@@ -180,6 +186,9 @@ def _create_model(run: Run, num_steps: int) -> Any:
         overrides["num_steps"] = config.epochs * num_steps
     with optional_imports_hidden():  # of Keras 2, which TensorFlow Probability imports
         model = create_model(config.preset, **overrides)
+    if config.init_from is not None and is_new:
+        initialize(model, config.init_from, log)
+    freeze(model, config.freeze)
     if config.steps_per_execution != AUTO:
         model.steps_per_execution = config.steps_per_execution
     return model

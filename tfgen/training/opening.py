@@ -3,9 +3,12 @@
 import dataclasses
 import os
 import pathlib
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 from tfgen.errors import UserError
+from tfgen.presets import cards, hub
 from tfgen.training.config import Config
 from tfgen.training.run import Run
 
@@ -16,14 +19,17 @@ def open_run(
     model_or_run: Any,
     data: str | os.PathLike | None = None,
     data_dir: str | os.PathLike | None = None,
+    log: Callable[[str], Any] = warnings.warn,
 ) -> Run:
     """Returns the `Run` of a run, its folder, a `.keras` file or a model.
 
     Args:
-        model_or_run: A `Run`, a run directory, a `.keras` file, or a model.
+        model_or_run: A `Run`, a run directory, a `.keras` file, or a model; the name of
+            a trained preset, where no such path exists; or `"hf://USER/NAME"`.
         data: Name of a TFDS data set, or a folder; by default what the run was trained
             on. A model, or a file alone, knows no data.
         data_dir: Where TFDS keeps its data sets.
+        log: Called with a line where a path is taken and not the preset of that name.
 
     Raises:
         UserError: The model has no endpoints.
@@ -33,6 +39,10 @@ def open_run(
     if not isinstance(model_or_run, str | os.PathLike):
         path = pathlib.Path(type(model_or_run).__name__)
         return _of_model(model_or_run, path, data, data_dir)
+    if line := cards.clash(model_or_run):
+        log(line)
+    if hub.is_address(model_or_run):
+        model_or_run = hub.download(model_or_run)
     run = Run(model_or_run, data, data_dir)
     if run.has_config:
         return run

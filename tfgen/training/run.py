@@ -16,6 +16,7 @@ import pathlib
 from typing import Any
 
 from tfgen.errors import UserError
+from tfgen.presets.cards import preset_of
 from tfgen.training.config import Config
 from tfgen.training.run_data import RunData
 
@@ -24,8 +25,9 @@ class Run(RunData):
     """A run directory: its model, its figures and its data, each opened once.
 
     Args:
-        path: Folder that `tfgen train` wrote, or a `.keras` file, which has a model but
-            knows no data.
+        path: Folder that `tfgen train` wrote; or a `.keras` file, which has a model but
+            knows no data; or, where there is no such path, the name of a trained
+            preset.
         data: Where the data are now, if not where they were during training.
         data_dir: Where TFDS keeps its data sets now.
 
@@ -63,7 +65,9 @@ class Run(RunData):
     @property
     def has_config(self) -> bool:
         """Whether it is a run directory, and not a model file alone."""
-        return "config" in vars(self) or (self.path / "config.json").is_file()
+        if "config" in vars(self) or preset_of(self.path) is not None:
+            return True
+        return (self.path / "config.json").is_file()
 
     @functools.cached_property
     def config(self) -> Config:

@@ -7,6 +7,7 @@ from typing import Any
 from tfgen.errors import UserError
 from tfgen.training.config import AUTO, Config
 from tfgen.training.data_record import record_data, resolve_data
+from tfgen.training.initial_weights import resolve_source
 from tfgen.training.strategy import STRATEGIES
 
 _LARGEST_SEED = 2**31 - 1
@@ -46,6 +47,9 @@ def preset_config(preset: Any, overrides: Mapping[str, Any], **options: Any) -> 
             f"{preset.name} has no data of its own: pass --data, a TFDS name or a "
             f"folder of {preset.kind}"
         )
+    if config.init_from is not None:
+        config.init_from = resolve_source(config.init_from)
+    config.freeze = list(config.freeze)
     return check_config(config)
 
 
@@ -73,6 +77,11 @@ def model_config(model: Any, **options: Any) -> Config:
         kind = "domains"
     elif "translate" in names:
         kind = "pairs"
+    if options.get("init_from") or options.get("freeze"):
+        raise UserError(
+            "`init_from` and `freeze` are for presets: give a model of your own its "
+            "weights, and set layers' `trainable`, before it is compiled"
+        )
     height, width, channels = _image_shape(model)
     return check_config(
         Config(

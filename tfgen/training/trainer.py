@@ -38,6 +38,8 @@ def train(
     overwrite: bool = False,
     other_data: bool = False,
     detect_anomaly: bool = False,
+    init_from: str | os.PathLike | None = None,
+    freeze: Sequence[str] = (),
     verbose: int | str | None = 0,
     log: Log = no_log,
     **overrides: Any,
@@ -67,6 +69,12 @@ def train(
         other_data: Whether to resume though the data have changed.
         detect_anomaly: Whether to check every operation, and name the first that is not
             finite. Slow.
+        init_from: Trained preset, run directory or `.keras` file whose weights training
+            starts from, where layers fit. `log` is told which start anew.
+        freeze: Patterns of layers that stay as they are, such as
+            `["discriminator/conv2d", "encoder/*"]`: those next to the images of a
+            discriminator are FreezeD's ([Mo et al.,
+            2020](https://arxiv.org/abs/2002.10964)).
         verbose: As in `fit`.
         log: Called with each line that tells what happens.
         **overrides: Fields of `tfgen.training.Config` such as `checkpoint_every`, and
@@ -95,6 +103,7 @@ def train(
             )
     given = {"data": data, "epochs": epochs, "batch_size": batch_size, "seed": seed}
     given |= {"precision": precision, "strategy": strategy}
+    given |= {"init_from": init_from, "freeze": [*freeze]}
     config, model = _configure(preset_or_model, given, overrides)
     default = f"runs/{config.preset or type(model).__name__.lower()}"
     with claimed_new(out, default, overwrite, config.data, strategy) as folder:
