@@ -4,7 +4,7 @@ import textwrap
 
 import click
 
-from tfgen.cli.options import PATH, data_options, open_run, save
+from tfgen.cli.options import PATH, data_options, open_run
 from tfgen.evaluation.figure import format_figure
 from tfgen.presets import read_card
 from tfgen.presets.words import card_lines
@@ -49,11 +49,11 @@ def command(
         click.echo(f"\nA picture: tfgen show {preset} --out samples.png")
         return
     opened = open_run(preset, data, data_dir)
-    from tfgen.figures import gallery
-
+    name = "reconstructions"
     if opened.kind != "images":
-        save(gallery.translations(opened), out)
+        name = "translations"
     elif "sample" in opened.endpoints:
-        save(gallery.samples(opened), out)
-    else:
-        save(gallery.reconstructions(opened), out)
+        name = "samples"
+    from tfgen.figures import gallery, pictures
+
+    click.echo(pictures.save_picture(getattr(gallery, name)(opened), out))
