@@ -212,7 +212,11 @@ def test_export_and_check(vae_run, tmp_path, capsys):
     assert (out / "report.html").is_file()
     assert (out / "README.md").is_file()
     assert hashes.verify(out, report.read(out)) == []
+    capsys.readouterr()
     assert tfgen("check", out / "edge") == 0
+    shown = "".join(capsys.readouterr().out.split())  # titles are wrapped
+    for file in edge:  # whose names have the version
+        assert f"{file}," in shown
     (out / "edge" / "mine-v2-int8.tflite").unlink()
     shutil.rmtree(out / "serving")  # which would be run once more
     assert tfgen("check", out) == 1

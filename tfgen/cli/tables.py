@@ -47,23 +47,23 @@ def _print_translation(evaluation: Any) -> None:
 
 
 def print_check(results: Sequence[Any]) -> None:
-    """Prints a row for each file and endpoint of `export.check`."""
-    columns = ("file", "endpoint", "size", "difference", "PSNR", "latency")
-    rows = [
-        (
-            f"{result.format} {result.quantization}",
-            result.endpoint,
-            f"{result.size_bytes / 1e6:.2f} MB",
-            f"{result.difference:.1e}",
-            "-" if result.psnr is None else f"{result.psnr:.1f} dB",
-            f"{result.latency_ms:.2f} ms",
-        )
-        for result in sorted(results, key=lambda result: result.format)
-    ]
-    print_table("Files that agree with Keras", columns, rows)
-    click.echo("difference: from Keras; latency: batch 1, median")
-    for file in sorted({str(result.file) for result in results}):
-        click.echo(file)
+    """Prints a table for each file of `export.check`, a row for each endpoint."""
+    files: dict[Any, list[Any]] = {}
+    for result in sorted(results, key=lambda result: str(result.file)):
+        files.setdefault(result.file, []).append(result)
+    for file, rows_of_file in files.items():
+        rows = [
+            (
+                result.endpoint,
+                f"{result.difference:.1e}",
+                "-" if result.psnr is None else f"{result.psnr:.1f} dB",
+                f"{result.latency_ms:.2f} ms",
+            )
+            for result in rows_of_file
+        ]
+        title = f"{file}, {rows_of_file[0].size_bytes / 1e6:.2f} MB, agrees with Keras"
+        print_table(title, ("endpoint", "difference", "PSNR", "latency"), rows)
+    click.echo("difference: largest, from Keras; latency: batch 1, median")
 
 
 def print_export(entry: Mapping[str, Any]) -> None:
