@@ -26,6 +26,7 @@ def test_public_names():
         "CheckResult",
         "Client",
         "ExportError",
+        "add_to_page",
         "check",
         "export_model",
         "export_onnx",
