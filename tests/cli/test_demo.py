@@ -46,6 +46,9 @@ def test_a_run_becomes_a_page_without_a_browser(vae_run, tmp_path, monkeypatch, 
     assert run_tfgen("check", tmp_path / "again") == 0
     # A model once in a page is not written over.
     assert run_tfgen("demo", tmp_path / "demo", *again) == 2
+    capsys.readouterr()
+    assert run_tfgen("demo", vae_run, *flags) == 2
+    assert "already: name another --out" in capsys.readouterr().err
 
 
 def test_a_runtime_that_is_not_there_is_named(vae_run, tmp_path, capsys):

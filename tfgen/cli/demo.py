@@ -7,6 +7,7 @@ import click
 
 from tfgen.cli.export import _QUANTIZATIONS, exporting
 from tfgen.cli.options import PATH, ListType, data_options, open_run
+from tfgen.errors import UserError
 
 
 @click.command("demo", short_help="Make a page that runs models in a browser.")
@@ -55,6 +56,7 @@ def command(
             else:
                 options["formats"] = ("web", "onnx") if onnx else ("web",)
                 run = open_run(model, data, data_dir)
+                _check_new(pathlib.Path(out), run.config.preset)
                 entries = [
                     run.demo(
                         out,
@@ -67,6 +69,16 @@ def command(
         for entry in entries:
             click.echo(f"{entry['name']}: LiteRT.js from {entry['web']['runtime']}")
     _show(pathlib.Path(out), is_opened, serve)
+
+
+def _check_new(out: pathlib.Path, name: str) -> None:
+    """Refuses a model that the page has: `demo` has no --version to choose another."""
+    from export.report import report
+
+    if not (out / "report.json").is_file():
+        return
+    if name in {entry["name"] for entry in report.read(out)["exports"]}:
+        raise UserError(f"{out} has a page of {name} already: name another --out")
 
 
 def _show(out: pathlib.Path, is_opened: bool, port: int | None) -> None:
