@@ -13,7 +13,10 @@ FILES = {
 # Arrows point down: a module imports from floors below its own, and from its own floor.
 FLOORS = (
     ("errors", "files", "progress", "_compat", "attributions", "replicas"),
-    ("layers", "distributions", "losses", "augmentation", "optimizers", "networks"),
+    (
+        *("layers", "networks", "distributions", "losses", "penalties"),
+        *("augmentation", "optimizers"),
+    ),
     ("models", "data"),
     ("inference", "presets", "callbacks", "metrics", "figures", "latent"),
     ("training", "evaluation"),

@@ -127,7 +127,7 @@ VAE, GAN = "vae_mnist_5k", "dcgan_mnist_5k"
         (GAN, {"beta_1": 1.0}, r"`beta_1` must be a number in \[0, 1\)"),
         (GAN, {"ema_decay": 1}, r"in \[0, 1\), or none. Received: 1"),
         (GAN, {"normalization": "none"}, "batch, layer, spectral, or none"),
-        (GAN, {"penalty_weight": -0.1}, "at least 0. Received: -0.1"),
+        (GAN, {"penalty_weight": -0.1}, "at least 0, or none. Received: -0.1"),
     ],
 )
 def test_mistakes_are_one_line(name, overrides, message):
@@ -312,5 +312,5 @@ def import_everything():
     for package in packages:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
-    for name in ("augmentation", "losses", "optimizers", "networks"):
+    for name in ("augmentation", "losses", "optimizers", "networks", "penalties"):
         getattr(tfgen, name)

@@ -42,6 +42,7 @@ _PACKAGES = (
     "models",
     "networks",
     "optimizers",
+    "penalties",
     "presets",
     "training",
 )
@@ -57,14 +58,12 @@ _SAVED_CLASSES = {
         "SpectralNormalization",
     ),
     "losses": (
-        "DraganPenalty",
         "Hinge",
         "LeastSquares",
         "Minimax",
         "NonSaturating",
-        "R1Penalty",
+        "Relativistic",
         "Wasserstein",
-        "WassersteinPenalty",
     ),
     "models.autoencoder": ("Autoencoder",),
     "models.cyclegan": ("CycleGAN",),
@@ -73,6 +72,7 @@ _SAVED_CLASSES = {
     "models.pix2pix": ("Pix2Pix",),
     "models.vae": ("VAE",),
     "optimizers": ("FusedAdam", "LinearDecay"),
+    "penalties": ("DraganPenalty", "R1Penalty", "R1R2Penalty", "WassersteinPenalty"),
 }
 
 __all__ = ["__version__", *_HOMES, *_PACKAGES]

@@ -143,6 +143,9 @@ MODELS = {
     "wgan_gp": make_gan(
         loss="wasserstein", gradient_penalty="wgan_gp", discriminator_steps=2
     ),
+    "relativistic_gan": make_gan(
+        loss="relativistic", gradient_penalty="r1_r2", num_classes=3
+    ),
     "autoencoder": make_autoencoder(),
     "denoising": make_autoencoder(
         reconstruction="binary_crossentropy", noise_stddev=0.2

@@ -98,7 +98,7 @@ def cross_entropy(target):
     )
 
 
-# Name -> losses of (real, fake) for the discriminator, of fake for the generator.
+# Name -> losses of real and of fake for the discriminator, of fake for the generator.
 PLAIN_LOSSES = {
     "minimax": (
         cross_entropy(1.0),
@@ -124,8 +124,21 @@ PLAIN_LOSSES = {
 }
 
 
+def plain_loss(name, real_logits, fake_logits, of_generator=False):
+    if name == "relativistic":
+        sign = 1.0 if of_generator else -1.0
+        return cross_entropy(1.0)(sign * (fake_logits - real_logits))
+    real_loss, fake_loss, generator_loss = PLAIN_LOSSES[name]
+    if of_generator:
+        return generator_loss(fake_logits)
+    return real_loss(real_logits) + fake_loss(fake_logits)
+
+
 def plain_penalty(name, judge, real, fake, uniform):
     """Unweighted, from the papers."""
+    if name == "r1_r2":
+        r1 = functools.partial(plain_penalty, "r1", judge, uniform=uniform, fake=None)
+        return r1(real=real) + r1(real=fake)
     points = {
         "wgan_gp": lambda: uniform[:, :1, None, None] * (real - fake) + fake,
         "r1": lambda: real,
@@ -158,7 +171,6 @@ def plain_step(model, draws, step, images, labels, joined=False):
     """
     generator, discriminator = model.generator, model.discriminator
     n = model.discriminator_steps
-    real_loss, fake_loss, generator_loss = PLAIN_LOSSES[model.loss]
     latents = draws.latents[step]
     uniform, *augmenting = draws.uniforms[4 * step : 4 * step + 4]
     augmentations = augmentation.get(model.augment)
@@ -184,7 +196,7 @@ def plain_step(model, draws, step, images, labels, joined=False):
                 real_logits, fake_logits = tf.split(judge(both), 2)
             else:
                 real_logits, fake_logits = judge(real_seen), judge(fake_seen)
-            loss = real_loss(real_logits) + fake_loss(fake_logits)
+            loss = plain_loss(model.loss, real_logits, fake_logits)
             if model.gradient_penalty is not None:
                 loss += (model.penalty_weight or 10.0) * plain_penalty(
                     model.gradient_penalty, judge, real, fake, uniform[rows]
@@ -193,7 +205,9 @@ def plain_step(model, draws, step, images, labels, joined=False):
     with tf.GradientTape() as tape:
         fake = run(generator, latents[rows], y)
         fake = diff_augment(fake, augmentations, augmenting[2][rows])
-        loss = generator_loss(judge(fake))
+        is_paired = model.loss == "relativistic"
+        real_logits = judge(real_seen) if is_paired else None
+        loss = plain_loss(model.loss, real_logits, judge(fake), of_generator=True)
     descend(generator, RATES[0], tape, loss)
 
 
@@ -210,6 +224,14 @@ CASES = {
     "wgan_gp": {"gradient_penalty": "wgan_gp", "loss": "wasserstein"},
     "r1": {"gradient_penalty": "r1", "penalty_weight": 3.0},
     "dragan": {"gradient_penalty": "dragan"},
+    "relativistic": {"loss": "relativistic", "augment": AUGMENT},
+    "conditional_relativistic_r1_r2": {
+        "loss": "relativistic",
+        "gradient_penalty": "r1_r2",
+        "penalty_weight": 0.5,
+        "num_classes": 3,
+        "discriminator_steps": 2,
+    },
     "wgan_gp_two_steps": {
         "gradient_penalty": "wgan_gp",
         "loss": "wasserstein",
@@ -662,6 +684,7 @@ RING = {
     "non_saturating": R1,
     "least_squares": R1,
     "hinge": R1,
+    "relativistic": {"gradient_penalty": "r1_r2", "penalty_weight": 0.05},
     "wasserstein": {
         "gradient_penalty": "wgan_gp",
         "penalty_weight": 0.1,

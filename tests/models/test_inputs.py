@@ -14,7 +14,7 @@ from tests.models.test_contracts import (
     make_pix2pix,
     make_vae,
 )
-from tfgen import augmentation, distributions, losses
+from tfgen import augmentation, distributions, losses, penalties
 from tfgen.models import first_batch
 
 IMAGES, LABELS = small.images(), small.labels()
@@ -264,7 +264,7 @@ def test_an_object_is_the_row_of_its_name_and_is_saved(name, tmp_path):
     objects = {
         "gan": {
             "loss": losses.Hinge(),
-            "gradient_penalty": losses.R1Penalty(),
+            "gradient_penalty": penalties.R1Penalty(),
             "augment": [augmentation.Cutout()],
         },
         "vae": {"likelihood": distributions.Gaussian()},

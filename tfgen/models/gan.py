@@ -5,7 +5,8 @@ For real images `x`, latents `z ~ Normal(0, I)`, generator `G` and discriminator
     discriminator_loss = d( D(x), D(G(z)) ) + penalty_weight * gradient penalty
     generator_loss     = g( D(G(z)) )
 
-with a pair (g, d) and a penalty of losses.py. A training step takes
+with a pair (g, d) of losses.py and a penalty of penalties.py. A relativistic `g` is of
+`D(x)` too: each real image is paired with one generated. A training step takes
 `discriminator_steps` steps of the discriminator, which share the batch (4 steps take 32
 images each of 128), then one of the generator: `fit` counts steps of the generator, and
 an epoch sees every image once.
@@ -22,7 +23,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from tfgen import augmentation, losses
+from tfgen import augmentation, losses, penalties
 from tfgen.models import averages, checks, draws
 from tfgen.models.adversarial import AdversarialModel, mixes_images
 from tfgen.models.batches import divide, to_signed, to_unit
@@ -40,8 +41,8 @@ class GAN(SamplingMixin, AdversarialModel):
             `(batch, height, width, channels)` in `[-1, 1]`.
         discriminator: Built `keras.Model` from such images to logits `(batch, ...)`.
         loss: A name in `losses.ADVERSARIAL_LOSSES`, or a `losses.AdversarialLoss`.
-        gradient_penalty: A name in `losses.GRADIENT_PENALTIES`, or a
-            `losses.GradientPenalty`; `None` for none.
+        gradient_penalty: A name in `penalties.GRADIENT_PENALTIES`, or a
+            `penalties.GradientPenalty`; `None` for none.
         penalty_weight: Float; `None` is the penalty's own, of its paper.
         penalty_interval: Integer, discriminator steps from one penalty, weighted by
             the interval, to the next.
@@ -107,7 +108,7 @@ class GAN(SamplingMixin, AdversarialModel):
         self.augment = augment
         rows, kind = losses.ADVERSARIAL_LOSSES, losses.AdversarialLoss
         self._loss = losses.get("loss", loss, rows, kind)
-        rows, kind = losses.GRADIENT_PENALTIES, losses.GradientPenalty
+        rows, kind = penalties.GRADIENT_PENALTIES, penalties.GradientPenalty
         self._penalty = losses.get("gradient_penalty", gradient_penalty, rows, kind)
         self._augmentations = augmentation.get(augment)
         self._set_latents_and_images(generator, discriminator)
@@ -137,12 +138,14 @@ class GAN(SamplingMixin, AdversarialModel):
 
     def generator_terms(self, batch, fake, training):
         """Returns the generator's term."""
-        fake = self._augmented(fake, batch["generator_draws"])
-        logits = self._judge(fake, batch, training)
-        return {"generator_loss": self._loss.generator(logits)}
+        seen = [self._augmented(fake, batch["generator_draws"])]
+        if self._loss.is_relative:
+            seen.append(self._augmented(batch["real"], batch["real_draws"]))
+        logits = [self._judge(images, batch["labels"], training) for images in seen]
+        return {"generator_loss": self._loss.generator(*logits)}
 
-    def _judge(self, images, batch, training):
-        return self._run(self.discriminator, images, batch["labels"], training=training)
+    def _judge(self, images, labels, training):
+        return self._run(self.discriminator, images, labels, training=training)
 
     def _augmented(self, images, uniform_draws):
         return augmentation.diff_augment(images, self._augmentations, uniform_draws)
@@ -151,7 +154,10 @@ class GAN(SamplingMixin, AdversarialModel):
         """Returns the gradient penalty: 0 at steps that have none."""
         if self._penalty is None:
             return tf.constant(0.0)
-        judge = functools.partial(self._judge, batch=batch, training=training)
+        labels = batch["labels"]
+        if labels is not None:
+            labels = tf.tile(labels, [self._penalty.points_per_image])
+        judge = functools.partial(self._judge, labels=labels, training=training)
         # Not within a condition, where replicas can't meet.
         points = self._penalty.points(batch["real"], fake, batch["penalty_draws"])
         step = self.discriminator_optimizer.iterations if training else 0

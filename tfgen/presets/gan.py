@@ -4,7 +4,11 @@ from typing import Annotated, Any
 
 from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, POSITIVE, SEED, SHARE, Preset
 
-_LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein")
+_LOSSES = (
+    *("minimax", "non_saturating", "least_squares"),
+    *("hinge", "wasserstein", "relativistic"),
+)
+_PENALTIES = ("wgan_gp", "r1", "r1_r2", "dragan")
 
 
 def build(
@@ -16,8 +20,13 @@ def build(
     normalization: Annotated[
         str | None, "of D", ("batch", "layer", "spectral")
     ] = "batch",
-    gradient_penalty: Annotated[str | None, "of D", ("wgan_gp", "r1", "dragan")] = None,
-    penalty_weight: Annotated[float, "of the gradient penalty", AT_LEAST_0] = 10.0,
+    gradient_penalty: Annotated[str | None, "of D", _PENALTIES] = None,
+    penalty_weight: Annotated[
+        float | None, "of the gradient penalty", AT_LEAST_0
+    ] = None,
+    penalty_interval: Annotated[
+        int, "steps of D from one penalty to the next", AT_LEAST_1
+    ] = 1,
     discriminator_steps: Annotated[
         int, "steps of D for each of the generator", AT_LEAST_1
     ] = 1,
@@ -54,6 +63,7 @@ def build(
         loss=loss,
         gradient_penalty=gradient_penalty,
         penalty_weight=penalty_weight,
+        penalty_interval=penalty_interval,
         discriminator_steps=discriminator_steps,
         ema_decay=ema_decay,
         augment=augment,
