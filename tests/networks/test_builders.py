@@ -11,7 +11,7 @@ from tests.networks.lowering import check
 from tfgen import networks
 from tfgen.layers import InstanceNormalization, Recompute, SpectralNormalization
 
-IMAGE, SQUARE, LATENT_DIM, NUM_CLASSES = (8, 12, 2), (16, 16, 2), 5, 3
+IMAGE, WIDE, LATENT_DIM, NUM_CLASSES = (8, 12, 2), (16, 24, 2), 5, 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Row:
 
 GAN_NORMS = ("batch", "layer", "spectral", None)
 TRANSLATION_NORMS = ("instance", "batch", None)
-SQUARES = "The image must be square"
+GRIDS = "must be a power of 2 times a grid"
 BUILDERS = {
     "conv_encoder": Row(
         (IMAGE, 6),
@@ -54,32 +54,32 @@ BUILDERS = {
     "mlp_encoder": Row((IMAGE, 6), {"hidden_units": (7,)}, (6,)),
     "mlp_decoder": Row((LATENT_DIM, IMAGE), {"hidden_units": (7,)}, IMAGE),
     "dcgan_generator": Row(
-        (LATENT_DIM, SQUARE),
+        (LATENT_DIM, WIDE),
         {"filters": 4},
-        SQUARE,
+        WIDE,
         squashed=True,
-        bad_shapes=((5, (28, 32, 1)), SQUARES),
+        bad_shapes=((5, (28, 30, 1)), GRIDS),
     ),
     "dcgan_discriminator": Row(
-        (SQUARE,),
+        (WIDE,),
         {"filters": 4},
         (1,),
         normalizations=GAN_NORMS,
-        bad_shapes=(((30, 30, 1),), SQUARES),
+        bad_shapes=(((30, 30, 1),), GRIDS),
     ),
     "resnet_gan_generator": Row(
-        (LATENT_DIM, SQUARE),
+        (LATENT_DIM, WIDE),
         {"filters": 4},
-        SQUARE,
+        WIDE,
         squashed=True,
-        bad_shapes=((5, (8, 8, 1)), SQUARES),
+        bad_shapes=((5, (8, 8, 1)), GRIDS),
     ),
     "resnet_gan_discriminator": Row(
-        (SQUARE,),
+        (WIDE,),
         {"filters": 4},
         (1,),
         normalizations=GAN_NORMS,
-        bad_shapes=(((14, 14, 1),), SQUARES),
+        bad_shapes=(((14, 14, 1),), GRIDS),
     ),
     "patchgan_discriminator": Row(
         ((13, 16, 2),),
@@ -198,6 +198,9 @@ def test_labels_are_an_input_that_matters(name):
     assert network.inputs[1].shape == (None,)
     features, labels = inputs_of(network)
     features[:] = features[0]
+    rng = np.random.default_rng(0)  # a class's scale and shift start as all others'
+    for weight in network.trainable_weights:
+        weight.assign_add(0.1 * rng.normal(size=weight.shape).astype("float32"))
     outputs = network([features, labels]).numpy()
     for one, other in ((0, 1), (1, 2), (0, 2)):
         assert np.abs(outputs[one] - outputs[other]).max() > 1e-4
@@ -319,8 +322,16 @@ def test_batch_normalization_is_not_recomputed(name):
 # ---- The edge ------------------------------------------------------------------------
 
 LOWERED = [name for name, row in BUILDERS.items() if row.outputs != (1,)]
+LOWERED += ["resnet_gan_generator, attention", "resnet_gan_generator, labels"]
+LOWERED += ["dcgan_generator, bilinear", "dcgan_generator, labels"]
 LOWERED += ["resnet_generator, zero padding", "resnet_generator, recompute"]
-MORE = {"zero padding": {"padding": "zero"}, "recompute": {"recompute": True}}
+MORE = {
+    "attention": {"attention": True},
+    "bilinear": {"upsampling": "bilinear"},
+    "labels": {"num_classes": 3, "conditioning": "normalization"},
+    "zero padding": {"padding": "zero"},
+    "recompute": {"recompute": True},
+}
 
 
 @pytest.mark.large  # of presets, test_preset_exports.py does it
@@ -328,8 +339,9 @@ MORE = {"zero padding": {"padding": "zero"}, "recompute": {"recompute": True}}
 def test_runs_on_the_edge_in_one_partition(case, tmp_path):
     name, *more = case.split(", ")
     network = build(name, **(MORE[more[0]] if more else {}))
+    labels = [tf.constant([1])] if "labels" in more else []
     operations = check(
-        lambda features: {"outputs": network(features)},
+        lambda features: {"outputs": network([features, *labels])},
         tmp_path / "network.tflite",
         np.random.default_rng(0),
         features=(1, *network.inputs[0].shape[1:]),

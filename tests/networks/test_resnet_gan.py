@@ -15,6 +15,7 @@ from tfgen.networks import (
     build_resnet_gan_discriminator,
     build_resnet_gan_generator,
 )
+from tfgen.networks.attention import self_attention
 
 RNG = np.random.default_rng(0)
 LATENT_DIM = 5
@@ -69,6 +70,7 @@ def train(model, epochs=1):
         ((28, 28, 1), [7, 14, 28], 7),
         ((32, 32, 3), [4, 8, 16, 32], 8),
         ((64, 64, 3), [4, 8, 16, 32, 64], 8),
+        ((48, 32, 3), [6, 12, 24, 48], 12),
     ],
 )
 def test_sizes(shape, grids, end):
@@ -100,6 +102,56 @@ def test_weights_are_as_many_as_in_the_paper():
     spectral = build_resnet_gan_discriminator((32, 32, 3))
     vectors = (3 + 3 + 2 + 2) * f + 1
     assert spectral.count_params() == network.count_params() + vectors
+
+
+def test_widths():
+    """Twice the channels at half the grid, up to the most."""
+    generator = build_resnet_gan_generator(
+        LATENT_DIM, (64, 64, 1), filters=2, max_filters=8
+    )
+    discriminator = build_resnet_gan_discriminator(
+        (64, 64, 1), filters=2, max_filters=6, normalization=None
+    )
+    widths = [
+        [layer.output.shape[-1] for layer in layers_of(network, keras.layers.Add)]
+        for network in (generator, discriminator)
+    ]
+    assert widths == [[8, 8, 4, 2], [2, 4, 6, 6, 6]]
+
+
+@pytest.mark.parametrize("size", [(32, 32), (28, 28), (64, 32)])
+def test_attention_is_of_the_grid_of_16(size):
+    shape = (*size, 1)
+    for network in (
+        build_resnet_gan_generator(LATENT_DIM, shape, filters=8, attention=True),
+        build_resnet_gan_discriminator(shape, filters=8, attention=True),
+    ):
+        (softmax,) = layers_of(network, keras.layers.Softmax)
+        places = size[0] * size[1] // 4
+        assert softmax.output.shape[1:] == (places, places)
+
+
+def test_attention_is_the_paper_s():
+    """Zhang et al., eqs. 1 to 3, place by place; it starts as the identity."""
+    inputs = keras.Input((3, 2, 8))
+    network = keras.Model(inputs, self_attention(inputs, None))
+    features = RNG.normal(size=(2, 3, 2, 8)).astype("float32")
+    np.testing.assert_array_equal(network(features), features)
+    network.set_weights([RNG.normal(size=w.shape) for w in network.get_weights()])
+    weights = [w for w in network.get_weights() if w.ndim == 4]
+    query, key, value, out = sorted(
+        (w[0, 0] for w in weights), key=lambda w: (w.shape[0] != 8, w.shape[1])
+    )
+    flat = features.reshape(2, 6, 8)
+    results = []
+    for swapped in ((query, key), (key, query)):  # layers of one shape: either order
+        one, other = swapped
+        scores = np.exp((flat @ one) @ (flat @ other).transpose(0, 2, 1))
+        shares = scores / scores.sum(axis=2, keepdims=True)
+        gathered = shares @ (flat @ value) @ out + network.get_weights()[-1]
+        results.append(flat + gathered)
+    found = network(features).numpy().reshape(2, 6, 8)
+    assert min(np.abs(found - r).max() for r in results) < 1e-4
 
 
 def test_every_pixel_counts():

@@ -1,10 +1,13 @@
-"""How a label enters a network: beside its features, or as a projection of them."""
+"""How a label enters a network: beside features, in their scale, or as a projection."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from tfgen.networks.normalization import spectral
+from tfgen.networks.normalization import normalize, spectral
+
+_CONDITIONINGS = ("latents", "normalization")
 
 
 def add_labels(
@@ -19,9 +22,51 @@ def add_labels(
     """
     if num_classes is None:
         return features, inputs
-    labels = keras.Input((), dtype="int32", name="labels")
-    codes = keras.ops.one_hot(labels, num_classes, dtype=features.dtype)
+    labels, codes = _label_codes(features, num_classes)
     return keras.layers.Concatenate()([features, codes]), [inputs, labels]
+
+
+def condition_generator(
+    latents: keras.KerasTensor, num_classes: int | None, conditioning: str
+) -> tuple[Any, Any, Callable[[Any], Any]]:
+    """Returns features, inputs, and a function: the network's batch normalisation.
+
+    Args:
+        latents: `(batch, latent_dim)`.
+        num_classes: Integer, or `None` for a network without labels.
+        conditioning: `"latents"`, where the label stands beside them; or
+            `"normalization"`, where each class has a scale and a shift of its own
+            after every batch normalisation.
+
+    Reference: [Dumoulin et al., 2017](https://arxiv.org/abs/1610.07629), eq. 5, and
+    [Miyato & Koyama, 2018](https://arxiv.org/abs/1802.05637), sec. 5.
+    """
+    if conditioning not in _CONDITIONINGS:
+        raise ValueError(
+            f"`conditioning` must be one of {_CONDITIONINGS}. Received: "
+            f"{conditioning!r}"
+        )
+    if num_classes is None or conditioning == "latents":
+        features, inputs = add_labels(latents, latents, num_classes)
+        return features, inputs, lambda features: normalize(features, "batch")
+    labels, codes = _label_codes(latents, num_classes)
+    return latents, [latents, labels], lambda features: _by_class(features, codes)
+
+
+def _by_class(features: keras.KerasTensor, codes: keras.KerasTensor) -> Any:
+    """Returns features normalised over the batch, then scaled and shifted by class."""
+    channels = features.shape[-1]
+    features = normalize(features, "batch", affine=False)
+    for start, merge in (("ones", "Multiply"), ("zeros", "Add")):
+        table = keras.layers.Dense(channels, use_bias=False, kernel_initializer=start)
+        values = keras.layers.Reshape((1, 1, channels))(table(codes))
+        features = getattr(keras.layers, merge)()([features, values])
+    return features
+
+
+def _label_codes(features: keras.KerasTensor, num_classes: int) -> tuple[Any, Any]:
+    labels = keras.Input((), dtype="int32", name="labels")
+    return labels, keras.ops.one_hot(labels, num_classes, dtype=features.dtype)
 
 
 def project_labels(
@@ -44,8 +89,7 @@ def project_labels(
     """
     if num_classes is None:
         return logits, inputs
-    labels = keras.Input((), dtype="int32", name="labels")
-    codes = keras.ops.one_hot(labels, num_classes, dtype=features.dtype)
+    labels, codes = _label_codes(features, num_classes)
     embedding = keras.layers.Dense(features.shape[-1], use_bias=False)
     codes = spectral(embedding, normalization)(codes)
     projection = keras.layers.Dot(axes=1)([codes, features])

@@ -2,15 +2,18 @@
 
     latent -> dense 4x4 (or 7x7) -> [double, half the channels]* -> image in [-1, 1]
 
-Reference: [Radford et al., 2016](https://arxiv.org/abs/1511.06434), sec. 3.
+References:
+- [Radford et al., 2016](https://arxiv.org/abs/1511.06434), sec. 3.
+- [Odena et al., 2016](https://doi.org/10.23915/distill.00003): `upsampling="bilinear"`.
 """
 
+import math
 from collections.abc import Sequence
 
 import keras
 
-from tfgen.networks.conditioning import add_labels, project_labels
-from tfgen.networks.grids import STAGE, smallest_grid
+from tfgen.networks.conditioning import condition_generator, project_labels
+from tfgen.networks.grids import STAGE, smallest_grid, upsample
 from tfgen.networks.normalization import normalize, spectral
 
 
@@ -19,32 +22,36 @@ def build_dcgan_generator(
     image_shape: Sequence[int],
     *,
     filters: int = 64,
+    upsampling: str = "transposed",
     num_classes: int | None = None,
+    conditioning: str = "latents",
 ) -> keras.Model:
     """Builds a generator from latents to images in `[-1, 1]`.
 
     Args:
         latent_dim: Integer, size of a latent.
-        image_shape: `(size, size, channels)`; size is 4 or 7 times a power of 2, such
-            as 28, 32, 64, 128.
+        image_shape: `(height, width, channels)`: a power of 2 times a grid whose
+            shorter side is 4 to 7, such as 28, 32, 48 x 64, 128.
         filters: Channels before the last stage; each stage before has twice as many.
+        upsampling: `"transposed"`, as in the paper; or `"bilinear"`, interpolation and
+            a convolution, whose images have no woven texture.
         num_classes: Integer for a network that takes `[latents, labels]`.
+        conditioning: `"latents"`, the label beside them, or `"normalization"`, a scale
+            and a shift for each class after every batch normalisation.
     """
-    start, num_stages = smallest_grid(image_shape, least_doublings=1)
+    grid, num_stages = smallest_grid(image_shape, least_doublings=1)
     latents = keras.Input((latent_dim,), name="latents")
-    features, inputs = add_labels(latents, latents, num_classes)
-    width = filters * 2 ** (num_stages - 1)
-    features = keras.layers.Dense(start * start * width, use_bias=False)(features)
-    features = keras.layers.Reshape((start, start, width))(features)
-    features = keras.layers.ReLU()(normalize(features, "batch"))
-    for stage in range(1, num_stages):
-        features = keras.layers.Conv2DTranspose(
-            width // 2**stage, use_bias=False, **STAGE
-        )(features)
-        features = keras.layers.ReLU()(normalize(features, "batch"))
-    outputs = keras.layers.Conv2DTranspose(image_shape[-1], activation="tanh", **STAGE)(
-        features
+    features, inputs, normalized = condition_generator(
+        latents, num_classes, conditioning
     )
+    width = filters * 2 ** (num_stages - 1)
+    features = keras.layers.Dense(math.prod(grid) * width, use_bias=False)(features)
+    features = keras.layers.Reshape((*grid, width))(features)
+    features = keras.layers.ReLU()(normalized(features))
+    for stage in range(1, num_stages):
+        features = upsample(features, width // 2**stage, upsampling, use_bias=False)
+        features = keras.layers.ReLU()(normalized(features))
+    outputs = upsample(features, image_shape[-1], upsampling, activation="tanh")
     return keras.Model(inputs, outputs, name="dcgan_generator")
 
 

@@ -11,17 +11,22 @@ from tfgen.layers.spectral import SpectralNormalization
 _NORMALIZATIONS = ("batch", "instance", "layer", "spectral", None)
 
 
-def normalize(features: keras.KerasTensor, normalization: str | None) -> Any:
+def normalize(
+    features: keras.KerasTensor, normalization: str | None, affine: bool = True
+) -> Any:
     """Returns features normalised over the batch, over each image, or as they are.
 
     Args:
         features: `(batch, height, width, channels)`.
         normalization: `"batch"`, `"instance"`, `"layer"`, or what is not of features:
             `"spectral"` and `None`.
+        affine: Whether a batch normalisation scales and shifts its results.
     """
     check_normalization(normalization, _NORMALIZATIONS)
     if normalization == "batch":
-        return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(features)
+        return keras.layers.BatchNormalization(
+            momentum=0.9, epsilon=1e-5, center=affine, scale=affine
+        )(features)
     if normalization == "instance":
         return InstanceNormalization()(features)
     if normalization == "layer":

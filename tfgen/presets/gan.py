@@ -9,13 +9,24 @@ _LOSSES = (
     *("hinge", "wasserstein", "relativistic"),
 )
 _PENALTIES = ("wgan_gp", "r1", "r1_r2", "dragan")
+_WIDEST = 4  # times the channels next to the image: most that a residual block has
 
 
 def build(
     image_size: Annotated[int, "height and width: 28, 32, 64, 128", AT_LEAST_1] = 28,
     channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 1,
     latent_dim: Annotated[int, "size of a latent", AT_LEAST_1] = 64,
+    architecture: Annotated[
+        str, "stages of DCGAN, or residual blocks", ("dcgan", "resnet")
+    ] = "dcgan",
     filters: Annotated[int, "channels next to the image", AT_LEAST_1] = 32,
+    upsampling: Annotated[
+        str, "of DCGAN's generator", ("transposed", "bilinear")
+    ] = "transposed",
+    attention: Annotated[bool, "of residual networks, on the grid of 16"] = False,
+    conditioning: Annotated[
+        str, "how a label enters the generator", ("latents", "normalization")
+    ] = "latents",
     loss: Annotated[str, "adversarial loss", _LOSSES] = "non_saturating",
     normalization: Annotated[
         str | None, "of D", ("batch", "layer", "spectral")
@@ -44,22 +55,22 @@ def build(
     beta_2: Annotated[float, "of both Adams", SHARE] = 0.999,
     seed: Annotated[int | None, "of weights and draws", SEED] = None,
 ) -> Any:
-    """Builds a GAN of the DCGAN architecture."""
+    """Builds a GAN."""
     from tfgen.models.gan import GAN
-    from tfgen.networks import build_dcgan_discriminator, build_dcgan_generator
     from tfgen.optimizers import FusedAdam
 
     image_shape = (image_size, image_size, channels)
+    of_both = {"filters": filters, "num_classes": num_classes}
+    of_generator = {"conditioning": conditioning}
+    of_discriminator = {"normalization": normalization}
+    if architecture == "resnet":
+        of_both |= {"max_filters": _WIDEST * filters, "attention": attention}
+    else:
+        of_generator["upsampling"] = upsampling
+    build_generator, build_discriminator = _builders(architecture)
     model = GAN(
-        build_dcgan_generator(
-            latent_dim, image_shape, filters=filters, num_classes=num_classes
-        ),
-        build_dcgan_discriminator(
-            image_shape,
-            filters=filters,
-            normalization=normalization,
-            num_classes=num_classes,
-        ),
+        build_generator(latent_dim, image_shape, **of_both, **of_generator),
+        build_discriminator(image_shape, **of_both, **of_discriminator),
         loss=loss,
         gradient_penalty=gradient_penalty,
         penalty_weight=penalty_weight,
@@ -73,6 +84,14 @@ def build(
     optimizers = (FusedAdam(learning_rate, beta_1, beta_2) for _ in range(2))
     model.compile(*optimizers, steps_per_execution=4)
     return model
+
+
+def _builders(architecture: str) -> tuple[Any, Any]:
+    from tfgen import networks
+
+    name = {"dcgan": "dcgan", "resnet": "resnet_gan"}[architecture]
+    roles = ("generator", "discriminator")
+    return tuple(getattr(networks, f"build_{name}_{role}") for role in roles)
 
 
 PRESETS = (
@@ -103,13 +122,18 @@ PRESETS = (
     ),
     Preset(
         name="sngan_fashion_mnist",
-        summary="GAN with spectral normalisation and hinge loss",
+        summary="Residual GAN with spectral normalisation and hinge loss",
         build=build,
         data="fashion_mnist",
         epochs=5,
         batch_size=64,
         paper="Miyato et al., 2018",
-        defaults={"loss": "hinge", "normalization": "spectral", "ema_decay": 0.999},
+        defaults={
+            "architecture": "resnet",
+            "loss": "hinge",
+            "normalization": "spectral",
+            "ema_decay": 0.999,
+        },
     ),
     Preset(
         name="conditional_gan_fashion_mnist",
