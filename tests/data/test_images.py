@@ -9,8 +9,7 @@ from PIL import Image
 
 from tests.data.conftest import save_image
 from tfgen.data import load_array, load_images
-from tfgen.data.decode import read_header, read_image
-from tfgen.data.pixels import Fit
+from tfgen.data.images import Fit, read_image, read_shape
 from tfgen.errors import UserError
 
 
@@ -89,7 +88,7 @@ def test_a_transparent_colour_is_white_or_alpha(tmp_path, mode):
     image, clear = _transparent(mode)
     assert image.mode == mode
     image.save(tmp_path / "0.png", transparency=clear)
-    assert read_header(tmp_path / "0.png").shape == (4, 6, 4)
+    assert read_shape(tmp_path / "0.png") == (4, 6, 4)
     alpha = _only(tmp_path)[..., 3]
     assert (alpha[:, :3] == 0).all()
     assert (alpha[:, 3:] == 255).all()
@@ -176,7 +175,7 @@ def test_orientation_tag_is_applied(tmp_path, ending):
     tags[0x0112] = 6
     _save(tmp_path, pixels, f"0{ending}", exif=tags, quality=95)
     image = _only(tmp_path)
-    assert image.shape == read_header(tmp_path / f"0{ending}").shape == (32, 16, 3)
+    assert image.shape == read_shape(tmp_path / f"0{ending}") == (32, 16, 3)
     assert image[:12].max() < 20
     assert image[20:].min() > 235
 
@@ -184,14 +183,14 @@ def test_orientation_tag_is_applied(tmp_path, ending):
 def test_cielab_becomes_srgb(tmp_path):
     lab = np.full((4, 4, 3), [136, 80, 67], np.uint8)  # L* 53, a* 80, b* 67: red
     Image.fromarray(lab, "LAB").save(tmp_path / "0.tif")
-    assert read_header(tmp_path / "0.tif").shape == (4, 4, 3)
+    assert read_shape(tmp_path / "0.tif") == (4, 4, 3)
     np.testing.assert_allclose(_only(tmp_path)[0, 0], [255, 0, 0], atol=16)
 
 
 def test_cmyk_is_converted(tmp_path):
     """Four channels are not RGB and alpha."""
     Image.new("RGB", (8, 8), (200, 40, 40)).convert("CMYK").save(tmp_path / "0.jpg")
-    assert read_header(tmp_path / "0.jpg").shape == (8, 8, 3)
+    assert read_shape(tmp_path / "0.jpg") == (8, 8, 3)
     np.testing.assert_allclose(_only(tmp_path)[4, 4], [200, 40, 40], atol=6)
 
 

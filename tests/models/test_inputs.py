@@ -61,6 +61,20 @@ def test_images_of_another_range(models, images, low, high, form):
         np.testing.assert_array_equal(weight, old)  # no step was taken
 
 
+def test_what_is_called_on_single_batches_looks_too(models):
+    model = models("conditional_vae")
+    calls = (model.train_on_batch, model.test_on_batch, model.reconstruct)
+    for call in (*calls, lambda images, labels: model.predict((images, labels))):
+        with pytest.raises(ValueError, match=r"^`images` must be finite and in"):
+            call(SPREAD, LABELS)
+        with pytest.raises(ValueError, match=r"in \[0, num_classes=3\)"):
+            call(IMAGES, LABELS + 1)
+    with pytest.raises(ValueError, match="finite and in"):
+        models("vae").predict(contracts.dataset(2.0 * IMAGES - 1.0), verbose=0)
+    model.train_on_batch(IMAGES, LABELS)
+    model.train_on_batch(SPREAD, LABELS)  # later ones cost nothing
+
+
 @pytest.mark.parametrize("name", ["gan", "autoencoder", "pix2pix", "cyclegan"])
 def test_every_family_looks_at_its_images(models, name):
     targets = labels_of(name)

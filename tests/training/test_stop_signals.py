@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import write_images
-from tfgen.training import stop_signals
+from tfgen import callbacks
+from tfgen.training import run_callbacks, stop_signals
 from tfgen.training.checkpoints import CheckpointStore
 from tfgen.training.stop_signals import Stopped, StopSignals
 
@@ -101,6 +104,21 @@ def test_afterwards_the_handlers_are_those_of_before():
     with pytest.raises(Stopped), StopSignals(ends_process=True):
         send(signal.SIGTERM)
     assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_a_picture_is_not_waited_for(monkeypatch, tmp_path):
+    def make_panels():
+        run_callbacks._raise_if_stopping()
+        return {"samples": np.zeros((48, 96, 3), np.uint8)}
+
+    make_panels = run_callbacks._unless_stopping(make_panels)
+    callback = callbacks.SampleGrid(tmp_path, make_panels)
+    callback.on_epoch_end(0)
+    monkeypatch.setattr(
+        stop_signals, "installed", lambda: types.SimpleNamespace(received=15)
+    )
+    callback.on_epoch_end(1)
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch_0001.png"]
 
 
 # ---- The command line ----------------------------------------------------------------

@@ -14,7 +14,7 @@ class SampleGrid(keras.callbacks.Callback):
         directory: Folder of the pictures, made if it is not there.
         make_panels: Function without arguments that returns titled panels, as in
             `pictures.tile`. It should use one fixed set of latents and images, so that
-            the pictures can be compared.
+            the pictures can be compared. Of None no picture is written.
         caption: Text below the panels, such as the attribution of the data.
     """
 
@@ -25,5 +25,7 @@ class SampleGrid(keras.callbacks.Callback):
         self.caption = caption
 
     def on_epoch_end(self, epoch, logs=None):
-        picture = pictures.compose(self.make_panels(), self.caption)
-        pictures.save_picture(picture, self.directory / f"epoch_{epoch + 1:04d}.png")
+        panels = self.make_panels()
+        if panels is not None:
+            path = self.directory / f"epoch_{epoch + 1:04d}.png"
+            pictures.save_picture(pictures.compose(panels, self.caption), path)

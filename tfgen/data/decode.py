@@ -104,6 +104,11 @@ def read_header(path: Path) -> Header:
     return header
 
 
+def read_shape(path: str | Path) -> tuple[int, int, int]:
+    """Returns `(height, width, channels)` of an image file, without decoding it."""
+    return read_header(Path(path)).shape
+
+
 def read_image(
     path: str | Path, fit: Fit, parts: Sequence[str] = (WHOLE,)
 ) -> tuple[np.ndarray, ...]:

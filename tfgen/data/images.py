@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.data.classes import find_classes
+from tfgen.data.decode import read_image, read_shape
 from tfgen.data.description import class_names
 from tfgen.data.folder_source import open_folder
 from tfgen.data.loading import (
@@ -20,8 +21,11 @@ from tfgen.data.loading import (
     make_fit,
     small_batch,
 )
+from tfgen.data.pixels import Fit
 from tfgen.data.tfds_source import open_named
 from tfgen.progress import Progress, no_progress
+
+__all__ = ["Fit", "load_array", "load_images", "read_image", "read_shape"]
 
 
 def load_images(

@@ -137,11 +137,18 @@ def make_batches(
 def collect(
     batches: tf.data.Dataset, num_examples: int | None, batch_size: int
 ) -> tuple[np.ndarray, ...]:
-    """Returns the first examples as one array for each component."""
-    arrays = list(take(batches, num_examples, batch_size).as_numpy_iterator())
-    if not isinstance(arrays[0], tuple):
-        return (np.concatenate(arrays),)
-    return tuple(np.concatenate(column) for column in zip(*arrays, strict=True))
+    """Returns the first examples as one array for each component, filled in place."""
+    most = int(batches.cardinality()) * batch_size
+    most = most if num_examples is None else min(most, num_examples)
+    arrays, count = (), 0
+    for batch in take(batches, num_examples, batch_size).as_numpy_iterator():
+        columns = batch if isinstance(batch, tuple) else (batch,)
+        # Of what is not written in the end there are no pages in memory.
+        arrays = arrays or [np.empty((most, *c.shape[1:]), c.dtype) for c in columns]
+        for array, column in zip(arrays, columns, strict=True):
+            array[count : count + len(column)] = column
+        count += len(columns[0])
+    return tuple(array[:count] for array in arrays)
 
 
 def take(

@@ -17,8 +17,15 @@ from tfgen.latent.encoding import Encoding
 Panels = dict[str, np.ndarray]
 
 
+def _go_on() -> None:
+    """Is called before each part that takes its time, and may raise to end it."""
+
+
 def make_panels(
-    model: Any, images: np.ndarray, labels: np.ndarray | None
+    model: Any,
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    go_on: Callable[[], None] = _go_on,
 ) -> Callable[[], Panels]:
     """Returns a function that draws fixed samples and fixed reconstructions.
 
@@ -26,13 +33,16 @@ def make_panels(
         model: A model that `Endpoints` takes.
         images: `(n, height, width, channels)` in [0, 1], to reconstruct.
         labels: Integers `(n,)`, for a conditional model.
+        go_on: Called before each panel; what it raises ends the picture.
     """
     endpoints = Endpoints(model)
 
     def panels() -> Panels:
         drawn = {}
+        go_on()
         if "sample" in endpoints:
             drawn["samples"] = pictures.tile(endpoints.sample(40, seed=0), columns=10)
+        go_on()
         if "reconstruct" in endpoints:
             drawn |= reconstruction_panels(endpoints, images, labels)
         return drawn
@@ -61,7 +71,11 @@ def reconstruction_panels(
 
 
 def make_translation_panels(
-    translator: Translator, images: np.ndarray, targets: np.ndarray, aligned: bool
+    translator: Translator,
+    images: np.ndarray,
+    targets: np.ndarray,
+    aligned: bool,
+    go_on: Callable[[], None] = _go_on,
 ) -> Callable[[], Panels]:
     """Returns a function that draws fixed images and their translations.
 
@@ -70,6 +84,7 @@ def make_translation_panels(
         images: `(n, height, width, channels)` in [0, 1]: inputs, or images of A.
         targets: `(m, height, width, channels)`: targets, or images of B.
         aligned: Whether they are pairs, so that the targets are the truth.
+        go_on: As in `make_panels`.
     """
 
     def panels() -> Panels:
@@ -78,10 +93,12 @@ def make_translation_panels(
             # What a one-way model takes and returns is in the order of its direction.
             is_back = translator.is_two_way and direction == "ba"
             inputs, truth = (targets, images) if is_back else (images, targets)
+            go_on()
             rows = {"input": inputs, "output": translator(inputs, direction)}
             if aligned:
                 rows["truth"] = truth
             if translator.is_two_way:
+                go_on()
                 rows["and back"] = translator(rows["output"], direction[::-1])
             title = f"{' to '.join(direction)}, from above: {', '.join(rows)}"
             tiles = np.concatenate([_as_rgb(row) for row in rows.values()])

@@ -12,7 +12,7 @@ from tfgen.models.steps import descent, resolve_jit
 
 
 @_compat.without_symbolic_build
-class GenerativeModel(keras.Model):
+class GenerativeModel(first_batch.FirstBatchMixin, keras.Model):
     """Base of the models: one optimizer's steps, random state, trackers, saving.
 
     A model takes its networks as arguments and keeps each argument as the attribute of
@@ -102,28 +102,6 @@ class GenerativeModel(keras.Model):
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
-    def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
-        """As in `keras.Model.fit`; the first batch is checked before a step is taken.
-
-        Raises:
-            ValueError: Images are not in [0, 1], or labels out of range.
-        """
-        check = self._check_values
-        with checks.one_line():
-            x = first_batch.checked(check, x, y)
-            if isinstance(validation_data, tuple):
-                first_batch.checked(check, *validation_data[:2])
-            else:
-                validation_data = first_batch.checked(check, validation_data)
-            return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
-
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        """As in `keras.Model.evaluate`; the first batch is checked, as in `fit`."""
-        with checks.one_line():
-            if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` did it
-                x = first_batch.checked(self._check_values, x, y)
-            return super().evaluate(x, y, *args, **kwargs)
-
     def train_step(self, data):
         inputs = self._unpack(data)
         with descent(self.optimizer, self.trainable_variables, inputs[0]) as step:
@@ -156,14 +134,6 @@ class GenerativeModel(keras.Model):
             )
         values = zip(keys, (x, y), strict=False)
         return tuple(checks.as_input(self, key, value) for key, value in values)
-
-    def _check_values(self, data):
-        for key, value in zip(self.data_keys, self._unpack(data), strict=False):
-            if key == "labels":
-                checks.assert_labels(self, value)
-            else:
-                checks.assert_images(key, value)
-        return True
 
     def _track(self, terms, images):
         # Weighted by the batch, so that a ragged last one counts for what it holds.

@@ -1,7 +1,8 @@
 """What a model refuses, in one line each: arguments, data, inputs of endpoints.
 
 Shapes and types are known when a step is traced and cost nothing later. Values are
-looked at in the first batch alone (first_batch.py), where a wrong range shows.
+looked at in the first batch alone (first_batch.py), where a wrong range shows, and in
+what an endpoint is called on in Python.
 """
 
 import contextlib
@@ -155,6 +156,9 @@ def as_input(model, key, value):
             f"`{spec.name}` must be {axes or tuple(spec.shape)}, here "
             f"{tuple(spec.shape)}. Received: {tuple(value.shape)}{advice}"
         )
+    if spec.shape.rank == 4 and tf.executing_eagerly():
+        with one_line():
+            assert_images(spec.name, value)
     return tf.cast(value, spec.dtype)
 
 

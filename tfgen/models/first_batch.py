@@ -1,12 +1,71 @@
-"""The values of the first batch that `fit` or `evaluate` meets are checked."""
+"""The values of the first batch that a method of Keras's meets are checked."""
 
+import functools
 import types
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfgen.models import checks
+
 _ROWS = 256  # of an array that are looked at
+
+
+class FirstBatchMixin:
+    """`fit` and the like of `keras.Model`, which look at the values that come first.
+
+    They raise a `ValueError` of one line if images are not in [0, 1], or labels out of
+    range, before a step is taken. `train_on_batch` and `test_on_batch` look at their
+    first call's.
+    """
+
+    _has_seen_batch = False
+
+    def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
+        check = self._check_values
+        with checks.one_line():
+            x = checked(check, x, y)
+            if isinstance(validation_data, tuple):
+                checked(check, *validation_data[:2])
+            else:
+                validation_data = checked(check, validation_data)
+            return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        with checks.one_line():
+            if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` did it
+                x = checked(self._check_values, x, y)
+            return super().evaluate(x, y, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        with checks.one_line():
+            x = checked(functools.partial(self._check_values, keys=self.call_keys), x)
+            return super().predict(x, *args, **kwargs)
+
+    def train_on_batch(self, x, y=None, *args, **kwargs):
+        self._look_once(x, y)
+        return super().train_on_batch(x, y, *args, **kwargs)
+
+    def test_on_batch(self, x, y=None, *args, **kwargs):
+        self._look_once(x, y)
+        return super().test_on_batch(x, y, *args, **kwargs)
+
+    def _look_once(self, x, y):
+        if not self._has_seen_batch:
+            with checks.one_line():
+                self._check_values(x if y is None else (x, y))
+            self._has_seen_batch = True
+
+    def _check_values(self, data, keys=None):
+        values = self._unpack(data, keys)
+        keys = [k for k in keys or self.data_keys if k in self.input_specs]
+        for key, value in zip(keys, values, strict=False):
+            if key == "labels":
+                checks.assert_labels(self, value)
+            elif key != "latents":
+                checks.assert_images(key, value)
+        return True
 
 
 def checked(check, x, y=None):
@@ -26,9 +85,13 @@ def checked(check, x, y=None):
         return _checked_generator(check, x)
     if isinstance(x, keras.utils.PyDataset):
         check(x[0])
-    elif isinstance(x, np.ndarray | tf.Tensor):
-        rows = slice(None, None, max(1, len(x) // _ROWS))
-        check(x[rows] if y is None else (x[rows], y))
+        return x
+    parts = [*x] if isinstance(x, tuple | list) else [x]
+    parts += [] if y is None else [y]
+    if all(isinstance(part, np.ndarray | tf.Tensor) for part in parts):
+        rows = slice(None, None, max(1, len(parts[0]) // _ROWS))
+        rows_of = [parts[0][rows], *parts[1:]]
+        check(tuple(rows_of) if len(parts) > 1 else rows_of[0])
     return x
 
 

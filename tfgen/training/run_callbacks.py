@@ -3,9 +3,11 @@
 import importlib
 import pathlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from tfgen.errors import UserError
+from tfgen.training import stop_signals
 
 _NUM_PICTURED = 10
 _NUM_DIAGNOSED = 256
@@ -31,6 +33,7 @@ def make_callbacks(run: Any, model: Any, out: pathlib.Path, test_set: Any) -> li
     watching = [callbacks.FiniteGuard()]
     if hasattr(model, "kl_per_dim"):
         watching.append(callbacks.LatentDiagnostics(images, targets))
+    panels = _unless_stopping(panels)
     return [
         *watching,
         callbacks.SampleGrid(out / "samples", panels, run.attribution),
@@ -47,11 +50,31 @@ def _make_panels(run: Any, model: Any, images: Any, targets: Any) -> Any:
     few = slice(None, _NUM_PICTURED)
     if run.kind == "images":
         labels = None if targets is None else targets[few]
-        return make_panels(model, images[few], labels)
+        return make_panels(model, images[few], labels, _raise_if_stopping)
     translator = Translator(model, run.config.direction, run.config.seed)
     return make_translation_panels(
-        translator, images[few], targets[few], run.is_aligned
+        translator, images[few], targets[few], run.is_aligned, _raise_if_stopping
     )
+
+
+class _StoppingError(Exception):
+    """A signal came: a picture is not worth waiting for."""
+
+
+def _raise_if_stopping() -> None:
+    installed = stop_signals.installed()
+    if installed is not None and installed.received is not None:
+        raise _StoppingError
+
+
+def _unless_stopping(make_panels: Callable[[], Any]) -> Callable[[], Any]:
+    def panels() -> Any:
+        try:
+            return make_panels()
+        except _StoppingError:
+            return None
+
+    return panels
 
 
 def import_callbacks(names: list[str]) -> list:

@@ -81,6 +81,8 @@ def _choose_steps(config: Config, model: Any, dataset: Any, detect: bool) -> str
         ("--detect-anomaly", detect),
         ("replicas", config.strategy != "none"),
         ("image translation", config.kind != "images"),  # its steps are long
+        # A damaged file may be met, and the state amid an execution is not known.
+        ("streamed", not dataset.in_memory),
     ):
         if is_so:
             return f" ({reason})"
