@@ -166,6 +166,11 @@ ADVERSARIAL_LOSSES = {
 }
 
 
+def l1(one: Tensor, other: Tensor) -> Tensor:
+    """Returns the mean absolute difference: a cycle's, an identity's, a target's."""
+    return tf.reduce_mean(tf.abs(one - other))
+
+
 def _mean_softplus(logits: Tensor) -> Tensor:
     return tf.reduce_mean(tf.nn.softplus(logits))  # -log s(-logits), without overflow
 

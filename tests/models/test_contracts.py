@@ -155,10 +155,10 @@ MODELS = {
     "gaussian_vae": make_vae(likelihood="gaussian", free_bits=0.5),
     "importance_weighted_vae": make_vae(num_importance_samples=3),
     "conditional_vae": make_vae(num_classes=3, conv=True),
-    "pix2pix": make_pix2pix(),
+    "pix2pix": make_pix2pix(ema_decay=0.9),
     "noisy_pix2pix": make_pix2pix(loss="least_squares", dropout_at_inference=True),
     # 20 images: the history is filled, and exchanged.
-    "cyclegan": make_cyclegan(pool_size=5),
+    "cyclegan": make_cyclegan(pool_size=5, ema_decay=0.9),
     "plain_cyclegan": make_cyclegan(
         loss="non_saturating", lambda_identity=0.0, pool_size=0
     ),

@@ -484,3 +484,35 @@ def test_data_without_targets_is_refused():
 def test_wrong_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+# ---- Moving averages -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [make_pix2pix, make_cyclegan])
+def test_averages_follow_each_step_and_translate(make):
+    """And the steps are those of a model without."""
+    model, plain = make(ema_decay=0.8), make()
+    start = {n: getattr(model, n).get_weights() for n in model.generators}
+    for _ in range(2):
+        before = {n: getattr(model, f"ema_{n}").get_weights() for n in start}
+        for one in (model, plain):
+            one.train_on_batch(IMAGES, TARGETS)
+        for name, means in before.items():
+            moved = getattr(model, name).get_weights()
+            found = getattr(model, f"ema_{name}").get_weights()
+            for one, mean, weight in zip(found, means, moved, strict=True):
+                np.testing.assert_allclose(one, 0.8 * mean + 0.2 * weight, atol=1e-6)
+    for name in (*model.generators, *model.discriminators):
+        for one, other in zip(
+            getattr(model, name).weights, getattr(plain, name).weights, strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+    expected = generate(getattr(model, f"ema_{model.generators[0]}"), signed(IMAGES))
+    for images in (model.translate(IMAGES), model(IMAGES), model.predict(IMAGES)):
+        np.testing.assert_allclose(images, 0.5 * expected + 0.5, atol=1e-5)
+    live = generate(getattr(model, model.generators[0]), signed(IMAGES))
+    assert np.abs(live - expected).max() > 1e-3
+    np.testing.assert_allclose(
+        model(IMAGES, training=True), 0.5 * live + 0.5, atol=1e-5
+    )

@@ -6,7 +6,7 @@ import pytest
 import tfgen
 from tests.runs import SMALL, run_tfgen
 from tfgen.errors import UserError
-from tfgen.training.initial_weights import layers_by_name
+from tfgen.training.initial_weights import initialize, layers_by_name
 
 OPTIONS = {"epochs": 1, "batch_size": 16, "filters": 4, "latent_dim": 3}
 FROZEN = "encoder/conv2d"
@@ -51,6 +51,20 @@ def test_resuming_is_exact(folder, source, tuned, tmp_path):
     whole = tfgen.train(resume=half.path, epochs=2)
     for one, other in zip(whole.model.weights, run.model.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+def test_an_average_starts_from_the_network_it_is_of(tmp_path):
+    source = tfgen.create_model("dcgan_mnist_5k", filters=2, ema_decay=None, seed=1)
+    model = tfgen.create_model("dcgan_mnist_5k", filters=2, seed=0)
+    source.save(tmp_path / "model.keras")
+    lines = []
+    initialize(model, tmp_path / "model.keras", lines.append)
+    assert "anew" not in lines[0]
+    for name in ("generator", "ema_generator"):
+        for one, other in zip(
+            getattr(model, name).weights, source.generator.weights, strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_the_discriminator_of_a_gan_is_frozen_in_part(folder, tmp_path):

@@ -5,11 +5,12 @@ import tensorflow as tf
 
 from tfgen._compat import flatten_layers
 from tfgen.models import checks
+from tfgen.models.averages import AveragingMixin
 from tfgen.models.base import GenerativeModel
 from tfgen.models.steps import descent, resolve_jit
 
 
-class AdversarialModel(GenerativeModel):
+class AdversarialModel(AveragingMixin, GenerativeModel):
     """Base of the models with a `generator_optimizer` and a `discriminator_optimizer`.
 
     Keras wraps, builds, saves and restores only `model.optimizer`; this class does it
@@ -107,6 +108,7 @@ class AdversarialModel(GenerativeModel):
                 terms = self._discriminator_step(batch, fake, images)
             terms |= self.generator_terms(batch, fake, training=True)
             step.minimize(terms["generator_loss"])
+        self._update_averages()
         return terms
 
     def _generator_step(self, images):

@@ -55,12 +55,14 @@ def same_shape(model, name, other_name):
         )
 
 
-def channels(name, shape, expected):
-    """Raises a `ValueError` unless images of a shape have as many channels."""
-    if shape[-1] != expected:
-        raise ValueError(
-            f"`{name}` must have images of {expected} channels. Received: {shape[-1]}"
-        )
+def channels(model, side, **expected):
+    """Raises a `ValueError` unless networks have as many channels on a side."""
+    for name, count in expected.items():
+        shape = getattr(getattr(model, name), f"{side}_shape")
+        if shape[-1] != count:
+            raise ValueError(
+                f"`{name}` must have images of {count} channels. Received: {shape[-1]}"
+            )
 
 
 def autoencoder(model, numbers_per_latent):

@@ -23,6 +23,7 @@ References:
 import keras
 import tensorflow as tf
 
+from tfgen.losses import l1
 from tfgen.models import checks, draws
 from tfgen.models.batches import to_signed, to_unit
 from tfgen.models.draws import uniform
@@ -46,6 +47,7 @@ class CycleGAN(TranslationModel):
             `lambda_cycle`; 0 spares its computation.
         pool_size: Integer, size of the history of each domain; 0 for none.
         loss: `"least_squares"`, `"non_saturating"`, or a `losses.AdversarialLoss`.
+        ema_decay: Float in [0, 1) of averages of the generators, which then translate.
         seed: Integer seed of the draws from the history.
 
     Called on images of A in `[0, 1]`, it returns their translations to B in `[0, 1]`.
@@ -89,6 +91,7 @@ class CycleGAN(TranslationModel):
         lambda_identity=0.5,
         pool_size=50,
         loss="least_squares",
+        ema_decay=None,
         seed=None,
         **kwargs,
     ):
@@ -105,6 +108,7 @@ class CycleGAN(TranslationModel):
         self.image_shape_b = tuple(generator_ba.inputs[0].shape[1:])
         self._add_inputs(images_a=self.image_shape_a, images_b=self.image_shape_b)
         self._check_arguments()
+        self._add_averages(ema_decay)
         self.pool_a, self.pool_b = ImagePool(pool_size), ImagePool(pool_size)
         self.pool_a.build(discriminator_a.inputs[0].shape)
         self.pool_b.build(discriminator_b.inputs[0].shape)
@@ -120,12 +124,9 @@ class CycleGAN(TranslationModel):
         terms = {
             "adversarial_ab_loss": self._generator_loss(logits_b),
             "adversarial_ba_loss": self._generator_loss(logits_a),
-            "cycle_loss": _l1(fake["cycled_a"], real_a) + _l1(fake["cycled_b"], real_b),
-            "identity_loss": tf.constant(0.0),
+            "cycle_loss": l1(fake["cycled_a"], real_a) + l1(fake["cycled_b"], real_b),
+            "identity_loss": l1(fake["same_a"], real_a) + l1(fake["same_b"], real_b),
         }
-        if self.lambda_identity:
-            terms["identity_loss"] = _l1(fake["same_a"], real_a)
-            terms["identity_loss"] += _l1(fake["same_b"], real_b)
         l1_loss = terms["cycle_loss"] + self.lambda_identity * terms["identity_loss"]
         adversarial_loss = terms["adversarial_ab_loss"] + terms["adversarial_ba_loss"]
         terms["generator_loss"] = adversarial_loss + self.lambda_cycle * l1_loss
@@ -133,13 +134,13 @@ class CycleGAN(TranslationModel):
 
     def discriminator_terms(self, batch, fake, training):
         """Returns the discriminators' terms, and their sum as `discriminator_loss`."""
-        losses = {}
+        terms = {}
         for name in ("a", "b"):
             network = getattr(self, f"discriminator_{name}")
             images = batch[f"real_{name}"], fake[f"fake_{name}"]
             logits = self._run_both(network, *images, training=training)
-            losses[f"discriminator_{name}_loss"] = self._discriminator_loss(*logits)
-        return losses | {"discriminator_loss": sum(losses.values())}
+            terms[f"discriminator_{name}_loss"] = self._discriminator_loss(*logits)
+        return terms | {"discriminator_loss": sum(terms.values())}
 
     def train_step(self, data):
         images_a, images_b = self._unpack(data)
@@ -149,6 +150,7 @@ class CycleGAN(TranslationModel):
             fake = self._fake(batch, training=True)
             terms = self.generator_terms(batch, fake, training=True)
             step.minimize(terms["generator_loss"])
+        self._update_averages()
         terms |= self._discriminator_step(batch, self._exchange(fake), images_a)
         return self._track(terms, images_a)
 
@@ -157,9 +159,9 @@ class CycleGAN(TranslationModel):
 
     def _fake(self, batch, training):
         """Returns all that the generators make of a batch, in `[-1, 1]`."""
-        mode, fake = {"training": training}, {}
-        ab, ba = self.generator_ab, self.generator_ba
+        mode, ab, ba = {"training": training}, self.generator_ab, self.generator_ba
         real_a, real_b = batch["real_a"], batch["real_b"]
+        fake = {"same_a": real_a, "same_b": real_b}  # as far as the weight 0 goes
         if self.lambda_identity:
             fake["fake_b"], fake["same_b"] = self._run_both(ab, real_a, real_b, **mode)
             fake["fake_a"], fake["same_a"] = self._run_both(ba, real_b, real_a, **mode)
@@ -172,8 +174,6 @@ class CycleGAN(TranslationModel):
 
     def _exchange(self, fake):
         """Returns the fake images, some exchanged for older ones of the history."""
-        if not self.pool_size:
-            return fake
         size, seed = tf.shape(fake["fake_a"])[0], self._step_seed(training=True)
         uniform_draws = draws.of_batch(uniform, size, (4,), seed)
         return {
@@ -184,42 +184,37 @@ class CycleGAN(TranslationModel):
     # ---- Use ------------------------------------------------------------------------
 
     def call(self, inputs, training=False):
-        return self._translate(self.generator_ab, inputs, training)
+        return self._translate("generator_ab", inputs, training)
 
     @endpoint("images_a", returns="images")
     def translate_ab(self, images):
         """Returns translations to B, in `[0, 1]`, of images of A in `[0, 1]`."""
-        return self._translate(self.generator_ab, images)
+        return self._translate("generator_ab", images)
 
     @endpoint("images_b", returns="images")
     def translate_ba(self, images):
         """Returns translations to A, in `[0, 1]`, of images of B in `[0, 1]`."""
-        return self._translate(self.generator_ba, images)
+        return self._translate("generator_ba", images)
 
     def translate(self, images, direction="ab"):
         """Returns translations: `translate_ab` or `translate_ba`."""
         checks.choice("direction", direction, ("ab", "ba"))
         return getattr(self, f"translate_{direction}")(images)
 
-    def _translate(self, generator, images, training=False):
+    def _translate(self, name, images, training=False):
+        generator = self._averaged(name, training)
         return to_unit(self._run(generator, to_signed(images), training=training))
 
     def _check_arguments(self):
         discriminators = (self.discriminator_a, self.discriminator_b)
         checks.networks(self, self.generator_ab, self.generator_ba, *discriminators)
-        weights = ("lambda_cycle", "lambda_identity", "pool_size")
-        checks.at_least(0, **{name: getattr(self, name) for name in weights})
+        checks.at_least(0, lambda_cycle=self.lambda_cycle)
+        checks.at_least(0, lambda_identity=self.lambda_identity)
         of_a, of_b = self.image_shape_a[-1], self.image_shape_b[-1]
-        checks.channels("generator_ab", self.generator_ab.output_shape, of_b)
-        checks.channels("generator_ba", self.generator_ba.output_shape, of_a)
-        checks.channels("discriminator_a", self.discriminator_a.input_shape, of_a)
-        checks.channels("discriminator_b", self.discriminator_b.input_shape, of_b)
+        checks.channels(self, "output", generator_ab=of_b, generator_ba=of_a)
+        checks.channels(self, "input", discriminator_a=of_a, discriminator_b=of_b)
         if self.lambda_identity and of_a != of_b:
             raise ValueError(
                 "The identity term needs domains of equal channels: pass "
                 f"lambda_identity=0. Received: {of_a} and {of_b}"
             )
-
-
-def _l1(one, other):
-    return tf.reduce_mean(tf.abs(one - other))

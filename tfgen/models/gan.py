@@ -24,7 +24,7 @@ import keras
 import tensorflow as tf
 
 from tfgen import augmentation, losses, penalties
-from tfgen.models import averages, checks, draws
+from tfgen.models import checks, draws
 from tfgen.models.adversarial import AdversarialModel, mixes_images
 from tfgen.models.batches import divide, to_signed, to_unit
 from tfgen.models.draws import standard_normal, uniform
@@ -104,7 +104,6 @@ class GAN(SamplingMixin, AdversarialModel):
         self.penalty_weight = penalty_weight
         self.penalty_interval = penalty_interval
         self.discriminator_steps = discriminator_steps
-        self.ema_decay = ema_decay
         self.augment = augment
         rows, kind = losses.ADVERSARIAL_LOSSES, losses.AdversarialLoss
         self._loss = losses.get("loss", loss, rows, kind)
@@ -113,8 +112,7 @@ class GAN(SamplingMixin, AdversarialModel):
         self._augmentations = augmentation.get(augment)
         self._set_latents_and_images(generator, discriminator)
         self._check_arguments()
-        if ema_decay is not None:
-            self.ema_generator = averages.copy_frozen(generator)
+        self._add_averages(ema_decay)
         self._build_for(generator)
 
     # ---- The objective --------------------------------------------------------------
@@ -179,10 +177,7 @@ class GAN(SamplingMixin, AdversarialModel):
         for share in first:
             fake = self._fake(share, training=True)
             self._discriminator_step(share, fake, share["real"])
-        terms = self._alternating_step(last, last["real"])
-        if self.ema_decay is not None:
-            averages.update(self.ema_generator, self.generator, self.ema_decay)
-        return self._track(terms, inputs[0])
+        return self._track(self._alternating_step(last, last["real"]), inputs[0])
 
     def _batch(self, images, labels=None, training=True):
         """Returns the batch with all its draws: a dict of tensors `(batch, ...)`."""
@@ -220,8 +215,7 @@ class GAN(SamplingMixin, AdversarialModel):
         return self._run(self.discriminator, to_signed(images), labels)
 
     def _images(self, latents, labels=None, training=False):
-        is_averaged = self.ema_decay is not None and not training
-        generator = self.ema_generator if is_averaged else self.generator
+        generator = self._averaged("generator", training)
         return to_unit(self._run(generator, latents, labels, training=training))
 
     def _check_arguments(self):
@@ -232,7 +226,6 @@ class GAN(SamplingMixin, AdversarialModel):
                 f"gradient_penalty={self.gradient_penalty!r} is of each image alone: "
                 "batch normalisation mixes them. Use layer normalisation or none."
             )
-        checks.below_one(ema_decay=self.ema_decay or 0.0)
         checks.at_least(1, discriminator_steps=self.discriminator_steps)
         checks.at_least(1, penalty_interval=self.penalty_interval)
         checks.at_least(0, penalty_weight=self._penalty_weight)

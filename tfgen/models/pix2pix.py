@@ -21,6 +21,7 @@ References:
 import keras
 import tensorflow as tf
 
+from tfgen.losses import l1
 from tfgen.models import checks, draws
 from tfgen.models.batches import to_signed, to_unit
 from tfgen.models.draws import uniform
@@ -46,6 +47,8 @@ class Pix2Pix(TranslationModel):
         dropout_at_inference: Whether the generator gets noise outside training too, as
             in the paper. The noise is then an input of `translate` and of what is
             exported.
+        ema_decay: Float in [0, 1), of the moving average of the generator's weights,
+            which `translate` then uses; `None` for none.
         seed: Integer seed of the noise.
 
     Call arguments:
@@ -86,6 +89,7 @@ class Pix2Pix(TranslationModel):
         lambda_l1=100.0,
         loss="non_saturating",
         dropout_at_inference=False,
+        ema_decay=None,
         seed=None,
         **kwargs,
     ):
@@ -102,6 +106,7 @@ class Pix2Pix(TranslationModel):
         if dropout_at_inference:
             self._add_inputs(noise=(self.noise_dim,))
         self._check_arguments()
+        self._add_averages(ema_decay)
         self(keras.Input(self.image_shape))  # builds the model: save and export need it
 
     # ---- The objective --------------------------------------------------------------
@@ -117,7 +122,7 @@ class Pix2Pix(TranslationModel):
         pair = _pair(batch, fake)
         logits = self._run(self.discriminator, pair, training=training)
         adversarial_loss = self._generator_loss(logits)
-        l1_loss = tf.reduce_mean(tf.abs(batch["targets"] - fake))
+        l1_loss = l1(batch["targets"], fake)
         return {
             "generator_loss": adversarial_loss + self.lambda_l1 * l1_loss,
             "adversarial_loss": adversarial_loss,
@@ -146,17 +151,18 @@ class Pix2Pix(TranslationModel):
         return draws.of_batch(uniform, batch_size, (self.noise_dim,), seed)
 
     def _fake(self, batch, training):
-        images, noise = batch["images"], batch["noise"]
+        return self._generate(self.generator, training=training, **batch)
+
+    def _generate(self, generator, images, noise, training=False, **_):
         inputs = [images, noise] if self.noise_dim else images
-        return self._run(self.generator, inputs, training=training)
+        return self._run(generator, inputs, training=training)
 
     # ---- Use ------------------------------------------------------------------------
 
     def call(self, inputs, training=False):
         is_noisy = training or self.dropout_at_inference
         noise = self._draw_noise(inputs, training=True) if is_noisy else None
-        batch = {"images": to_signed(inputs), "noise": noise}
-        return to_unit(self._fake(batch, training))
+        return self._translate(inputs, noise, training)
 
     @endpoint("images", "noise", returns="images")
     def translate(self, images, noise=None):
@@ -169,7 +175,12 @@ class Pix2Pix(TranslationModel):
         """
         if noise is None:
             return self(images)
-        return to_unit(self._fake({"images": to_signed(images), "noise": noise}, False))
+        return self._translate(images, noise)
+
+    def _translate(self, images, noise, training=False):
+        generator = self._averaged("generator", training)
+        images = to_signed(images)
+        return to_unit(self._generate(generator, images, noise, training))
 
     @endpoint(
         "images",

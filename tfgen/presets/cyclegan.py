@@ -37,6 +37,9 @@ def build(
     loss: Annotated[
         str, "adversarial loss", ("least_squares", "non_saturating")
     ] = "least_squares",
+    ema_decay: Annotated[
+        float | None, "of the moving average of the generators", SHARE
+    ] = None,
     initial_stddev: Annotated[float, "of the weights before training", POSITIVE] = 0.02,
     learning_rate: Annotated[
         float, "of both Adams, in the first half", POSITIVE
@@ -80,6 +83,7 @@ def build(
         lambda_identity=lambda_identity,
         pool_size=pool_size,
         loss=loss,
+        ema_decay=ema_decay,
         seed=seed,
     )
     compile_with_adams(model, learning_rate, beta_1, num_steps)

@@ -33,6 +33,9 @@ def build(
     loss: Annotated[
         str, "adversarial loss", ("non_saturating", "least_squares")
     ] = "non_saturating",
+    ema_decay: Annotated[
+        float | None, "of the moving average of the generator", SHARE
+    ] = None,
     initial_stddev: Annotated[float, "of the weights before training", POSITIVE] = 0.02,
     learning_rate: Annotated[
         float, "of both Adams, in the first half", POSITIVE
@@ -68,6 +71,7 @@ def build(
         ),
         lambda_l1=lambda_l1,
         loss=loss,
+        ema_decay=ema_decay,
         seed=seed,
         dropout_at_inference=dropout_at_inference,
     )

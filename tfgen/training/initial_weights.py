@@ -73,7 +73,7 @@ def initialize(model: Any, source: str, log: Callable[[str], None]) -> None:
     anew = []
     own = layers_by_name(model)
     for name, layer in own.items():
-        given = theirs.get(name)
+        given = theirs.get(name) or theirs.get(name.removeprefix("ema_"))
         if given is None or _shapes(given) != _shapes(layer):
             anew.append(name)
         else:
