@@ -136,6 +136,18 @@ def test_a_model_of_ones_own(photos, tmp_path):
     assert loaded.sample(2).shape == (2, 28, 28, 1)
 
 
+def test_best_epoch_by_the_distance_to_test_images(photos, tmp_path):
+    options = {**OPTIONS, "epochs": 3, "keep_best": "val_kernel_distance"}
+    options["keep_checkpoints"] = 1
+    run = tfgen.train("vae_mnist_5k", photos, tmp_path / "run", **options)
+    distances = run.history["val_kernel_distance"]
+    best = 1 + int(np.argmin(distances))
+    kept = {path.name[-4:] for path in (run.path / "checkpoints").glob("step_*")}
+    assert kept == {f"{epoch:04d}" for epoch in (best, 3)}
+    command = " ".join(run.config.arguments())
+    assert "--keep-best val_kernel_distance" in command
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -144,6 +156,7 @@ def test_a_model_of_ones_own(photos, tmp_path):
         ({"seed": 2**31}, "--seed must be an integer from 0 to 2147483647"),
         ({"precision": "half"}, "--precision must be one of"),
         ({"keep_best": "val_los"}, "--keep-best val_los: .*val_loss"),
+        ({"distance_every": 0}, "--distance-every must be an integer from 1"),
         ({"latent": 3}, "latent"),
     ],
 )

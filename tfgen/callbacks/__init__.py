@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from tfgen.callbacks.beta_warmup import BetaWarmup
+from tfgen.callbacks.feature_distance import FeatureDistance
 from tfgen.callbacks.finite_guard import FiniteGuard, NotFiniteError
 from tfgen.callbacks.history_file import HistoryFile
 from tfgen.callbacks.latent_diagnostics import LatentDiagnostics
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BetaWarmup",
     "ExactBackup",
+    "FeatureDistance",
     "FiniteGuard",
     "HistoryFile",
     "LatentDiagnostics",

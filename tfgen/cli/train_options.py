@@ -100,6 +100,12 @@ _COMMON = (
         help="Keep the epoch's checkpoint that is best by it too, such as val_loss.",
     ),
     click.Option(
+        ["--distance-every"],
+        type=click.IntRange(1),
+        metavar="EPOCHS",
+        help="Measure val_kernel_distance, of what the model makes to test images.",
+    ),
+    click.Option(
         ["--steps-per-execution"],
         type=_StepsType(),
         default=AUTO,

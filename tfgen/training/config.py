@@ -35,6 +35,8 @@ class Config:
         precision: Keras's dtype policy; `"auto"` until training begins.
         init_from: Preset, run or file whose weights training starts from.
         freeze: Patterns of the layers that stay as they are.
+        distance_every: Epochs from one `val_kernel_distance` to the next; None for
+            none, unless it is what `keep_best` names.
         callbacks: Keras callbacks of the command line, as `"package.module:Class"`.
         data_record: What the data were: `tfgen.training.data_record.record`.
     """
@@ -60,6 +62,7 @@ class Config:
     checkpoint_every: int | None = None
     keep_checkpoints: int = 3
     keep_best: str | None = None
+    distance_every: int | None = None
     held_out_classes: str | None = None
     deterministic: bool = False
     init_from: str | None = None
@@ -109,7 +112,7 @@ class Config:
         names = ["data", "data_dir", "epochs", "batch_size", "seed", "precision"]
         names += ["steps_per_execution", "strategy", "checkpoint_every"]
         names += ["keep_checkpoints", "keep_best", "deterministic", "skip_bad_images"]
-        names += ["value_range", "init_from"]
+        names += ["value_range", "init_from", "distance_every"]
         if self.kind == "images":
             names.append("held_out_classes")
         else:

@@ -119,7 +119,7 @@ class Fitting:
             every=config.checkpoint_every,
             keep=config.keep_checkpoints,
             monitor=best,
-            mode="min" if best is None or best.endswith("loss") else "max",
+            mode="max" if best and not best.endswith(("loss", "distance")) else "min",
         )
 
     def _fit(self) -> Run:

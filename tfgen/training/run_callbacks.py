@@ -1,5 +1,6 @@
 """The callbacks of a run: what is looked at, and what is written, after each epoch."""
 
+import functools
 import importlib
 import pathlib
 import sys
@@ -11,6 +12,7 @@ from tfgen.training import stop_signals
 
 _NUM_PICTURED = 10
 _NUM_DIAGNOSED = 256
+_NUM_COMPARED = 1000  # of a distance: its standard error is then small enough to tell
 
 
 def make_callbacks(run: Any, model: Any, out: pathlib.Path, test_set: Any) -> list:
@@ -33,6 +35,8 @@ def make_callbacks(run: Any, model: Any, out: pathlib.Path, test_set: Any) -> li
     watching = [callbacks.FiniteGuard()]
     if hasattr(model, "kl_per_dim"):
         watching.append(callbacks.LatentDiagnostics(images, targets))
+    if run.config.keep_best == "val_kernel_distance" or run.config.distance_every:
+        watching.append(_make_distance(run, model, test_set))
     panels = _unless_stopping(panels)
     return [
         *watching,
@@ -41,6 +45,23 @@ def make_callbacks(run: Any, model: Any, out: pathlib.Path, test_set: Any) -> li
         callbacks.HistoryFile(out / "history.csv"),
         keras.callbacks.TensorBoard(out / "logs", write_graph=False),
     ]
+
+
+def _make_distance(run: Any, model: Any, test_set: Any) -> Any:
+    """Returns the callback that compares samples, or translations, to test images."""
+    from tfgen.callbacks import FeatureDistance
+    from tfgen.data.loading import take
+    from tfgen.inference import Translator
+
+    every, seed = run.config.distance_every or 1, run.config.seed
+    test = next(take(test_set, _NUM_COMPARED, _NUM_COMPARED).as_numpy_iterator())
+    if run.kind == "images":
+        images = test[0] if isinstance(test, tuple) else test
+        return FeatureDistance(images, every=every, seed=seed)
+    translator = Translator(model, run.config.direction, seed)
+    (direction, *_), (inputs, targets) = translator.directions, test
+    make_images = functools.partial(translator, inputs, direction)
+    return FeatureDistance(targets, make_images, every=every)
 
 
 def _make_panels(run: Any, model: Any, images: Any, targets: Any) -> Any:

@@ -11,7 +11,8 @@ from tfgen.training.initial_weights import resolve_source
 from tfgen.training.strategy import STRATEGIES
 
 _LARGEST_SEED = 2**31 - 1
-_COUNTS = ("epochs", "batch_size", "checkpoint_every", "keep_checkpoints", "load_size")
+_COUNTS = ("epochs", "batch_size", "checkpoint_every", "keep_checkpoints")
+_COUNTS += ("load_size", "distance_every")
 
 
 def preset_config(preset: Any, overrides: Mapping[str, Any], **options: Any) -> Config:
@@ -127,11 +128,16 @@ def check_config(config: Config) -> Config:
 
 
 def check_monitor(config: Config, model: Any) -> None:
-    """Raises a UserError unless `keep_best` names a figure that the epochs have."""
+    """Raises a UserError unless the epochs can have the figures that are asked for."""
+    makes_images = {"sample", "translate", "translate_ab"} & set(model.signatures())
+    if config.distance_every and not makes_images:
+        raise UserError("--distance-every: this model neither samples nor translates")
     names = [metric.name for metric in model.metrics]
     names += [f"val_{name}" for name in names]
     if hasattr(model, "kl_per_dim"):
         names.append("active_units")
+    if makes_images:
+        names.append("val_kernel_distance")
     if config.keep_best is not None and config.keep_best not in names:
         raise UserError(
             f"--keep-best {config.keep_best}: the epochs have no such figure, but "
