@@ -39,3 +39,32 @@ def test_shapes_and_filters(shape, filters):
 def test_no_filters_are_refused():
     with pytest.raises(ValueError, match="0 stage"):
         build_conv_decoder(6, (8, 8, 1), filters=())
+
+
+@pytest.mark.parametrize(
+    ("size", "widths", "grid"),
+    [
+        ((8, 8), (4, 8), (2, 2)),
+        ((28, 28), (4, 8), (7, 7)),
+        ((32, 32), (4, 8), (8, 8)),
+        ((96, 64), (4, 8, 16), (12, 8)),
+        ((128, 128), (4, 8, 16, 32), (8, 8)),
+        ((256, 256), (4, 8, 16, 32, 32), (8, 8)),
+        ((100, 100), (4, 8), (25, 25)),
+    ],
+)
+def test_depth_comes_from_the_size(size, widths, grid):
+    encoder = build_conv_encoder((*size, 3), 6, filters=4)
+    decoder = build_conv_decoder(6, (*size, 3), filters=4)
+    shapes = [layer.output.shape[1:] for layer in layers_of(encoder)]
+    assert tuple(shape[-1] for shape in shapes) == widths
+    assert shapes[-1][:2] == grid
+    shapes = [layer.input.shape[1:] for layer in layers_of(decoder)]
+    assert tuple(shape[-1] for shape in shapes) == widths[::-1]
+    assert shapes[0][:2] == grid
+    assert decoder.output_shape == (None, *size, 3)
+
+
+def layers_of(network):
+    kinds = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
+    return [layer for layer in network.layers if isinstance(layer, kinds)]

@@ -19,16 +19,15 @@ def build(
     learning_rate: Annotated[float, "of Adam", POSITIVE] = 1e-3,
     seed: Annotated[int | None, "of weights and noise", SEED] = None,
 ) -> Any:
-    """Builds a convolutional autoencoder with two stages of stride 2."""
+    """Builds a convolutional autoencoder, as deep as the images are large."""
     from tfgen.models.autoencoder import Autoencoder
     from tfgen.networks import build_conv_decoder, build_conv_encoder
     from tfgen.optimizers import FusedAdam
 
     image_shape = (image_size, image_size, channels)
-    stages = (filters, 2 * filters)
     model = Autoencoder(
-        build_conv_encoder(image_shape, latent_dim, filters=stages),
-        build_conv_decoder(latent_dim, image_shape, filters=stages[::-1]),
+        build_conv_encoder(image_shape, latent_dim, filters=filters),
+        build_conv_decoder(latent_dim, image_shape, filters=filters),
         reconstruction=reconstruction,
         noise_stddev=noise_stddev,
         seed=seed,

@@ -24,19 +24,18 @@ def build(
     learning_rate: Annotated[float, "of Adam", POSITIVE] = 1e-3,
     seed: Annotated[int | None, "of weights and latent samples", SEED] = None,
 ) -> Any:
-    """Builds a convolutional VAE with two stages of stride 2."""
+    """Builds a convolutional VAE, as deep as the images are large."""
     from tfgen.models.vae import VAE
     from tfgen.networks import build_conv_decoder, build_conv_encoder
     from tfgen.optimizers import FusedAdam
 
     image_shape = (image_size, image_size, channels)
-    stages = (filters, 2 * filters)
     model = VAE(
         build_conv_encoder(
-            image_shape, 2 * latent_dim, filters=stages, num_classes=num_classes
+            image_shape, 2 * latent_dim, filters=filters, num_classes=num_classes
         ),
         build_conv_decoder(
-            latent_dim, image_shape, filters=stages[::-1], num_classes=num_classes
+            latent_dim, image_shape, filters=filters, num_classes=num_classes
         ),
         likelihood=likelihood,
         beta=beta,
