@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfgen.callbacks import ExactBackup
+from tfgen.training import ExactBackup
 from tfgen.training.strategy import make_strategy
 
 BATCH_SIZE = 8

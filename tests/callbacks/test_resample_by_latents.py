@@ -15,10 +15,11 @@ import tfgen
 from tests import contracts
 from tests.models import small
 from tests.models.test_contracts import make_autoencoder, make_vae
-from tfgen.callbacks import ExactBackup, ResampleByLatents
+from tfgen.callbacks import ResampleByLatents
 from tfgen.errors import UserError
 from tfgen.latent import neighbor_resampling_weights
 from tfgen.networks import build_mlp_decoder, build_mlp_encoder
+from tfgen.training import ExactBackup
 
 COUNT = 20
 NUMBERED = np.arange(COUNT, dtype="float32").reshape(COUNT, 1, 1, 1) / COUNT

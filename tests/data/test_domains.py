@@ -24,7 +24,7 @@ from tfgen.data import (
     load_pair_arrays,
     loading,
 )
-from tfgen.data.layouts import pairs as pair_layout
+from tfgen.data.folders import pairs as pair_layout
 
 _BYTES = (0, 255)
 _CROP = {"load_size": (HEIGHT, WIDTH), "image_size": (5, 6), "mirror": True}

@@ -5,8 +5,8 @@ import pytest
 
 from tests.data.conftest import save_image
 from tfgen.data import load_array
-from tfgen.data.layouts.listing import scan
-from tfgen.data.layouts.splits import find_split, list_classes
+from tfgen.data.folders.listing import scan
+from tfgen.data.folders.splits import find_split, list_classes
 from tfgen.errors import UserError
 
 

@@ -13,7 +13,7 @@ from PIL import Image, features
 from tests.data.conftest import save_image, save_pairs
 from tfgen.data import class_names, describe, load_array, load_images, load_pair_arrays
 from tfgen.data.decode import EXTENSIONS, HEIC_EXTENSIONS, read_header
-from tfgen.data.layouts.listing import scan
+from tfgen.data.folders.listing import scan
 from tfgen.errors import UserError
 
 
@@ -86,8 +86,8 @@ def test_a_link_to_nowhere_is_a_damaged_image(photos):
 
 
 def _in_train(folder, name):
-    from tfgen.data.layouts.listing import scan
-    from tfgen.data.layouts.splits import find_split
+    from tfgen.data.folders.listing import scan
+    from tfgen.data.folders.splits import find_split
 
     return name in find_split(scan(folder), "train").names
 

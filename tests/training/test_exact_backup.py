@@ -13,10 +13,10 @@ import pytest
 from tests import contracts
 from tests.models import small
 from tests.models.test_contracts import make_vae
-from tfgen.callbacks import ExactBackup, FiniteGuard, NotFiniteError, TrainingStopped
+from tfgen.callbacks import FiniteGuard, NotFiniteError
 from tfgen.errors import UserError
+from tfgen.training import ExactBackup, TrainingStopped, stop_signals
 from tfgen.training import state as callback_state
-from tfgen.training import stop_signals
 from tfgen.training.checkpoints import ARRAYS, STATE, CheckpointStore
 
 make_model = make_vae()

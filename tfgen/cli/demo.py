@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from tfgen.cli.export import _QUANTIZATIONS, exporting
+from tfgen.cli.export import QUANTIZATIONS, exporting
 from tfgen.cli.options import PATH, ListType, data_options, open_run
 from tfgen.errors import UserError
 
@@ -16,10 +16,10 @@ from tfgen.errors import UserError
 @click.option(
     "--quantize",
     "quantizations",
-    type=ListType(_QUANTIZATIONS),
+    type=ListType(QUANTIZATIONS),
     default="float32,float16",
     show_default=True,
-    help=f"The page switches between: {', '.join(_QUANTIZATIONS)}.",
+    help=f"The page switches between: {', '.join(QUANTIZATIONS)}.",
 )
 @click.option("--onnx", is_flag=True, help="ONNX Runtime Web as the second way.")
 @click.option(

@@ -10,7 +10,7 @@ import click
 from tfgen.cli.options import PATH, ListType, data_options, open_run, run_argument
 from tfgen.cli.tables import print_export
 
-_QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "int8")
+QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "int8")
 _FORMATS = ("serving", "edge", "onnx", "web")
 
 
@@ -22,10 +22,10 @@ _FORMATS = ("serving", "edge", "onnx", "web")
 @click.option(
     "--quantize",
     "quantizations",
-    type=ListType(_QUANTIZATIONS),
+    type=ListType(QUANTIZATIONS),
     default="float32",
     show_default=True,
-    help=f"One .tflite file for each of: {', '.join(_QUANTIZATIONS)}.",
+    help=f"One .tflite file for each of: {', '.join(QUANTIZATIONS)}.",
 )
 @click.option(
     *("--format", "--formats", "formats"),

@@ -10,6 +10,7 @@ from tfgen.data.description import (
     Fingerprint,
     class_names,
     describe,
+    find_classes,
     fingerprint,
 )
 from tfgen.data.factors import Factors, has_factors, load_factors
@@ -30,6 +31,7 @@ __all__ = [
     "class_names",
     "count_domains",
     "describe",
+    "find_classes",
     "find_damaged_image",
     "fingerprint",
     "has_factors",

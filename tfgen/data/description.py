@@ -5,17 +5,20 @@ import itertools
 import os
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tfgen.data import tfds_source
+from tfgen.data.builders import tfds_source
 from tfgen.data.builders.preparing import make_builder, prepare
-from tfgen.data.image_files import part_shape
-from tfgen.data.layouts import pairs as pair_layout
-from tfgen.data.layouts import splits
-from tfgen.data.layouts.listing import Listing, describe_left_out, scan
+from tfgen.data.folders import pairs as pair_layout
+from tfgen.data.folders import splits
+from tfgen.data.folders.image_files import part_shape
+from tfgen.data.folders.listing import Listing, describe_left_out, scan
 from tfgen.data.loading import PathLike, find_folder
 from tfgen.data.pixels import WHOLE
+from tfgen.errors import UserError
+from tfgen.names import find_name, list_names
 
 _SPLITS = ("train", "test")
 _OUTSIDE = "outside of the splits"
@@ -146,6 +149,37 @@ def class_names(source: PathLike, data_dir: PathLike | None = None) -> tuple[str
     if folder is None:
         return tuple(tfds_source.list_class_names(os.fspath(source), data_dir))
     return _class_names(scan(folder))
+
+
+def find_classes(
+    source: PathLike, classes: Sequence[str | int], data_dir: PathLike | None = None
+) -> tuple[int, ...]:
+    """Returns the numbers of classes, sorted, each once.
+
+    Args:
+        source, data_dir: As in `load_images`.
+        classes: Names, or numbers from 0.
+
+    Raises:
+        UserError: No class is given, one is unknown, or there are no labels.
+    """
+    if isinstance(classes, str) or not hasattr(classes, "__len__") or not len(classes):
+        raise UserError(
+            "classes must be names or numbers of classes, one or more. "
+            f"Received: {classes!r}"
+        )
+    names = class_names(source, data_dir)
+    if not names:
+        raise UserError(
+            f"{source} has no labels to choose classes by: choose a data set with "
+            "labels, or a folder with every image in a class's sub-folder"
+        )
+    numbers = {str(name): find_name(str(name), names) for name in classes}
+    for name, number in numbers.items():
+        if number is None:
+            known = list_names(names)
+            raise UserError(f"{source} has no class {name!r}: choose of {known}")
+    return tuple(sorted(set(numbers.values())))
 
 
 def _class_names(listing: Listing) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from tfgen.data.builders.preparing import make_builder, prepare, resolve_split
 from tfgen.data.builders.records import Records
-from tfgen.data.classes import find_classes
+from tfgen.data.description import find_classes
 from tfgen.data.loading import (
     PathLike,
     Size,
@@ -19,7 +19,6 @@ from tfgen.data.loading import (
     make_fit,
 )
 from tfgen.data.pixels import Fit
-from tfgen.data.tfds_source import list_class_names
 from tfgen.errors import UserError
 
 _PREFIX = "label_"
@@ -97,8 +96,7 @@ def load_factors(
     prepare(builder)
     split = resolve_split(builder, split)
     if classes is not None:
-        names = list_class_names(os.fspath(source), data_dir)
-        classes = find_classes(source, classes, names)
+        classes = find_classes(source, classes, data_dir)
     columns = [
         _read(builder, split, _PREFIX + name, classes)[:num_images] for name in features
     ]

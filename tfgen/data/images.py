@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfgen.data.classes import find_classes
+from tfgen.data.builders.tfds_source import open_named
 from tfgen.data.decode import read_image, read_shape
-from tfgen.data.description import class_names
-from tfgen.data.folder_source import open_folder
+from tfgen.data.description import find_classes
+from tfgen.data.folders.folder_source import open_folder
 from tfgen.data.loading import (
     PathLike,
     Size,
@@ -22,7 +22,6 @@ from tfgen.data.loading import (
     small_batch,
 )
 from tfgen.data.pixels import Fit
-from tfgen.data.tfds_source import open_named
 from tfgen.progress import Progress, no_progress
 
 __all__ = ["Fit", "load_array", "load_images", "read_image", "read_shape"]
@@ -108,7 +107,7 @@ def load_images(
     check_split(split)
     folder = find_folder(source)
     if classes is not None:
-        classes = find_classes(source, classes, class_names(source, data_dir))
+        classes = find_classes(source, classes, data_dir)
     if folder is None:
         data = open_named(str(source), split, fit, labels, data_dir, classes)
     else:

@@ -1,26 +1,33 @@
 """Image translation: pairs, and two domains without pairs, as batches or arrays."""
 
 import os
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
+from tfgen.data.builders import tfds_source
 from tfgen.data.builders.preparing import make_builder
-from tfgen.data.layouts.listing import scan
-from tfgen.data.layouts.pairs import has_pairs
+from tfgen.data.folders import folder_source
+from tfgen.data.folders.listing import scan
+from tfgen.data.folders.pairs import has_pairs
 from tfgen.data.loading import (
     PathLike,
     Size,
+    Source,
     check_order,
+    check_split,
     collect,
     find_folder,
     make_batches,
+    make_fit,
+    make_size,
     small_batch,
 )
 from tfgen.data.pipeline import Augmentation
-from tfgen.data.tfds_source import find_pair
-from tfgen.data.translation_sources import Query
+from tfgen.data.pixels import Fit
 from tfgen.errors import UserError
 from tfgen.progress import Progress, no_progress
 
@@ -87,11 +94,11 @@ def load_pairs(
         raise UserError(f"direction must be 'ab' or 'ba'. Received: {direction!r}")
     check_order(value_range, batch_size, seed, initial_epoch)
     options = (image_size, channels, data_dir, skip_bad_images, source_range, progress)
-    query = Query(source, split, *options)
-    data = query.open_pairs(load_size)
+    query = _Query(source, split, *options, load_size)
+    data = query.open_pairs()
     if direction == "ba":
         data = data.swap()
-    augmentation = Augmentation(load_size and query.size, mirror)
+    augmentation = Augmentation(load_size and query.fit.size, mirror)
     return make_batches(
         [data], value_range, batch_size, shuffle, seed, initial_epoch, augmentation
     )
@@ -141,15 +148,12 @@ def load_domains(
     Returns:
         A `tf.data.Dataset` of `(images_a, images_b)`, both
         `(batch, height, width, channels)` float32 in `value_range`.
-
-    Raises:
-        UserError: A mistake in an argument or in the data, in one line.
     """
     check_order(value_range, batch_size, seed, initial_epoch)
     options = (image_size, channels, data_dir, skip_bad_images, source_range, progress)
-    query = Query(source, split, *options)
-    data = query.open_domains(load_size)
-    augmentation = Augmentation(load_size and query.size, mirror, joint=False)
+    query = _Query(source, split, *options, load_size)
+    data = query.open_domains()
+    augmentation = Augmentation(load_size and query.fit.size, mirror, joint=False)
     return make_batches(
         data, value_range, batch_size, shuffle, seed, initial_epoch, augmentation
     )
@@ -168,9 +172,6 @@ def load_pair_arrays(
 
     Returns:
         Inputs and targets `(num_images, height, width, channels)` float32.
-
-    Raises:
-        UserError: A mistake in an argument or in the data, in one line.
     """
     batch_size = small_batch(num_images)
     pairs = load_pairs(source, split, batch_size=batch_size, shuffle=False, **kwargs)
@@ -196,16 +197,13 @@ def load_domain_arrays(
     Returns:
         Images of A and of B `(num_images, height, width, channels)` float32. The
         domains may differ in number: none is repeated.
-
-    Raises:
-        UserError: A mistake in an argument or in the data, in one line.
     """
     batch_size = small_batch(num_images)
     check_order(value_range, batch_size, 0, 0)
     order = (value_range, batch_size, False, 0, 0)
     arrays = [
         array
-        for domain in Query(source, split, **kwargs).open_domains()
+        for domain in _Query(source, split, **kwargs).open_domains()
         for array in collect(make_batches([domain], *order), num_images, batch_size)
     ]  # of pairs, one source gives both
     return arrays[0], arrays[1]
@@ -216,14 +214,9 @@ def count_domains(
 ) -> tuple[int, int]:
     """Returns how many images of A and of B a split has, of which the fewer repeat.
 
-    Args:
-        source, split: As in `load_domains`.
-        **kwargs: As in `load_domain_arrays`.
-
-    Raises:
-        UserError: A mistake in an argument or in the data, in one line.
+    Arguments are those of `load_domain_arrays`.
     """
-    data = Query(source, split, **kwargs).open_domains()
+    data = _Query(source, split, **kwargs).open_domains()
     return data[0].num_examples, data[-1].num_examples  # of pairs there is one source
 
 
@@ -232,12 +225,75 @@ def is_paired(source: PathLike, data_dir: PathLike | None = None) -> bool:
 
     Nothing is prepared or decoded. Of a folder of single files the first decides: it is
     taken for two images side by side if it is wider than high and of an even width.
-
-    Raises:
-        UserError: There is no such source.
     """
     folder = find_folder(source)
     if folder is None:
         builder = make_builder(os.fspath(source), data_dir)
-        return find_pair(builder) is not None
+        return tfds_source.find_pair(builder) is not None
     return has_pairs(scan(folder))
+
+
+@dataclass(frozen=True)
+class _Query:
+    """Which pairs or domains are asked for: arguments as in `load_pairs`."""
+
+    source: PathLike
+    split: str
+    image_size: Size = None
+    channels: int | None = 3
+    data_dir: PathLike | None = None
+    skip_bad_images: bool = False
+    source_range: _Range | None = None
+    progress: Progress = no_progress
+    load_size: Size = None
+
+    def open_pairs(self) -> Source:
+        fit, folder, builder = self._locate()
+        if folder is None:
+            return tfds_source.open_named_pairs(builder, self.split, fit)
+        options = self.skip_bad_images, self.progress
+        return folder_source.open_pair_folder(folder, self.split, fit, *options)
+
+    def open_domains(self) -> list[Source]:
+        """Returns domains A and B, or pairs as one source."""
+        fit, folder, builder = self._locate()
+        if folder is None:
+            data = tfds_source.open_named_domains(builder, self.split, fit)
+        else:
+            options = self.skip_bad_images, self.progress
+            data = folder_source.open_domain_folder(folder, self.split, fit, *options)
+        if len({domain.image_shape for domain in data}) > 1:
+            shapes = " and ".join(str(domain.image_shape) for domain in data)
+            raise UserError(
+                f"The domains of {self.source} differ in shape (height, width, "
+                f"channels): {shapes}. Pass image_size and channels to make them equal"
+            )
+        return data
+
+    @cached_property
+    def fit(self) -> Fit:
+        """What images are made to be in the end, after a crop if there is one."""
+        return make_fit(self.image_size, self.channels, self.source_range)
+
+    def _locate(self) -> tuple[Fit, Any, Any]:
+        """Returns what images are made to be at first, and a folder or a builder."""
+        fit = self.fit
+        if self.load_size is not None:
+            fit = fit._replace(size=self._check_load_size())
+        check_split(self.split)
+        if folder := find_folder(self.source):
+            return fit, folder, None
+        builder = make_builder(os.fspath(self.source), self.data_dir, self.fit.size)
+        return fit, None, builder
+
+    def _check_load_size(self) -> tuple[int, int]:
+        height, width = make_size("load_size", self.load_size)
+        if self.fit.size is None:
+            raise UserError("load_size needs image_size, which is cropped from it")
+        if height < self.fit.size[0] or width < self.fit.size[1]:
+            raise UserError(
+                "load_size must be at least image_size, which is cropped from it. "
+                f"Received: load_size={self.load_size} and "
+                f"image_size={self.image_size}"
+            )
+        return height, width

@@ -194,12 +194,10 @@ def _find_direction(
     run: Any, attribute: str, origin: str | None, num_images: int
 ) -> tuple[np.ndarray, Callable[..., list[int]]]:
     """Returns the way to an attribute, and a function that chooses images to edit."""
-    from tfgen import data
     from tfgen.latent.attributes import Choices, find_direction
 
     factors = run.known_factors("train", num_images)
-    names = data.class_names(run.config.data, run.config.data_dir)
-    choices = Choices(names, factors)
+    choices = Choices(run.class_names, factors)
     wanted = choices.find("--attribute", attribute)
     start = None if origin is None else choices.find("--from", origin)
     encoding = encode_images(run.endpoints, run, "train", num_images)

@@ -51,12 +51,10 @@ def write_latents(
         UserError: The folder exists and is not to be replaced, or holds what this
             function did not write.
     """
-    from tfgen import data
-
     folder = check_folder(out, overwrite)
     encoding = encode_images(run.endpoints, run, "test", num_images)
     factors = run.known_factors("test", num_images)
-    names = data.class_names(run.config.data, run.config.data_dir)
+    names = run.class_names
     titled_plots = {
         "projection.png": plots.plot_projection(encoding, names),
         "density.png": plots.plot_density(encoding, seed),

@@ -9,11 +9,11 @@ sprite.png              the images, row by row in a square
 import math
 import pathlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from tfgen.data import Factors
 from tfgen.latent.encoding import Encoding
 
 _MAX_SIDE = 8192  # pixels, of the sprite image: what browsers take as one texture
@@ -24,7 +24,7 @@ def write(
     encoding: Encoding,
     images: Iterable[np.ndarray],
     names: tuple[str, ...],
-    factors: Factors | None,
+    factors: Any,
     attribution: str | None = None,
 ) -> None:
     """Makes a folder and writes the files.
@@ -34,7 +34,7 @@ def write(
         encoding: Of the images.
         images: Batches `(n, height, width, channels)` in [0, 1].
         names: Of the classes.
-        factors: Of the images, or None.
+        factors: Of the images, as `tfgen.data.load_factors` returns them, or None.
         attribution: Written to attribution.txt, if there is one.
     """
     from google.protobuf import text_format
@@ -60,9 +60,7 @@ def write(
         (folder / "attribution.txt").write_text(attribution + "\n", "utf-8")
 
 
-def _metadata(
-    encoding: Encoding, names: tuple[str, ...], factors: Factors | None
-) -> str:
+def _metadata(encoding: Encoding, names: tuple[str, ...], factors: Any) -> str:
     columns = {}
     if encoding.classes is not None:
         columns["class"] = [names[label] for label in encoding.classes]

@@ -86,7 +86,7 @@ def _find_files(
 ) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """Returns what to read and where to write it; no output is an input."""
     from tfgen.data.decode import EXTENSIONS
-    from tfgen.data.layouts.listing import scan
+    from tfgen.data.folders.listing import scan
 
     if source.is_dir():
         pairs = [(source / name, out / name) for name in scan(source).names]

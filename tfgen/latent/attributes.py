@@ -1,14 +1,14 @@
 """Attributes that images of a run's data have: classes, and values of known factors."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
-from tfgen.data import Factors
-from tfgen.data.classes import find_name, list_names
 from tfgen.errors import UserError
 from tfgen.latent.directions import attribute_direction
 from tfgen.latent.encoding import Encoding
+from tfgen.names import find_name, list_names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Attribute:
     value: int
     factor: int | None = None
 
-    def of(self, encoding: Encoding, factors: Factors | None) -> np.ndarray:
+    def of(self, encoding: Encoding, factors: Any) -> np.ndarray:
         """Returns which images have it, booleans `(n,)`."""
         column = encoding.classes
         if self.factor is not None:
@@ -39,11 +39,11 @@ class Choices:
 
     Args:
         class_names: Of the classes; may be empty.
-        factors: The known ones, or None.
+        factors: As `tfgen.data.load_factors` returns them, or None.
     """
 
     class_names: tuple[str, ...]
-    factors: Factors | None
+    factors: Any
 
     def find(self, option: str, text: str) -> Attribute:
         """Returns the attribute that a user means.
@@ -76,7 +76,7 @@ class Choices:
 
 def find_direction(
     encoding: Encoding,
-    factors: Factors | None,
+    factors: Any,
     wanted: Attribute,
     start: Attribute | None,
 ) -> np.ndarray:

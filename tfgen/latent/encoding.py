@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from tfgen.data import Factors, class_names
 from tfgen.errors import UserError
 from tfgen.inference import Endpoints
 from tfgen.metrics import factors_followed
@@ -58,9 +57,7 @@ def encode_images(
     """
     endpoints.require("encode", "decode", why="it has no latents to move along")
     is_conditional = endpoints.takes_labels
-    has_classes = is_conditional or bool(
-        class_names(run.config.data, run.config.data_dir)
-    )
+    has_classes = is_conditional or bool(run.class_names)
     batches = run.in_order(split, num, labels=has_classes)
     outputs, classes = [], []
     for batch in progress(batches, f"encoding {split} images"):
@@ -105,14 +102,14 @@ def _kl_per_dim(means: np.ndarray, stddevs: np.ndarray, prior: Any) -> np.ndarra
     return np.asarray(kl).mean(axis=0, dtype="float64")
 
 
-def name_factors(latents: np.ndarray, factors: Factors) -> list[str]:
+def name_factors(latents: np.ndarray, factors: Any) -> list[str]:
     """Returns for each latent variable ", follows <factor> (<share known of it>)".
 
     It follows none if the share is not clearly above that of other images' factors.
 
     Args:
         latents: `(n, latent_dim)`.
-        factors: Of the same images.
+        factors: Of the same images, as `tfgen.data.load_factors` returns them.
     """
     varying = np.flatnonzero(np.ptp(factors.values, axis=0))  # of few images, not all
     if not len(varying):

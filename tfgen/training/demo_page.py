@@ -38,11 +38,9 @@ def describe_page(
 
 
 def _class_names(run: Any) -> list[str]:
-    from tfgen import data
-
-    names = data.class_names(run.config.data, run.config.data_dir)
     known = run.known_classes()
-    return [str(name) for i, name in enumerate(names) if known is None or i in known]
+    names = enumerate(run.class_names)
+    return [str(name) for i, name in names if known is None or i in known]
 
 
 def _latents(run: Any) -> list[dict[str, Any]]:
@@ -69,21 +67,19 @@ def _latents(run: Any) -> list[dict[str, Any]]:
 
 def _directions(run: Any) -> list[dict[str, Any]]:
     """Returns the ways to the attributes of the data, as `tfgen edit` goes them."""
-    from tfgen import data
     from tfgen.latent.attributes import Choices, find_direction
     from tfgen.latent.encoding import encode_images
 
     if run.endpoints.takes_labels:  # its latents do not tell the class
         return []
     factors = run.known_factors("train", _NUM_FACTOR_IMAGES)
-    names = data.class_names(run.config.data, run.config.data_dir)
-    texts = [str(name) for name in names]
+    texts = [str(name) for name in run.class_names]
     if factors:
         pairs = zip(factors.names, factors.value_names, strict=True)
         texts = [f"{name}={value}" for name, values in pairs for value in values]
     if not texts or len(texts) > _MOST_DIRECTIONS:
         return []
-    choices = Choices(names, factors)
+    choices = Choices(run.class_names, factors)
     encoding = encode_images(run.endpoints, run, "train", _NUM_FACTOR_IMAGES)
     directions = []
     for text in texts:

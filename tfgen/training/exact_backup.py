@@ -55,7 +55,7 @@ class ExactBackup(keras.callbacks.Callback):
             left.
 
     Example:
-        >>> backup = tfgen.callbacks.ExactBackup("run/checkpoints", every=500)
+        >>> backup = tfgen.training.ExactBackup("run/checkpoints", every=500)
         >>> images = tfgen.data.load_images(
         ...     "mnist_5k", initial_epoch=backup.initial_epoch
         ... )

@@ -16,6 +16,13 @@ class RunData:
         self._ordered_batches: dict[tuple, Any] = {}
         self._arrays: dict[tuple, tuple[int | None, tuple]] = {}
 
+    @functools.cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes of the data are called; empty without labels."""
+        from tfgen import data
+
+        return data.class_names(self._open_data(), self.config.data_dir)
+
     @property
     def kind(self) -> str:
         """`"images"`, `"pairs"` or `"domains"`."""
@@ -120,15 +127,13 @@ class RunData:
             UserError: The data has no such classes, or no other ones.
         """
         from tfgen import data
-        from tfgen.data.classes import find_classes
 
         config = self.config
         if config.held_out_classes is None:
             return None
-        names = data.class_names(self._open_data(), config.data_dir)
         unknown = [name.strip() for name in config.held_out_classes.split(",")]
-        unknown = find_classes(config.data, unknown, names)
-        known = [number for number in range(len(names)) if number not in unknown]
+        unknown = data.find_classes(self._open_data(), unknown, config.data_dir)
+        known = [i for i in range(len(self.class_names)) if i not in unknown]
         if not known:
             raise UserError(f"--held-out-classes: they are all that {config.data} has")
         return list(unknown) if held_out else known
@@ -151,16 +156,10 @@ class RunData:
 
     # ---- Private ------------------------------------------------------------------
 
-    @functools.cached_property
-    def _has_classes(self) -> bool:
-        from tfgen import data
-
-        return bool(data.class_names(self._open_data(), self.config.data_dir))
-
     def _in_order(self, split: str, labels: bool, held_out: bool) -> Any:
         key = (split, labels, held_out)
         if key not in self._ordered_batches:
-            if self.kind == "images" and not labels and self._has_classes:
+            if self.kind == "images" and not labels and self.class_names:
                 labelled = self._in_order(split, True, held_out)
                 batches = labelled.map(lambda images, labels: images)
             else:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from tfgen.data.decode import printable
-from tfgen.data.image_files import ImageFiles
-from tfgen.data.layouts import pairs as pair_layout
-from tfgen.data.layouts.listing import Listing, scan
-from tfgen.data.layouts.splits import find_split, list_classes
+from tfgen.data.folders import pairs as pair_layout
+from tfgen.data.folders.image_files import ImageFiles
+from tfgen.data.folders.listing import Listing, scan
+from tfgen.data.folders.splits import find_split, list_classes
 from tfgen.data.loading import Source, no_such_images
 from tfgen.data.pixels import WHOLE, Fit
 from tfgen.errors import UserError

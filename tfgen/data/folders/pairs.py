@@ -11,8 +11,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from tfgen.data import decode
-from tfgen.data.layouts import splits
-from tfgen.data.layouts.listing import Listing
+from tfgen.data.folders import splits
+from tfgen.data.folders.listing import Listing
 from tfgen.data.pixels import LEFT, RIGHT, WHOLE
 from tfgen.errors import UserError
 

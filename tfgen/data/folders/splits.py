@@ -13,7 +13,7 @@ import os
 import unicodedata
 from pathlib import Path
 
-from tfgen.data.layouts.listing import Listing
+from tfgen.data.folders.listing import Listing
 from tfgen.errors import UserError
 
 HELD_OUT = "a tenth by SHA-256 of the relative path is test"
