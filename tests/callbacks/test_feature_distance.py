@@ -9,8 +9,9 @@ from tests.callbacks.test_mode_coverage import Sampler, run_epochs
 from tests.contracts import dataset
 from tests.models import small
 from tests.models.test_contracts import make_vae
-from tfgen.callbacks import ExactBackup, FeatureDistance
+from tfgen.callbacks import FeatureDistance
 from tfgen.metrics import kernel_distance
+from tfgen.training import ExactBackup
 
 REAL = np.arange(24, dtype="float32").reshape(6, 2, 2, 1) / 24
 MADE = REAL[::-1, ::-1] ** 2
