@@ -103,6 +103,12 @@ def test_every_choice_is_one_of_the_model(name, argument, choice):
     assert tfgen.create_model(name, **values).compiled
 
 
+def test_parts_of_vaes_are_the_rows_of_their_tables():
+    for name in ("LIKELIHOODS", "POSTERIORS", "PRIORS", "DIVERGENCES"):
+        rows = tuple(getattr(tfgen.distributions, name))
+        assert getattr(tfgen.presets.vae, name) == rows
+
+
 VAE, GAN = "vae_mnist_5k", "dcgan_mnist_5k"
 
 

@@ -48,3 +48,17 @@ def weigh(mean: Tensor, num_rows: Tensor) -> Tensor:
     _, total = global_rows(num_rows)
     # The mean over no rows is NaN.
     return tf.math.multiply_no_nan(mean, tf.cast(num_rows / total, mean.dtype))
+
+
+def gather_rows(value: Tensor) -> Tensor:
+    """Returns the rows `(batch, ...)` of all replicas in one tensor, differentiable.
+
+    What all replicas make of it alike, weighed by `weigh`, has the gradient that one
+    replica with the whole batch would have.
+    """
+    if num_replicas() == 1:
+        return value
+    count = tf.shape(value)[0]
+    start, total = global_rows(count)
+    paddings = [[start, total - start - count]] + [[0, 0]] * (value.shape.rank - 1)
+    return global_sum(tf.pad(value, paddings))

@@ -9,6 +9,8 @@ import tensorflow as tf
 import tfgen
 from tests import contracts
 from tests.models import small
+from tfgen import distributions
+from tfgen.distributions import FreeBits
 from tfgen.layers import InstanceNormalization, NoiseDropout
 from tfgen.networks import (
     build_conv_decoder,
@@ -48,8 +50,17 @@ def make_vae(conv=False, dropout=False, **kwargs):
             )
         else:
             build = {"hidden_units": (16,), "num_classes": num_classes}
-            encoder = build_mlp_encoder(shape, 2 * latent_dim, **build)
-            decoder = build_mlp_decoder(latent_dim, shape, **build)
+            likelihood, posterior = (
+                getattr(distributions, part)(kwargs.get(part, default))
+                for part, default in (
+                    ("likelihood", "bernoulli"),
+                    ("posterior", "diagonal"),
+                )
+            )
+            outputs = (*shape[:2], shape[2] * likelihood.params_per_channel)
+            size = posterior.num_params(latent_dim)
+            encoder = build_mlp_encoder(shape, size, **build)
+            decoder = build_mlp_decoder(latent_dim, outputs, **build)
         if dropout:
             noisy = keras.layers.Dropout(0.2)(encoder.outputs[0])
             encoder = keras.Model(encoder.inputs, noisy)
@@ -132,6 +143,29 @@ def make_cyclegan(**kwargs):
     return make
 
 
+# Every part of a VAE at least once: all checks of them are `large`.
+PARTS = {
+    "vamp": {"prior": "vamp", "likelihood": "pixel_gaussian"},
+    "vamp_classes": {"prior": "vamp", "num_classes": 3, "divergence": "beta_tc"},
+    "vamp_full": {"prior": "vamp", "posterior": "full_covariance"},
+    "mixture": {"prior": "gaussian_mixture", "divergence": "mmd"},
+    "mixture_classes": {"prior": "gaussian_mixture", "num_classes": 3},
+    "normal": {"prior": "learned_normal", "divergence": "free_bits"},
+    "realnvp": {"prior": "realnvp", "num_importance_samples": 2},
+    "autoregressive": {"prior": "masked_autoregressive", "num_classes": 3},
+    "flow_posterior": {
+        "posterior": "inverse_autoregressive_flow",
+        "num_importance_samples": 2,
+        "num_batches_of_samples": 2,
+    },
+    "full": {"posterior": "full_covariance", "divergence": "factor"},
+    "capacity": {"divergence": "capacity", "likelihood": "laplace"},
+    "dip": {"divergence": "dip", "likelihood": "beta"},
+    "adversarial": {"divergence": "adversarial", "likelihood": "categorical"},
+    "continuous": {"likelihood": "continuous_bernoulli"},
+    "levels": {"likelihood": "discretized_logistic"},
+    "mixture_of_levels": {"likelihood": "logistic_mixture"},
+}
 MODELS = {
     # Together they have every loss and every penalty.
     "gan": make_gan(ema_decay=0.9, augment="color,translation,cutout"),
@@ -152,9 +186,10 @@ MODELS = {
     ),
     "vae": make_vae(),
     "conv_vae": make_vae(conv=True, beta=4.0),
-    "gaussian_vae": make_vae(likelihood="gaussian", free_bits=0.5),
+    "gaussian_vae": make_vae(likelihood="gaussian", divergence=FreeBits(0.5)),
     "importance_weighted_vae": make_vae(num_importance_samples=3),
     "conditional_vae": make_vae(num_classes=3, conv=True),
+    **{f"vae_{name}": make_vae(**parts) for name, parts in PARTS.items()},
     "pix2pix": make_pix2pix(ema_decay=0.9),
     "noisy_pix2pix": make_pix2pix(loss="least_squares", dropout_at_inference=True),
     # 20 images: the history is filled, and exchanged.
@@ -179,6 +214,7 @@ def cases(checks):
     for name in MODELS:
         for check in checks:
             is_large = name not in FIRST and check in (*COMPILES, *contracts.ALONE)
+            is_large |= name.removeprefix("vae_") in PARTS
             is_large |= (name, check) in LARGE
             marks = [pytest.mark.large] if is_large else []
             label = check.__name__.removeprefix("check_")

@@ -84,8 +84,9 @@ def make_encoding(
     latents = outputs["mean"] if "mean" in outputs else outputs["latents"]
     stddev = outputs.get("stddev")
     if stddev is not None:  # the prior says where latents lie
-        importance = _kl_per_dim(latents, stddev, model.prior)
-        centre, spread = np.zeros_like(importance), np.ones_like(importance)
+        means, stddevs = _prior_moments(model, labels)
+        importance = _kl_per_dim(latents, stddev, means, stddevs)
+        centre, spread = means.mean(axis=0), stddevs.mean(axis=0)
         unit = "nats"
     else:
         importance = spread = latents.std(axis=0)
@@ -93,12 +94,24 @@ def make_encoding(
     return Encoding(latents, stddev, classes, labels, importance, unit, centre, spread)
 
 
-def _kl_per_dim(means: np.ndarray, stddevs: np.ndarray, prior: Any) -> np.ndarray:
+def _prior_moments(model: Any, labels: np.ndarray | None) -> list[np.ndarray]:
+    """Returns the prior's means and standard deviations, `(1 or n, latent_dim)`."""
+    from tfgen.distributions import moments
+
+    return [np.atleast_2d(np.asarray(x)) for x in moments(model.prior(labels))]
+
+
+def _kl_per_dim(
+    means: np.ndarray,
+    stddevs: np.ndarray,
+    prior_means: np.ndarray,
+    prior_stddevs: np.ndarray,
+) -> np.ndarray:
     import tensorflow_probability as tfp
 
     tfd = tfp.distributions
-    marginals = tfd.Normal(prior.mean(), prior.stddev())
-    kl = tfd.kl_divergence(tfd.Normal(means, stddevs), marginals)
+    prior = tfd.Normal(prior_means, prior_stddevs)
+    kl = tfd.kl_divergence(tfd.Normal(means, stddevs), prior)
     return np.asarray(kl).mean(axis=0, dtype="float64")
 
 

@@ -134,7 +134,7 @@ class Autoencoder(GenerativeModel):
         return self._images(self._outputs(latents))
 
     def _check_arguments(self):
-        checks.autoencoder(self, numbers_per_latent=1)
+        checks.autoencoder(self, self.latent_dim)
         choices = ("mse", "binary_crossentropy")
         checks.choice("reconstruction", self.reconstruction, choices)
         checks.at_least(0, noise_stddev=self.noise_stddev)

@@ -71,6 +71,12 @@ class GenerativeModel(first_batch.FirstBatchMixin, keras.Model):
         for name, shape in shapes.items():
             self.input_specs[name] = tf.TensorSpec((None, *shape), tf.float32, name)
 
+    def _add_scalar(self, name):
+        """Returns a new scalar weight that no optimizer trains: 0 at first."""
+        # Of float32, also in mixed precision, which would round it.
+        options = {"dtype": "float32", "autocast": False, "trainable": False}
+        return self.add_weight(shape=(), initializer="zeros", name=name, **options)
+
     def _build_for(self, network):
         """Calls the model on what a network takes; saving and export need it built."""
         inputs = [

@@ -11,6 +11,8 @@ import re
 import keras
 import tensorflow as tf
 
+from tfgen import distributions
+
 TOLERANCE = 1e-3  # of [0, 1]: what rounding and resizing may leave
 _MARKED = re.compile(r"tfgen\{(.*?)\}tfgen", re.DOTALL)
 
@@ -65,16 +67,32 @@ def channels(model, side, **expected):
             )
 
 
-def autoencoder(model, numbers_per_latent):
+def autoencoder(model, num_outputs, params_per_channel=1):
     """Raises a `ValueError` unless encoder and decoder fit each other."""
     networks(model, model.encoder, model.decoder)
-    size = numbers_per_latent * model.latent_dim
-    if model.encoder.output_shape[-1] != size:
+    if model.encoder.output_shape[-1] != num_outputs:
         raise ValueError(
-            f"`encoder` must return {size} numbers for the {model.latent_dim} latents "
-            f"of `decoder`. Received: {model.encoder.output_shape[-1]}"
+            f"`encoder` must return {num_outputs} numbers for the {model.latent_dim} "
+            f"latents of `decoder`. Received: {model.encoder.output_shape[-1]}"
         )
-    same_shape(model, "decoder", "encoder")
+    *size, channels = model.image_shape
+    expected = (*size, channels * params_per_channel)
+    if model.decoder.output_shape[1:] != expected:
+        each = f", {params_per_channel} numbers a channel" * (params_per_channel > 1)
+        raise ValueError(
+            f"`decoder` must return images shaped like those of `encoder`{each}. "
+            f"Received: {model.decoder.output_shape[1:]} in place of {expected}"
+        )
+
+
+def variational(model):
+    """Raises a `ValueError` unless networks and parts of a VAE fit each other."""
+    num_params = model.latent_posterior.num_params(model.latent_dim)
+    autoencoder(model, num_params, model.pixel_likelihood.params_per_channel)
+    counts = ("num_importance_samples", "num_batches_of_samples")
+    at_least(1, **{name: getattr(model, name) for name in counts})
+    parts = (model.latent_posterior, model.latent_prior, model.divergence)
+    distributions.check_combination(*parts, model.num_importance_samples)
 
 
 def networks(model, *built):

@@ -1,4 +1,4 @@
-"""Samples of the models that decode latents `z ~ p(z) = Normal(0, I)`."""
+"""Samples of the models that decode latents of a prior, else of `Normal(0, I)`."""
 
 import tensorflow as tf
 
@@ -9,11 +9,14 @@ from tfgen.models.endpoints import endpoint
 class SamplingMixin:
     """Adds `sample` to a model with `latent_dim` and `_images(latents, labels)`."""
 
-    @endpoint("seeds", "labels", returns="images", name="sample")
+    has_prior = True
+
+    @endpoint("seeds", "labels", returns="images", name="sample", condition="has_prior")
     def sample_of_seeds(self, seeds, labels=None):
         """Returns an image for each seed, int64 `(batch,)`."""
-        shape = (self.latent_dim,)
-        return self._images(draws.of_seeds(draws.standard_normal, seeds, shape), labels)
+        shape = (self._noise_dim,)
+        noise = draws.of_seeds(draws.standard_normal, seeds, shape)
+        return self._images(self._draw_latents(noise, labels), labels)
 
     def sample(self, num_samples, seed=None, labels=None):
         """Returns images `(num_samples, height, width, channels)` in `[0, 1]`.
@@ -39,5 +42,12 @@ class SamplingMixin:
             seed = self.seed_generator.next()
         else:
             seed = tf.constant([seed, 0], tf.int64)
-        shape = (num_samples, self.latent_dim)
-        return self._images(draws.standard_normal(shape, seed), labels)
+        noise = draws.standard_normal((num_samples, self._noise_dim), seed)
+        return self._images(self._draw_latents(noise, labels), labels)
+
+    @property
+    def _noise_dim(self):
+        return self.latent_dim
+
+    def _draw_latents(self, noise, labels):
+        return noise

@@ -4,14 +4,49 @@ from typing import Annotated, Any
 
 from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, POSITIVE, SEED, Preset
 
+# The rows of tfgen/distributions, which are too heavy to import for a list.
+LIKELIHOODS = (
+    "bernoulli",
+    "gaussian",
+    "pixel_gaussian",
+    "laplace",
+    "beta",
+    "continuous_bernoulli",
+    "categorical",
+    "discretized_logistic",
+    "logistic_mixture",
+)
+POSTERIORS = ("diagonal", "full_covariance", "inverse_autoregressive_flow")
+PRIORS = (
+    "standard_normal",
+    "learned_normal",
+    "gaussian_mixture",
+    "vamp",
+    "realnvp",
+    "masked_autoregressive",
+)
+DIVERGENCES = (
+    "kl",
+    "free_bits",
+    "capacity",
+    "beta_tc",
+    "dip",
+    "mmd",
+    "factor",
+    "adversarial",
+)
+
 
 def build(
     image_size: Annotated[int, "height and width of the images", AT_LEAST_1] = 28,
     channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 1,
     latent_dim: Annotated[int, "size of a latent", AT_LEAST_1] = 8,
     filters: Annotated[int, "channels of the first convolution", AT_LEAST_1] = 32,
-    likelihood: Annotated[str, "of a pixel", ("bernoulli", "gaussian")] = "bernoulli",
-    beta: Annotated[float, "weight of the KL term", AT_LEAST_0] = 1.0,
+    likelihood: Annotated[str, "of a pixel", LIKELIHOODS] = "bernoulli",
+    posterior: Annotated[str, "of latents, given an image", POSTERIORS] = "diagonal",
+    prior: Annotated[str, "of latents", PRIORS] = "standard_normal",
+    divergence: Annotated[str, "what the posterior is charged", DIVERGENCES] = "kl",
+    beta: Annotated[float, "weight of the divergence", AT_LEAST_0] = 1.0,
     num_importance_samples: Annotated[
         int, "more than 1: the tighter bound", AT_LEAST_1
     ] = 1,
@@ -25,27 +60,48 @@ def build(
     seed: Annotated[int | None, "of weights and latent samples", SEED] = None,
 ) -> Any:
     """Builds a convolutional VAE, as deep as the images are large."""
+    from tfgen import distributions
     from tfgen.models.vae import VAE
     from tfgen.networks import build_conv_decoder, build_conv_encoder
     from tfgen.optimizers import FusedAdam
 
-    image_shape = (image_size, image_size, channels)
+    pixels = distributions.likelihood(likelihood)
+    latents = distributions.posterior(posterior)
+    if free_bits:
+        divergence = _free_bits(divergence, free_bits)
+    size = (image_size, image_size)
+    options = {"filters": filters, "num_classes": num_classes}
     model = VAE(
         build_conv_encoder(
-            image_shape, 2 * latent_dim, filters=filters, num_classes=num_classes
+            (*size, channels), latents.num_params(latent_dim), **options
         ),
         build_conv_decoder(
-            latent_dim, image_shape, filters=filters, num_classes=num_classes
+            latent_dim,
+            (*size, channels * pixels.params_per_channel),
+            **options,
         ),
-        likelihood=likelihood,
+        likelihood=pixels,
+        posterior=latents,
+        prior=prior,
+        divergence=divergence,
         beta=beta,
         num_importance_samples=num_importance_samples,
-        free_bits=free_bits,
         num_classes=num_classes,
         seed=seed,
     )
     model.compile(FusedAdam(learning_rate), steps_per_execution=8)
     return model
+
+
+def _free_bits(divergence: Any, nats: float) -> Any:
+    from tfgen.distributions import FreeBits
+
+    if divergence not in ("kl", "free_bits"):
+        raise ValueError(
+            "`free_bits` is a divergence of its own. Received: divergence="
+            f"{divergence!r}"
+        )
+    return FreeBits(nats)
 
 
 PRESETS = (
@@ -87,5 +143,30 @@ PRESETS = (
         batch_size=128,
         paper="Higgins et al., 2017",
         defaults={"image_size": 32, "latent_dim": 10, "beta": 4.0},
+    ),
+    Preset(
+        name="beta_tc_vae_sprites",
+        summary="VAE that charges what its latents know of each other, on sprites",
+        build=build,
+        data="sprites",
+        epochs=20,
+        batch_size=128,
+        paper="Chen et al., 2018",
+        defaults={
+            "image_size": 32,
+            "latent_dim": 10,
+            "divergence": "beta_tc",
+            "beta": 6.0,
+        },
+    ),
+    Preset(
+        name="vamp_vae_mnist",
+        summary="VAE whose prior is the posteriors of images that it learns",
+        build=build,
+        data="mnist",
+        epochs=10,
+        batch_size=128,
+        paper="Tomczak & Welling, 2018",
+        defaults={"latent_dim": 16, "prior": "vamp"},
     ),
 )
