@@ -260,6 +260,8 @@ def test_adversarial_losses_are_cross_entropies():
         ),
         ("full_covariance", "standard_normal", "dip", 1, "posterior of indep"),
         ("inverse_autoregressive_flow", "vamp", "kl", 1, "density is known at any"),
+        ("diagonal", "vamp", "adversarial", 1, "trains no prior"),
+        ("diagonal", "realnvp", "mmd", 1, "trains no prior"),
         ("diagonal", "standard_normal", "mmd", 5, "divergence='kl'"),
     ],
 )

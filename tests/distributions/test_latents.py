@@ -92,7 +92,7 @@ def test_flows_invert_and_their_log_determinants_are_autodiffs(name):
         latents = bijector(networks, DIM, condition).forward(noise)
     jacobian = tape.batch_jacobian(latents, noise)
     _, expected = np.linalg.slogdet(jacobian.numpy().astype(float))
-    assert np.abs(expected).min() > 1e-3
+    assert np.abs(expected).max() > 0.1
     again = bijector(networks, DIM, condition)  # without what the other one has cached
     latents = tf.constant(latents.numpy())
     np.testing.assert_allclose(again.inverse(latents), noise, atol=1e-5)

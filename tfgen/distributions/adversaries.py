@@ -111,6 +111,8 @@ class Adversarial(_Adversary):
         num_layers: Integer, how many.
     """
 
+    trains_prior = False
+
     @override
     def charge(self, inferred: Inferred, weight: tf.Tensor) -> tf.Tensor:
         latents = inferred.batch_latents()

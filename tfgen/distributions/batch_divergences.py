@@ -160,6 +160,7 @@ class MMD(Divergence):
             )
         self.kernel, self.mmd_weight = kernel, mmd_weight
         self.kl_weight = kl_weight
+        self.trains_prior = kl_weight > 0.0
 
     @override
     def charge(self, inferred: Inferred, weight: tf.Tensor) -> tf.Tensor:

@@ -68,6 +68,11 @@ def check_combination(
                 f"divergence {divergence.name!r} needs a {name} of independent "
                 f"normals. Received: {parts[name].name!r}"
             )
+    if not (prior.is_standard or divergence.trains_prior):
+        raise ValueError(
+            f"divergence {divergence.name!r} trains no prior: it goes with "
+            f"'standard_normal'. Received: {prior.name!r}"
+        )
     if prior.uses_posterior and not posterior.has_density:
         raise ValueError(
             f"prior {prior.name!r} needs a posterior whose density is known at any "

@@ -104,12 +104,14 @@ def kl_per_dim(posterior: tfd.Distribution, prior: tfd.Distribution) -> tf.Tenso
 class Divergence(Part):
     """What a posterior is charged.
 
-    `needs_factorized` names the parts that must be independent normals, and
-    `has_bound` says that it goes with importance samples.
+    `needs_factorized` names the parts that must be independent normals, `has_bound`
+    says that it goes with importance samples, and `trains_prior` that its gradient
+    reaches all weights of a prior.
     """
 
     needs_factorized: tuple[str, ...] = ()
     has_bound = False
+    trains_prior = True
 
     def charge(self, inferred: Inferred, weight: tf.Tensor) -> tf.Tensor:
         """Returns what is added to the reconstruction loss, `()`, nats.

@@ -1,5 +1,7 @@
 """Draws of the prior of a model, which may be learned or fitted."""
 
+import keras
+
 from tfgen import distributions
 from tfgen.models.endpoints import endpoint
 from tfgen.models.sampling import SamplingMixin
@@ -45,5 +47,6 @@ class PriorMixin(SamplingMixin):
     def from_config(cls, config):
         """Returns the model of a configuration, also of one that has `free_bits`."""
         if nats := config.pop("free_bits", 0.0):  # of files from before divergences
-            config["divergence"] = distributions.FreeBits(nats)
+            divergence = distributions.FreeBits(nats)
+            config["divergence"] = keras.saving.serialize_keras_object(divergence)
         return super().from_config(config)
