@@ -41,6 +41,7 @@ from tfgen.distributions.posteriors import (
     FullCovariance,
     InverseAutoregressiveFlow,
     Posterior,
+    raw_triangles,
 )
 from tfgen.distributions.priors import (
     GaussianMixture,
@@ -98,4 +99,5 @@ __all__ = [
     "of_noise",
     "posterior",
     "prior",
+    "raw_triangles",
 ]

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from typing_extensions import override
 
 from tfgen.distributions import flows
-from tfgen.distributions.part import RAW_1, positive
+from tfgen.distributions.part import MIN_SCALE, RAW_1, positive
 from tfgen.distributions.priors import Prior
 
 tfd = tfp.distributions
@@ -33,6 +34,11 @@ class _Flow(Prior):
         # Of what comes out: latents lie wherever they lie, far from the origin or not.
         self.loc = self.weight("loc", (self.latent_dim,), "zeros")
         self.raw_scale = self.weight("raw_scale", (self.latent_dim,), RAW_1)
+
+    def centre_on(self, latents: np.ndarray) -> None:
+        """Sets mean and scale to those of latents `(n, latent_dim)`."""
+        self.loc.assign(latents.mean(axis=0))
+        self.raw_scale.assign(np.log(np.expm1(latents.std(axis=0) + MIN_SCALE)))
 
     @override
     def distribution(

@@ -118,9 +118,17 @@ class InverseAutoregressiveFlow(Posterior):
         return {**super().get_config(), **own}
 
 
+_TRIANGLE = tfb.FillScaleTriL(diag_bijector=tfb.Softplus(), diag_shift=MIN_SCALE)
+
+
 def fill_triangle(raw: tf.Tensor) -> tf.Tensor:
     """Returns lower triangles with a positive diagonal of `(..., d * (d + 1) / 2)`."""
-    return tfb.FillScaleTriL(diag_bijector=tfb.Softplus(), diag_shift=MIN_SCALE)(raw)
+    return _TRIANGLE.forward(raw)
+
+
+def raw_triangles(triangles: Any) -> tf.Tensor:
+    """Returns what `fill_triangle` makes lower triangles `(..., d, d)` of."""
+    return _TRIANGLE.inverse(tf.convert_to_tensor(triangles, tf.float32))
 
 
 POSTERIORS = {

@@ -7,11 +7,13 @@ from tfgen.latent.density import (
     resampling_weights,
 )
 from tfgen.latent.directions import attribute_direction, principal_components
+from tfgen.latent.fitting import fit_prior
 from tfgen.latent.walks import interpolate, lerp, slerp, traverse
 
 __all__ = [
     "LatentDensity",
     "attribute_direction",
+    "fit_prior",
     "interpolate",
     "latent_density",
     "lerp",

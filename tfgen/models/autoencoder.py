@@ -10,7 +10,8 @@ it learns where images lie rather than to copy them.
 Nothing in this loss says where the latents may lie: they spread as far, and around
 whatever point, as suits the decoder, and no prior describes them. A latent drawn from
 Normal(0, I) lies where few images were encoded and decodes to something else; hence
-there is no `sample` here. The KL term of the VAE (vae.py) draws the latents to a prior
+there is no `sample` here, until `tfgen.latent.fit_prior` has fitted a prior to the
+latents of a trained one. The KL term of the VAE (vae.py) draws the latents to a prior
 that can be sampled: that is the reason the VAE exists. tests/models/test_autoencoder.py
 measures it on digits.
 
@@ -19,17 +20,21 @@ References:
 - [Vincent et al., 2008](https://doi.org/10.1145/1390156.1390294), sec. 2.3: noise.
 """
 
+from typing import ClassVar
+
 import keras
 import tensorflow as tf
 
+from tfgen import distributions
 from tfgen.models import checks, draws
 from tfgen.models.base import GenerativeModel
 from tfgen.models.draws import standard_normal
 from tfgen.models.endpoints import endpoint
+from tfgen.models.priors import PriorMixin
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
-class Autoencoder(GenerativeModel):
+class Autoencoder(PriorMixin, GenerativeModel):
     """Autoencoder; with noise, a denoising autoencoder.
 
     Args:
@@ -40,6 +45,8 @@ class Autoencoder(GenerativeModel):
         reconstruction: `"mse"` or `"binary_crossentropy"` (nats), a mean over pixels.
         noise_stddev: Float, standard deviation of the Gaussian noise that is added to
             the encoder's images in training, in pixel values.
+        prior: Where latents lie: a `distributions.Prior`, or the name of one, which no
+            training moves; `None` if that is not known. `fit_prior` sets it.
         seed: Integer seed of the noise.
 
     Call arguments:
@@ -60,6 +67,7 @@ class Autoencoder(GenerativeModel):
     """
 
     term_names = ("loss",)
+    attribute_of: ClassVar = {"prior": "latent_prior"}  # `prior` is the method
 
     def __init__(
         self,
@@ -68,6 +76,7 @@ class Autoencoder(GenerativeModel):
         *,
         reconstruction="mse",
         noise_stddev=0.0,
+        prior=None,
         seed=None,
         **kwargs,
     ):
@@ -78,6 +87,11 @@ class Autoencoder(GenerativeModel):
         self.noise_stddev = noise_stddev
         self._set_latents_and_images(decoder, encoder)
         self._check_arguments()
+        self.latent_prior = None
+        if prior is not None:
+            self.latent_prior = distributions.prior(prior)
+            self.latent_prior.trainable = False
+            self._bind_parts(self.latent_prior)
         self._build_for(encoder)
 
     # ---- The objective --------------------------------------------------------------
@@ -106,7 +120,7 @@ class Autoencoder(GenerativeModel):
     def _outputs(self, latents, training=False):
         return self._run(self.decoder, latents, training=training)
 
-    def _images(self, outputs):
+    def _to_images(self, outputs):
         if self.reconstruction == "mse":
             return tf.clip_by_value(outputs, 0.0, 1.0)
         return tf.sigmoid(outputs)
@@ -116,7 +130,7 @@ class Autoencoder(GenerativeModel):
     def call(self, inputs, training=False):
         inputs = self._corrupt(inputs) if training else inputs
         latents = self._latents(inputs, training)
-        return self._images(self._outputs(latents, training))
+        return self._to_images(self._outputs(latents, training))
 
     @endpoint("images", returns="images")
     def reconstruct(self, images):
@@ -131,7 +145,10 @@ class Autoencoder(GenerativeModel):
     @endpoint("latents", returns="images")
     def decode(self, latents):
         """Returns images `(batch, height, width, channels)` in `[0, 1]`."""
-        return self._images(self._outputs(latents))
+        return self._images(latents)
+
+    def _images(self, latents, labels=None):
+        return self._to_images(self._outputs(latents))
 
     def _check_arguments(self):
         checks.autoencoder(self, self.latent_dim)

@@ -24,6 +24,28 @@ class PriorMixin(SamplingMixin):
         """`p(z)`: batch shape `()`; of classes `p(z | y)`: that of the labels."""
         return self.latent_prior.distribution(labels, getattr(self, "posterior", None))
 
+    def with_prior(self, prior):
+        """Returns the model as it is, but for its prior: untrained, and compiled alike.
+
+        Where its divergence does not go with the prior, it is the KL from then on.
+
+        Args:
+            prior: A `distributions.Prior`, or the name of one.
+        """
+        serialize = keras.saving.serialize_keras_object
+        config = self.get_config()
+        config["prior"] = serialize(distributions.prior(prior))
+        if "divergence" in config and self.divergence.name != "kl":
+            config["divergence"] = serialize(distributions.KL())
+        model = type(self).from_config(config)
+        twins = {layer.name: layer for layer in model.layers}
+        for layer in self.layers:
+            if layer not in (self.latent_prior, getattr(self, "divergence", None)):
+                twins[layer.name].set_weights(layer.get_weights())
+        if self.compiled:
+            model.compile_from_config(self.get_compile_config())
+        return model
+
     @endpoint("noise", "labels", returns="latents", condition="has_own_prior")
     def draw_latents(self, noise, labels=None):
         """Returns draws of the prior, of standard normal noise."""
