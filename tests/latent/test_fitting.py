@@ -21,8 +21,6 @@ RNG = np.random.default_rng(0)
 # Two clusters far from the origin, where no standard normal draws.
 CLUSTERS = RNG.normal(5, 0.5, (150, DIM)), RNG.normal(9, 0.2, (50, DIM))
 LATENTS = np.concatenate(CLUSTERS)
-    [RNG.normal(5, 0.5, (150, DIM)), RNG.normal(9, 0.2, (50, DIM))]
-)
 LABELS = np.repeat([0, 1], [150, 50])
 
 
