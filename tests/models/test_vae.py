@@ -493,7 +493,7 @@ DECODER = {"latent_dim": LATENT_DIM, "image_shape": SHAPE}
             {},
             {"image_shape": (3, 2, 1)},
             {},
-            r"shaped.*\(3, 2, 1\) in place of \(2, 3",
+            r"shaped.*\(3, 2, 1\) and \(2, 3",
         ),
         ({}, {}, {"likelihood": "normal"}, "`likelihood` must be one of.*'normal'"),
         ({}, {}, {"beta": -1.0}, "`beta`.*at least 0"),

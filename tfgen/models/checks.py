@@ -81,7 +81,7 @@ def autoencoder(model, num_outputs, params_per_channel=1):
         each = f", {params_per_channel} numbers a channel" * (params_per_channel > 1)
         raise ValueError(
             f"`decoder` must return images shaped like those of `encoder`{each}. "
-            f"Received: {model.decoder.output_shape[1:]} in place of {expected}"
+            f"Received: {model.decoder.output_shape[1:]} and {expected}"
         )
 
 
