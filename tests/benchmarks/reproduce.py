@@ -160,7 +160,8 @@ def main():
     parser.add_argument("--epochs", type=int, help="other than the row's, for a trial")
     options = parser.parse_args()
     cores = os.cpu_count()
-    print(f"{platform.processor() or platform.machine()}, {cores} cores, seed {options.seed}\n")
+    machine = platform.processor() or platform.machine()
+    print(f"{machine}, {cores} cores, seed {options.seed}\n")
     print("| row | what | minutes | test split |\n|---|---|---|---|", flush=True)
     for name in options.rows:
         if name in BINARY:
