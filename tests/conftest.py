@@ -15,6 +15,9 @@ _LONGEST_FILES += ("test_estimate.py",)
 def pytest_configure(config):
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         return  # it starts those that run tests, which would wait for TensorFlow here
+    if config.option.markexpr == "not large":
+        # What XLA compiles runs for a few steps: LLVM may leave it slow.
+        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
     import keras  # noqa: F401
     import tensorflow as tf
 

@@ -1,15 +1,16 @@
 """What every model must pass (the rules of the design), as checks to be called.
 
-Each check takes `make_model`, a function that returns a new, compiled, small model with
+Most checks take a `Trained`: a model that is traced and trained once for all of them.
+The others take `make_model`, a function that returns a new, compiled, small model with
 seed 0 and the same initial weights at every call, and `images` `(n, height, width,
 channels)` float32 in [0, 1]; conditional models also get `labels` `(n,)`, and models
 that translate images get their targets as `labels`.
-Those in `SHARED` take a `Trained` in place of all that.
 """
 
 import contextlib
 import inspect
 import math
+import shutil
 
 import keras
 import numpy as np
@@ -29,10 +30,25 @@ def dataset(images, labels=None, batch_size=BATCH_SIZE):
 
 def state(model):
     """Every number that training moves: weights, slots, random states."""
+    return [variable.numpy() for variable in _variables(model)]
+
+
+def restore(model, values):
+    for variable, value in zip(_variables(model), values, strict=True):
+        variable.assign(value)
+
+
+def _variables(model):
     variables = [*model.weights, *model.random_states]
     for optimizer in optimizers(model):
         variables += optimizer.variables
-    return [v.numpy() for v in variables]
+    return variables
+
+
+def eager(model):
+    """Returns the model with steps that are not traced, which takes longer than a few."""
+    model.run_eagerly = True
+    return model
 
 
 def optimizers(model):
@@ -51,20 +67,26 @@ def assert_same_state(one, other):
 
 
 class Trained:
-    """A variant after two epochs, with a file of what it was after the first.
+    """A variant after two epochs, with the files that it left on its way.
 
-    One training serves all checks that only look, or that go on from the file.
+    One training serves all checks that only look, or that go on from a file: the model
+    after the first epoch, and the checkpoints that a kill amid the second would leave.
     """
 
     def __init__(self, make_model, images, labels, folder):
         self.make_model, self.images, self.labels = make_model, images, labels
         self.model = make_model()
         self.start = state(self.model)
+        self.steps_traced = count_steps(self.model)
         self.data = dataset(images, labels)
-        path = str(folder / "epoch_{epoch}.keras")
-        save = keras.callbacks.ModelCheckpoint(path)
-        self.history = self.fit(self.model, epochs=2, callbacks=[save]).history
-        self.file = folder / "epoch_1.keras"
+        self.file, self.killed = folder / "epoch_1.keras", folder / "killed"
+        save = keras.callbacks.ModelCheckpoint(str(folder / "epoch_{epoch}.keras"))
+        checkpoints = folder / "checkpoints"
+        backup = ExactBackup(checkpoints, every=2)
+        # An epoch: 3 batches, 3 of validation.
+        copy = AtEvent(8, lambda: shutil.copytree(checkpoints, self.killed))
+        callbacks = [save, copy, backup]
+        self.history = self.fit(self.model, epochs=2, callbacks=callbacks).history
 
     def fit(self, model, data=None, **kwargs):
         data = self.data if data is None else data
@@ -142,21 +164,57 @@ def check_round_trip(trained):
             loaded.fit(dataset(trained.images), verbose=0)
 
 
+def check_steps_are_traced_once(trained):
+    """Whatever the batches and epochs."""
+    assert sorted(trained.steps_traced) == ["test_step", "train_step"]
+
+
 def check_jit_and_steps_per_execution(trained):
     """Two steps of three in one call, by XLA, are the steps without it."""
     loaded = trained.load()
     loaded.jit_compile, loaded.steps_per_execution = True, 2
-    trained.fit(loaded)
+    traced = count_steps(loaded)
+    loaded.fit(trained.data, validation_data=trained.data.take(1), verbose=0)
     assert_close_state(trained.model, loaded, rtol=1e-3, atol=1e-4)
+    loaded.fit(trained.data, verbose=0)
+    assert sorted(traced) == ["test_step", "train_step"]
 
 
-def check_stop_and_resume(trained, folder):
+def check_rewritten_graphs(trained):
+    """TensorFlow's rewriting of the steps, which tests switch off, changes no result.
+
+    The second epoch is run again.
+    """
+    model, end = trained.model, state(trained.model)
+    restore(model, state(trained.load()))
+    with rewriting():
+        model.fit(trained.data, verbose=0)
+        assert_close(state(model), end, rtol=1e-3, atol=1e-4)
+        restore(model, end)
+        figures = model.evaluate(trained.data, return_dict=True, verbose=0)
+    for name, value in figures.items():
+        expected = trained.history[f"val_{name}"][-1]
+        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@contextlib.contextmanager
+def rewriting():
+    """Switches the rewriting of graphs on, as users have it."""
+    options = tf.config.optimizer.get_experimental_options()
+    disabled = options.get("disable_meta_optimizer", False)
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    try:
+        yield
+    finally:
+        options = {"disable_meta_optimizer": disabled}
+        tf.config.optimizer.set_experimental_options(options)
+
+
+def check_stop_and_resume(trained):
     """Killed in the second epoch, amid its steps: to the bit as if not."""
-    for num_events in (8, math.inf):  # an epoch: 3 batches, 3 of validation
-        model = trained.make_model()
-        callbacks = [KillAfter(num_events), ExactBackup(folder, every=2)]
-        with contextlib.suppress(Killed):
-            resumed = trained.fit(model, epochs=2, callbacks=callbacks)
+    model, backup = trained.make_model(), ExactBackup(trained.killed, every=2)
+    assert (backup.initial_epoch, backup.initial_step) == (1, 1)
+    resumed = trained.fit(model, epochs=2, callbacks=[backup])
     assert_same_state(trained.model, model)
     assert resumed.history == trained.history
 
@@ -179,19 +237,48 @@ class Killed(Exception):
     pass
 
 
-class KillAfter(keras.callbacks.Callback):
-    """Ends `fit` abruptly after so many batches of training or validation."""
+class AtEvent(keras.callbacks.Callback):
+    """Calls a function after so many batches of training or validation."""
 
-    def __init__(self, num_events):
+    def __init__(self, num_events, function):
         super().__init__()
-        self.num_events = num_events
+        self.num_events, self.function = num_events, function
 
     def on_train_batch_end(self, batch, logs=None):
         self.num_events -= 1
-        if self.num_events <= 0:
-            raise Killed
+        if self.num_events == 0:
+            self.function()
 
     on_test_batch_end = on_train_batch_end
+
+
+class KillAfter(AtEvent):
+    """Ends `fit` abruptly after so many batches of training or validation."""
+
+    def __init__(self, num_events):
+        super().__init__(num_events, self._kill)
+
+    def _kill(self):
+        raise Killed
+
+
+def count_steps(model):
+    """Returns a list that gets a name whenever Python runs a step.
+
+    A compiled step is run by Python when it is traced.
+    """
+    calls = []
+
+    def counted(name, method):
+        def call(*args, **kwargs):
+            calls.append(name)
+            return method(*args, **kwargs)
+
+        return call
+
+    for name in ("train_step", "test_step"):
+        setattr(model, name, counted(name, getattr(model, name)))
+    return calls
 
 
 def check_config_matches_signature(trained):
@@ -217,6 +304,7 @@ def check_variables_are_where_a_gpu_is(trained):
 def check_mixed_precision(make_model, images, labels=None, policy="mixed_float16"):
     keras.config.set_dtype_policy(policy)
     model = make_model()
+    start = state(model)
     used = {layer.compute_dtype for layer in model._flatten_layers() if layer.weights}
     assert policy.removeprefix("mixed_") in used
     for optimizer in optimizers(model):
@@ -224,55 +312,47 @@ def check_mixed_precision(make_model, images, labels=None, policy="mixed_float16
         assert scaled == (policy == "mixed_float16")
     history = model.fit(dataset(images, labels), verbose=0).history
     assert all(math.isfinite(v) for values in history.values() for v in values)
-    inputs = [tf.constant(x[:2]) for x in (images, labels) if x is not None]
+    inputs = [x[:BATCH_SIZE] for x in (images, labels) if x is not None]
     for name, term in model.compute_terms(*inputs, training=False).items():
         assert term.dtype == tf.float32, name
     assert all(w.dtype == "float32" for w in model.trainable_weights)
+    if policy == "mixed_float16":
+        for overflowing in optimizers(model):
+            restore(model, start)
+            _check_overflow_is_skipped(model, overflowing, dataset(*inputs))
 
 
-def check_float16_overflow_is_skipped(make_model, images, labels=None):
+def _check_overflow_is_skipped(model, overflowing, data):
     """A loss scale that overflows is halved, and that optimizer's step moves nothing.
 
     Each optimizer's own scale counts for its loss: the others go on as before.
     """
-    keras.config.set_dtype_policy("mixed_float16")
-    x = images[:BATCH_SIZE]
-    y = None if labels is None else labels[:BATCH_SIZE]
-    for index in range(len(optimizers(make_model()))):
-        model = make_model()
-        overflowing = optimizers(model)[index]
-        for optimizer in optimizers(model):
-            scale = 2.0**120 if optimizer is overflowing else 1.0
-            optimizer.dynamic_scale.assign(scale)
-        before = [[v.numpy() for v in o.variables] for o in optimizers(model)]
-        model.fit(dataset(x, y), verbose=0)
-        name = "discriminator_optimizer"
-        steps = getattr(model, "discriminator_steps", 1)
-        overflows = steps if overflowing is getattr(model, name, None) else 1
-        assert float(overflowing.dynamic_scale) == 2.0 ** (120 - overflows)
-        for optimizer, old in zip(optimizers(model), before, strict=True):
-            moments = zip(old, optimizer.variables, strict=True)
-            # Scale and counters aside: the moments are zero until a step is taken.
-            moved = any(a.ndim and not np.array_equal(a, b) for a, b in moments)
-            assert moved == (optimizer is not overflowing)
+    for optimizer in optimizers(model):
+        scale = 2.0**120 if optimizer is overflowing else 1.0
+        optimizer.dynamic_scale.assign(scale)
+    before = [[v.numpy() for v in o.variables] for o in optimizers(model)]
+    model.fit(data, verbose=0)
+    is_discriminator = overflowing is getattr(model, "discriminator_optimizer", None)
+    overflows = getattr(model, "discriminator_steps", 1) if is_discriminator else 1
+    assert float(overflowing.dynamic_scale) == 2.0 ** (120 - overflows)
+    for optimizer, old in zip(optimizers(model), before, strict=True):
+        moments = zip(old, optimizer.variables, strict=True)
+        # Scale and counters aside: the moments are zero until a step is taken.
+        moved = any(a.ndim and not np.array_equal(a, b) for a, b in moments)
+        assert moved == (optimizer is not overflowing)
 
 
-def check_mirrored_strategy(make_model, images, labels=None):
+def check_mirrored_strategy(trained):
     """Two replicas with global batch B take the steps that one takes with batch B.
 
-    Of the last batch one of them gets a row more, if the model does not divide it.
+    Of the last batch one of them gets a row more, if its rows are odd.
     """
-    single = make_model()
-    count = 2 * BATCH_SIZE + 3 * (getattr(single, "discriminator_steps", 1) == 1)
-    images, labels = images[:count], None if labels is None else labels[:count]
     with two_replicas().scope():
-        mirrored = make_model()
-    data = dataset(images, labels)
-    one = single.fit(data, verbose=0).history
-    two = mirrored.fit(data, verbose=0).history
-    for name in one:
-        np.testing.assert_allclose(two[name], one[name], rtol=1e-5, err_msg=name)
-    assert_close_state(single, mirrored, rtol=1e-3, atol=1e-5)
+        mirrored = trained.make_model()
+    for name, values in mirrored.fit(trained.data, verbose=0).history.items():
+        one = trained.history[name][0]
+        np.testing.assert_allclose(values[0], one, rtol=1e-5, err_msg=name)
+    assert_close_state(trained.load(), mirrored, rtol=1e-3, atol=1e-5)
 
 
 def two_replicas():
@@ -284,7 +364,11 @@ def two_replicas():
 
 
 def assert_close_state(one, other, rtol, atol=1e-6):
-    for left, right in zip(state(one), state(other), strict=True):
+    assert_close(state(one), state(other), rtol, atol)
+
+
+def assert_close(one, other, rtol, atol):
+    for left, right in zip(one, other, strict=True):
         np.testing.assert_allclose(left, right, rtol=rtol, atol=atol)
 
 
@@ -339,19 +423,20 @@ def _example(spec, rows):
     return tf.random.stateless_uniform(shape, (0, 1))
 
 
-SHARED = (  # on one training, which they leave as it was
+LOOKING = (  # at one training, which they leave as it was
     check_fit,
+    check_steps_are_traced_once,
     check_evaluation_repeats_and_leaves_no_trace,
     check_predict,
     check_ragged_last_batch,
     check_config_matches_signature,
     check_variables_are_where_a_gpu_is,
     check_signatures,
+)
+COMPILING = (  # against that training, steps that are traced or compiled anew
     check_round_trip,
     check_jit_and_steps_per_execution,
-)
-ALONE = (  # each trains models of its own
-    check_mixed_precision,
-    check_float16_overflow_is_skipped,
+    check_stop_and_resume,
     check_mirrored_strategy,
+    check_rewritten_graphs,
 )

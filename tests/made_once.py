@@ -4,6 +4,12 @@ import fcntl
 import os
 
 
+def shared_folder(tmp_path_factory):
+    """Returns the folder of this run of pytest, of all of its processes."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 def made_once(tmp_path_factory, name, make):
     """Returns the path of a file or folder that the first process to ask for it makes.
 
@@ -13,8 +19,7 @@ def made_once(tmp_path_factory, name, make):
         name: What it is called, in the folder of this run of pytest.
         make: Function of the path to write to.
     """
-    base = tmp_path_factory.getbasetemp()
-    path = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    path = shared_folder(tmp_path_factory) / name
     with open(f"{path}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # released with the file
         if not path.exists():

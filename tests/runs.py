@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import tfgen.data
-from tests.made_once import made_once
+from tests.made_once import made_once, shared_folder
 from tests.models import small
 from tfgen.cli import main
 
@@ -66,7 +66,8 @@ def _train(tmp_path_factory, name, preset, *flags):
 def own_cache(tmp_path_factory):
     """Where `evaluate` keeps the networks that it trains."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        cache = shared_folder(tmp_path_factory) / "cache"
+        patch.setenv("XDG_CACHE_HOME", str(cache))
         yield
 
 

@@ -1,20 +1,4 @@
 """The runs that the commands are tested on: see tests/runs.py."""
 
-from tests.runs import (  # noqa: F401
-    SMALL,
-    SMALL_TRANSLATOR,
-    autoencoder_run,
-    conditional_run,
-    cyclegan_run,
-    folder,
-    gan_run,
-    many_images,
-    own_cache,
-    pairs_folder,
-    pix2pix_run,
-    quick_run,
-    sprites_run,
-    vae_run,
-    write_images,
-)
+from tests.runs import *  # noqa: F403
 from tests.runs import run_tfgen as tfgen  # noqa: F401

@@ -143,16 +143,12 @@ IMAGES = np.zeros((2, 8, 8, 1), "float32")
     ("endpoint", "inputs", "words"),
     [
         ("encode", {"images": IMAGES[:, :7]}, ["'images'", "[?,8,8,1]", "[2,7,8,1]"]),
-        ("encode", {"images": IMAGES[0]}, ["'images'", "[?,8,8,1]", "[8,8,1]"]),
         (
             "encode",
             {"images": IMAGES.astype("float64")},
             ["'images'", "float", "double"],
         ),
-        ("encode", {"images": np.full((2,), b"png")}, ["'images'", "float", "string"]),
-        ("encode", {"image": IMAGES}, ["[images]", "Received: [image]"]),
         ("encode", {"images": IMAGES, "x": IMAGES}, ["[images]", "[images, x]"]),
-        ("encode", {}, ["[images]", "Received: []"]),
         ("paint", {"images": IMAGES}, ["no such signature", "encode, "]),
     ],
 )
@@ -167,7 +163,7 @@ def test_requests_that_do_not_fit(loader, version, endpoint, inputs, words):
 def test_the_request_that_does_not_fit_is_named(loader, version):
     good, bad = _request("encode", {"images": IMAGES}), _request("encode", {})
     _write_requests(version, good, bad)
-    with pytest.raises(LoaderError, match="request 1 to 'encode'"):
+    with pytest.raises(LoaderError, match=r"request 1 to 'encode'.*Received: \[\]"):
         replay(loader, version)
 
 
@@ -190,7 +186,6 @@ def test_bytes_that_are_no_request(loader, version):
     request = _request("encode", {"images": IMAGES})
     for record, message in [
         (request[:-1], "request 0: no PredictionLog: bytes are missing"),
-        (b"\xff" * 20, "request 0: no PredictionLog"),
         (b"", "request 0: no predict_log"),
     ]:
         _write_requests(version, record)
@@ -231,15 +226,10 @@ def _keep_records(version, indices):
 
 # ---- files that are spoiled ----------------------------------------------------------
 
-VARIABLES = "variables/variables.data-00000-of-00001"
-
-
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("saved_model.pb", "cannot load .*Could not find SavedModel"),
         ("variables/variables.index", "'serving_default': .*Could not find variable"),
-        (VARIABLES, f"cannot load .*{VARIABLES}; No such file"),
         (native_loader.REQUESTS, f"{native_loader.REQUESTS}; No such file"),
     ],
 )
@@ -252,9 +242,7 @@ def test_missing_files(loader, version, file, message):
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("saved_model.pb", "cannot load .*Read less bytes|cannot load .*Can't parse"),
-        ("variables/variables.index", "cannot load .*not an sstable"),
-        (VARIABLES, "cannot load .*Read less bytes"),
+        ("variables/variables.data-00000-of-00001", "cannot load .*Read less bytes"),
         (native_loader.REQUESTS, f"{native_loader.REQUESTS}: truncated record"),
     ],
 )

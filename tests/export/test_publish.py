@@ -18,6 +18,8 @@ import os, pathlib, signal, sys
 from export import _staging, publish, report
 
 directory, moment = pathlib.Path(sys.argv[1]), sys.argv[2]
+for number in (signal.SIGTERM, signal.SIGHUP):  # which nohup has children ignore
+    signal.signal(number, signal.SIG_DFL)
 
 def die(*args):
     os.kill(os.getpid(), signal.SIGKILL)

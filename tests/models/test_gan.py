@@ -10,6 +10,7 @@ import scipy.stats
 import tensorflow as tf
 
 import tfgen
+from tests import contracts
 from tests.contracts import dataset, optimizers
 from tfgen import augmentation
 from tfgen.augmentation import diff_augment
@@ -58,6 +59,7 @@ def make_gan(batch_norm=False, rates=RATES, **kwargs):
     model.compile(
         generator_optimizer=keras.optimizers.SGD(generator_rate),
         discriminator_optimizer=keras.optimizers.SGD(discriminator_rate),
+        run_eagerly=True,  # a few steps each
     )
     return model
 
@@ -414,6 +416,7 @@ def test_average_and_both_optimizers_are_saved(tmp_path):
     model.compile(
         generator_optimizer=keras.optimizers.Adam(1e-2),
         discriminator_optimizer=keras.optimizers.RMSprop(2e-2),
+        run_eagerly=True,
     )
     model.fit(dataset(IMAGES, batch_size=4), verbose=0)
     model.save(tmp_path / "model.keras")
@@ -435,7 +438,7 @@ def test_compile_needs_no_arguments():
     model.compile()
     assert {type(o).__name__ for o in optimizers(model)} == {"Adam"}
     assert model.generator_optimizer is not model.discriminator_optimizer
-    model.fit(dataset(IMAGES), verbose=0)
+    contracts.eager(model).fit(dataset(IMAGES), verbose=0)
 
 
 # ---- Lazy penalty --------------------------------------------------------------------
@@ -464,6 +467,7 @@ def test_reported_lazy_penalty_is_unbiased(steps):
     always = make_gan(**kwargs)
     lazy = make_gan(penalty_interval=3, discriminator_steps=steps, **kwargs)
     data = dataset(np.tile(IMAGES[:1], (6, 1, 1, 1)), batch_size=2)
+    lazy.run_eagerly = False  # the step that has the penalty is chosen within a graph
     expected = always.fit(data, verbose=0).history["gradient_penalty"][0]
     found = lazy.fit(data, verbose=0).history["gradient_penalty"][0]
     assert found == pytest.approx(expected, rel=1e-5)

@@ -1,9 +1,1 @@
-import pytest
-
-from tests.cli.conftest import write_images
-from tests.made_once import made_once
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    return made_once(tmp_path_factory, "images", write_images)
+from tests.runs import folder, own_cache  # noqa: F401
