@@ -46,7 +46,7 @@ def _variables(model):
 
 
 def eager(model):
-    """Returns the model with steps that are not traced, which takes longer than a few."""
+    """Returns the model with steps that are not traced: a few are done sooner."""
     model.run_eagerly = True
     return model
 

@@ -294,18 +294,22 @@ def test_what_cannot_be_loaded_is_one_line(kind, tmp_path, vae_file):
     assert len(str(caught.value)) < 600
 
 
-def test_keras_loads_what_tfgen_saved_after_import_tfgen(vae_file):
+def test_keras_loads_what_tfgen_saved_after_import_tfgen(vae_file, tmp_path):
     """No model is imported before it is needed; every class is found."""
+    images = tmp_path / "images.npy"
     code = (
-        "import sys, tfgen, keras\n"
+        "import sys, tfgen, keras, numpy\n"
         "assert 'tfgen.models' not in sys.modules\n"
         "print(*keras.saving.get_custom_objects())\n"
         f"model = keras.saving.load_model({str(vae_file)!r})\n"
         "assert type(model) is tfgen.VAE\n"
         "assert type(model.optimizer) is tfgen.optimizers.FusedAdam\n"
+        f"numpy.save({str(images)!r}, model.sample(3, seed=1))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    samples = tfgen.load(vae_file).sample(3, seed=1)
+    np.testing.assert_allclose(np.load(images), samples, atol=1e-6)
     registered = {name for name in done.stdout.split() if name.startswith("tfgen>")}
     import_everything()
     known = keras.saving.get_custom_objects()

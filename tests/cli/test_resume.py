@@ -35,7 +35,7 @@ class Process:
     def wait_for_checkpoints(self, run, count):
         """Waits until so many more have been written, or the process ended."""
         seen = set(CheckpointStore(run / "checkpoints").paths())
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         written = set()
         while len(written) < count and self.process.poll() is None:
             assert time.monotonic() < deadline, "no checkpoint was written"
@@ -49,12 +49,6 @@ class Process:
             self.process.send_signal(number)
         output, _ = self.process.communicate(timeout=240)
         return self.process.returncode, output, time.monotonic() - start
-
-
-def train_as_users_do(*arguments):
-    """Trains in this process, whose graphs conftest.py leaves as they are."""
-    with contracts.rewriting():
-        assert tfgen(*arguments) == 0
 
 
 def kill_until_done(run, seed, most, *arguments):
@@ -73,7 +67,8 @@ def kill_until_done(run, seed, most, *arguments):
             break
         command = ("train", "--resume", run)
     else:
-        train_as_users_do(*command)
+        code, output, _ = Process(*command).end()
+        assert code == 0, output
     return kills
 
 
@@ -106,7 +101,7 @@ PRESETS = {
 @pytest.mark.parametrize(
     ("preset", "most"),
     [
-        # A start of TensorFlow for each.
+        # A start of TensorFlow for each. The contracts kill a resumed training again.
         ("vae_mnist_5k", 1),
         *(pytest.param(name, 3, marks=pytest.mark.large) for name in PRESETS),
     ],
@@ -117,7 +112,9 @@ def test_killed_at_random_it_ends_as_if_it_had_not_been(
     data = pairs_folder if preset in ("pix2pix_256", "cyclegan_256") else folder
     flags = (preset, "--data", data, *PRESETS[preset], *TRAIN)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    train_as_users_do("train", *flags, "--out", whole)
+    # In a process like the others: the arithmetic of this one differs (conftest.py).
+    code, output, _ = Process("train", *flags, "--out", whole).end()
+    assert code == 0, output
     seed = int.from_bytes(os.urandom(4), "big")
     kills = kill_until_done(killed, seed, most, "train", *flags, "--out", killed)
     assert kills, f"no kill hit (seed {seed})"

@@ -226,6 +226,7 @@ def _keep_records(version, indices):
 
 # ---- files that are spoiled ----------------------------------------------------------
 
+
 @pytest.mark.parametrize(
     ("file", "message"),
     [
