@@ -2,6 +2,7 @@
 
 import functools
 import types
+import weakref
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 from tfgen.models import checks
 
 _ROWS = 256  # of an array that are looked at
+_TRACED = weakref.WeakKeyDictionary()  # model -> keys -> the check of a dataset
 
 
 class FirstBatchMixin:
@@ -23,24 +25,23 @@ class FirstBatchMixin:
     _has_seen_batch = False
 
     def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
-        check = self._check_values
         with checks.one_line():
-            x = checked(check, x, y)
+            x = checked(self, x, y)
             if isinstance(validation_data, tuple):
-                checked(check, *validation_data[:2])
+                checked(self, *validation_data[:2])
             else:
-                validation_data = checked(check, validation_data)
+                validation_data = checked(self, validation_data)
             return super().fit(x, y, *args, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         with checks.one_line():
             if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` did it
-                x = checked(self._check_values, x, y)
+                x = checked(self, x, y)
             return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         with checks.one_line():
-            x = checked(functools.partial(self._check_values, keys=self.call_keys), x)
+            x = checked(self, x, keys=self.call_keys)
             return super().predict(x, *args, **kwargs)
 
     def train_on_batch(self, x, y=None, *args, **kwargs):
@@ -68,19 +69,35 @@ class FirstBatchMixin:
         return True
 
 
-def checked(check, x, y=None):
+def _traced(model, keys):
+    """Returns the check as a function that is traced once a model, not at each `fit`.
+
+    It is no attribute of the model, or a SavedModel would hold it.
+    """
+    functions = _TRACED.setdefault(model, {})
+    if keys not in functions:
+        owner = weakref.ref(model)
+        functions[keys] = tf.function(
+            lambda batch: owner()._check_values(batch, keys), autograph=False
+        )
+    return functions[keys]
+
+
+def checked(model, x, y=None, keys=None):
     """Returns data whose first batch is checked before a step is taken with it.
 
     No batch is read here that a step would not see then: the order of shuffled data
     stays what it was.
 
     Args:
-        check: Function of data as a step has them, in a graph or eagerly.
+        model: Whose inputs they are.
         x: What `fit` takes: arrays, a `tf.data.Dataset`, a generator, a `PyDataset`.
         y: Likewise.
+        keys: Of the model's `input_specs`; those of `fit` by default.
     """
     if isinstance(x, tf.data.Dataset):
-        return _checked_dataset(check, x)
+        return _checked_dataset(_traced(model, keys), x)
+    check = functools.partial(model._check_values, keys=keys)
     if isinstance(x, types.GeneratorType):
         return _checked_generator(check, x)
     if isinstance(x, keras.utils.PyDataset):
