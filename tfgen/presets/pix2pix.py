@@ -2,33 +2,21 @@
 
 from typing import Annotated, Any
 
-from tfgen.presets.preset import (
-    AT_LEAST_0,
-    AT_LEAST_1,
-    POSITIVE,
-    SEED,
-    SHARE,
-    Preset,
-    Range,
-)
-from tfgen.presets.translation import compile_with_adams
+from tfgen.presets import translation
+from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, SEED, SHARE, Preset
 
 
 def build(
     image_size: Annotated[int, "height and width: a power of 2", AT_LEAST_1] = 256,
-    channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 3,
+    channels: translation.Channels = 3,
     filters: Annotated[int, "of the first stage of the U-Net", AT_LEAST_1] = 64,
     dropout: Annotated[
         float, "rate of the dropout of the U-Net, the noise", SHARE
     ] = 0.5,
     dropout_at_inference: Annotated[bool, "whether dropout stays on"] = False,
-    discriminator_filters: Annotated[int, "of the first stage of D", AT_LEAST_1] = 64,
-    patch_layers: Annotated[
-        int, "of D: 0, 1, 3, 5 see 1, 16, 70, 286 pixels", Range(0, 5)
-    ] = 3,
-    normalization: Annotated[
-        str | None, "of all networks", ("instance", "batch")
-    ] = "instance",
+    discriminator_filters: translation.DiscriminatorFilters = 64,
+    patch_layers: translation.PatchLayers = 3,
+    normalization: translation.Normalization = "instance",
     lambda_l1: Annotated[float, "weight of the L1 term", AT_LEAST_0] = 100.0,
     loss: Annotated[
         str, "adversarial loss", ("non_saturating", "least_squares")
@@ -36,17 +24,11 @@ def build(
     ema_decay: Annotated[
         float | None, "of the moving average of the generator", SHARE
     ] = None,
-    initial_stddev: Annotated[float, "of the weights before training", POSITIVE] = 0.02,
-    learning_rate: Annotated[
-        float, "of both Adams, in the first half", POSITIVE
-    ] = 2e-4,
-    beta_1: Annotated[float, "of both Adams", SHARE] = 0.5,
-    num_steps: Annotated[
-        int | None, "steps until the rate is 0; none keeps it", AT_LEAST_1
-    ] = None,
-    recompute: Annotated[
-        bool, "compute activations twice: less memory, longer steps"
-    ] = False,
+    initial_stddev: translation.InitialStddev = 0.02,
+    learning_rate: translation.LearningRate = 2e-4,
+    beta_1: translation.Beta1 = 0.5,
+    num_steps: translation.NumSteps = None,
+    recompute: translation.Recompute = False,
     seed: Annotated[int | None, "of weights and dropout", SEED] = None,
 ) -> Any:
     """Builds a U-Net against a PatchGAN."""
@@ -75,7 +57,7 @@ def build(
         seed=seed,
         dropout_at_inference=dropout_at_inference,
     )
-    compile_with_adams(model, learning_rate, beta_1, num_steps)
+    translation.compile_with_adams(model, learning_rate, beta_1, num_steps)
     return model
 
 

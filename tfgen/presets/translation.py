@@ -1,6 +1,18 @@
-"""What the presets that translate images share: the papers' optimizers."""
+"""What the presets that translate images share: arguments, the papers' optimizers."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from tfgen.presets.preset import AT_LEAST_1, POSITIVE, SHARE, Range
+
+Channels = Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1]
+DiscriminatorFilters = Annotated[int, "of the first stage of D", AT_LEAST_1]
+PatchLayers = Annotated[int, "of D: 0, 1, 3, 5 see 1, 16, 70, 286 pixels", Range(0, 5)]
+Normalization = Annotated[str | None, "of all networks", ("instance", "batch")]
+InitialStddev = Annotated[float, "of the weights before training", POSITIVE]
+LearningRate = Annotated[float, "of both Adams, in the first half", POSITIVE]
+Beta1 = Annotated[float, "of both Adams", SHARE]
+NumSteps = Annotated[int | None, "steps until the rate is 0; none keeps it", AT_LEAST_1]
+Recompute = Annotated[bool, "compute activations twice: less memory, longer steps"]
 
 
 def compile_with_adams(

@@ -5,7 +5,7 @@ import math
 import pathlib
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -49,12 +49,11 @@ class Estimate(NamedTuple):
             (f"weights of {name}", f"{trainable:,} trainable, {fixed:,} other")
             for name, (trainable, fixed) in self.parameters.items()
         ]
-        for name, value in (
-            ("peak memory", self.memory_bytes),
-            ("peak memory of the GPU", self.gpu_bytes),
-        ):
-            if value is not None:
-                rows.append((name, f"{value / 1e6:,.0f} MB"))
+        peaks = {
+            "peak memory": self.memory_bytes,
+            "peak memory of the GPU": self.gpu_bytes,
+        }
+        rows += [(k, f"{v / 1e6:,.0f} MB") for k, v in peaks.items() if v is not None]
         epoch = f"time of an epoch ({self.steps_per_epoch:,} steps)"
         rows.append(("time of a step", f"{1e3 * self.seconds_per_step:,.1f} ms"))
         return [*rows, (epoch, f"{self.seconds_per_epoch:,.1f} s")]
@@ -65,8 +64,7 @@ def estimate(
 ) -> Estimate:
     """Trains a throwaway model for a few steps, and tells what they took.
 
-    Another model that exists already is not touched, and initial weights that are drawn
-    later are those that would have been drawn without it.
+    Initial weights that are drawn later are those that would have been drawn without.
 
     Args:
         model_fn: Makes a new, compiled model, which is thrown away.
@@ -75,13 +73,6 @@ def estimate(
 
     Raises:
         UserError: The dataset's length is unknown or none, or `num_steps` is below 1.
-
-    Example:
-        >>> tfgen.training.estimate(
-        ...     lambda: tfgen.create_model("vae_mnist_5k"),
-        ...     tfgen.data.load_images("mnist_5k"),
-        ... ).seconds_per_epoch
-        1.9
     """
     check_integer("num_steps", num_steps, 1)
     num_batches = int(dataset.cardinality())
@@ -90,31 +81,26 @@ def estimate(
             "the time of an epoch is not known: the dataset is empty, or its length is "
             "unknown (apply tf.data.experimental.assert_cardinality)"
         )
-    with _seeds_kept():
+    states = random.getstate(), np.random.get_state()  # weights are drawn from them
+    times: list[float] = []
+
+    def note_time(batch: int, logs: Any = None) -> None:
+        for value in (logs or {}).values():
+            float(value)  # waits for the device
+        times.append(time.perf_counter())
+
+    try:
         model = model_fn()
         model.steps_per_execution = 1
         _reset_peaks()
-        timer = _Timer()
+        timer = keras.callbacks.LambdaCallback(on_train_batch_end=note_time)
         steps = dataset.repeat().take(num_steps + 1)
         model.fit(steps, verbose=0, shuffle=False, callbacks=[timer])
-        return Estimate(
-            parameters=_count_parameters(model),
-            steps_per_epoch=num_batches,
-            seconds_per_step=(timer.times[-1] - timer.times[0]) / num_steps,
-            memory_bytes=_peak_bytes(),
-            gpu_bytes=_gpu_peak_bytes(),
-        )
-
-
-class _Timer(keras.callbacks.Callback):
-    def __init__(self) -> None:
-        super().__init__()
-        self.times: list[float] = []
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        for value in (logs or {}).values():
-            float(value)  # waits for the device
-        self.times.append(time.perf_counter())
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+    seconds = (times[-1] - times[0]) / num_steps
+    return Estimate(_count_parameters(model), num_batches, seconds, *_peaks())
 
 
 def _count_parameters(model: keras.Model) -> dict[str, tuple[int, int]]:
@@ -137,26 +123,12 @@ def _reset_peaks() -> None:
         tf.config.experimental.reset_memory_stats("GPU:0")
 
 
-def _peak_bytes() -> int | None:
-    try:
+def _peaks() -> tuple[int | None, int | None]:
+    """Returns the most bytes in use since the reset: of the process, of the GPU."""
+    process = gpu = None
+    with contextlib.suppress(OSError, StopIteration):
         lines = _STATUS.read_text().splitlines()
-        return 1024 * next(int(x.split()[1]) for x in lines if x.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        return None
-
-
-def _gpu_peak_bytes() -> int | None:
-    if not tf.config.list_physical_devices("GPU"):
-        return None
-    return tf.config.experimental.get_memory_info("GPU:0")["peak"]
-
-
-@contextlib.contextmanager
-def _seeds_kept() -> Iterator[None]:
-    """Leaves Python's and NumPy's states alone: initial weights are drawn from them."""
-    states = random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
+        process = 1024 * next(int(x.split()[1]) for x in lines if "VmHWM" in x)
+    if tf.config.list_physical_devices("GPU"):
+        gpu = tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    return process, gpu
