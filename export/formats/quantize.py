@@ -1,14 +1,14 @@
 """Quantises a float32 .tflite file with ai-edge-quantizer.
 
-What each quantization means:
+The quantizations:
 
 - `float16`: weights are stored in half the bytes; the arithmetic is float32.
-- `dynamic_int8`: weights are 8-bit integers with a scale for each output channel;
-  activations are quantised as they come, so no data is needed.
-- `int8`: activations of the operations with weights are 8-bit integers too, with ranges
-  calibrated on data. Operations without weights (the arithmetic of normalisation,
-  residuals, `tanh`) stay float32: quantised, their squares and roots lose most and
-  leave the delegate. Inputs and outputs stay float32.
+- `dynamic_int8`: weights are 8-bit integers with one scale per output channel;
+  activations are quantised at run time, so no calibration data is needed.
+- `int8`: activations of operations with weights are 8-bit integers too, with ranges
+  calibrated on data. Operations without weights (normalisation, residuals, `tanh`) stay
+  float32: quantising their squares and roots costs most accuracy, and they leave the
+  delegate. Inputs and outputs stay float32.
 """
 
 import contextlib
@@ -29,13 +29,13 @@ QUANTIZATIONS = ("float32", *FLOORS_DB)
 
 
 class Quantizer:
-    """Quantises one file, as often as it is asked to.
+    """Quantises one file, any number of times.
 
     Args:
         content: A float32 .tflite file.
         quantization: A key of `FLOORS_DB`.
-        calibration: For `int8`: inputs `(rows, ...)` by signature and name, like those
-            that the model will see.
+        calibration: For `int8`: representative inputs `(rows, ...)` by signature and
+            name.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Quantizer:
             return _compat.calibrate(self._prepare(()), rows)
 
     def quantize(self, keep: Sequence[str] = ()) -> bytes:
-        """Returns the quantised file; layers of the names in `keep` stay float32."""
+        """Returns the quantised file; layers named in `keep` stay float32."""
         with _quiet():
             result = self._prepare(keep).quantize(self._ranges)
         return runtimes.require_versions(bytes(result.quantized_model))
@@ -103,18 +103,19 @@ def quantize_to_floor(
     psnr: Callable[[bytes], Mapping[str, float]],
     floor_db: float,
 ) -> tuple[bytes, list[str]]:
-    """Returns a file whose ratios reach the floor, and the layers kept in float32.
+    """Returns a file that reaches the PSNR floor, and the layers kept in float32.
 
-    While a signature misses it, that of its layers is kept in float32 which gains most.
+    While a signature is below the floor, the layer whose float32 copy raises its PSNR
+    most is kept in float32.
 
     Args:
-        quantizer: Of the file.
-        layers: What can be kept.
-        psnr: The ratio of each signature of a file, in dB.
-        floor_db: What each must reach.
+        quantizer: The quantizer of the file.
+        layers: The layers that may stay float32.
+        psnr: Function of a file that returns the PSNR of each signature in dB.
+        floor_db: The PSNR that each signature must reach.
 
     Raises:
-        ExportError: It is missed even so.
+        ExportError: The floor is missed even with every layer in float32.
     """
     kept_float: list[str] = []
     content, remaining = quantizer.quantize(), list(layers)
@@ -140,7 +141,7 @@ def quantize_to_floor(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The quantizer draws progress bars, prints sizes, warns of its own debugging."""
+    """Silences the progress bars, sizes and debugging warnings of the quantizer."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     with (

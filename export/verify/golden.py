@@ -1,9 +1,9 @@
-"""Golden examples: inputs of every endpoint, and what Keras answered to them.
+"""Golden examples: inputs of every endpoint, and the outputs of Keras for them.
 
-They lie beside the file that they belong to, in one `.npz` whose keys are
+They are stored beside the exported file, in one `.npz` with the keys
 `<endpoint>/inputs/<name>` and `<endpoint>/outputs/<name>`: arrays, batch first; strings
-are bytes (`S`). A quantised file's record has a key `quantization`. NumPy alone reads
-them, so a check needs neither Keras nor the code of the model.
+are bytes (`S`). The record of a quantised file has the key `quantization`. Reading them
+takes NumPy alone, so a check needs neither Keras nor the code of the model.
 """
 
 import dataclasses
@@ -15,11 +15,11 @@ import numpy as np
 
 from export.errors import ExportError
 
-ROWS = 3  # more than one, so that a mix-up of rows shows; few, so that it stays small
+ROWS = 3  # several, to detect swapped rows; few, to stay small
 _SEED = 0
 _NUMBERS = "fiub"  # the kinds of dtype that NumPy stores and subtracts
 _QUANTIZATION = "quantization"
-_MOST_DB = 150.0  # as fine as float32; the ratio of equal arrays is infinite
+_MOST_DB = 150.0  # the precision of float32; equal arrays would give infinity
 
 Arrays = dict[str, np.ndarray]
 
@@ -38,7 +38,7 @@ def format_of(file: pathlib.Path) -> str:
 
 
 def path_of(file: pathlib.Path) -> pathlib.Path:
-    """Where the record of a SavedModel folder, a .tflite or a .onnx file lies."""
+    """Returns the path of the record of a SavedModel folder, .tflite or .onnx file."""
     if format_of(file) != "saved_model":
         return file.with_name(f"{file.stem}.golden.npz")
     return file / "assets.extra" / "golden.npz"  # TF Serving ignores this folder
@@ -50,13 +50,13 @@ def make_inputs(
     rows: int = ROWS,
     seed: int = _SEED,
 ) -> Arrays:
-    """Returns rows for every spec, by name: the same for the same seed.
+    """Returns input rows for every spec by name; a seed determines them.
 
     Args:
         specs: Objects with `name`, `shape` and `dtype`, such as `tf.TensorSpec`.
-        examples: Arrays `(at least one row, ...)` that replace the rule, by name.
-        rows: How many.
-        seed: Of the rule's draws.
+        examples: Arrays `(at least one row, ...)` by name, used in place of draws.
+        rows: Integer, the number of rows.
+        seed: Integer seed of the draws.
 
     Raises:
         ExportError: An example does not fit its spec, or an input needs one.
@@ -89,7 +89,7 @@ def _draw(spec: Any, rng: np.random.Generator, rows: int) -> np.ndarray:
     dtype = np.dtype(spec.dtype.as_numpy_dtype)
     if None in shape or dtype.kind not in _NUMBERS:
         raise ExportError(
-            f"no example can be made up for input '{spec.name}' ({dtype.name}, "
+            f"no example can be drawn for input '{spec.name}' ({dtype.name}, "
             f"{tuple(spec.shape)}): pass examples={{'{spec.name}': array}}"
         )
     if spec.name == "images" and dtype.kind == "f":
@@ -126,7 +126,7 @@ def split_rows(inputs: Arrays) -> list[Arrays]:
 
 
 def run_rows(endpoint: Callable[[Arrays], Any], inputs: Arrays) -> Arrays:
-    """Calls a function of batch 1 on every row; returns its outputs, joined."""
+    """Calls a function of batch 1 on every row; returns the concatenated outputs."""
     answers = [endpoint(row) for row in split_rows(inputs)]
     return {
         name: np.concatenate([np.asarray(answer[name]) for answer in answers])
@@ -140,7 +140,7 @@ def write(
     """Writes the examples of each endpoint.
 
     Raises:
-        ExportError: A tensor's type is none that NumPy stores, such as bfloat16.
+        ExportError: NumPy cannot store the type of a tensor, such as bfloat16.
     """
     arrays = {}
     if quantization != "float32":
@@ -197,7 +197,7 @@ def _read(file: pathlib.Path) -> Arrays:
 
 
 def expected(file: pathlib.Path) -> dict[str, Golden]:
-    """`read`, and the alias of the first endpoint that TF Serving calls by default."""
+    """As `read`, with the alias that TF Serving calls by default."""
     goldens = read(file)
     if format_of(file) == "saved_model":
         goldens.setdefault("serving_default", next(iter(goldens.values())))
@@ -225,6 +225,6 @@ def psnr(name: str, expected: np.ndarray, answer: np.ndarray) -> float:
 
 
 def _range_with_zero(array: np.ndarray) -> float:
-    # A tensor that is nearly constant, such as a collapsed posterior's scale, is not
-    # measured against its own ripple.
+    # A nearly constant tensor, such as the scale of a collapsed posterior, is compared
+    # with its magnitude, not with its small variation.
     return max(float(array.max()), 0.0) - min(float(array.min()), 0.0)

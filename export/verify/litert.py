@@ -1,6 +1,6 @@
-"""Runs .tflite files with LiteRT: three runtimes, and what the delegate took.
+"""Runs .tflite files on three LiteRT runtimes; says what XNNPACK delegated.
 
-Imports no TensorFlow: a phone has none.
+Does not import TensorFlow, which a phone does not have.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,9 @@ def load(
     """Returns the signatures as functions of batch 1.
 
     Args:
-        content: Of the file.
-        threads: How many the delegate uses; the runtime's default otherwise.
-        reference: With the reference kernels, and no delegate: slow, and plain.
+        content: The bytes of the file.
+        threads: Threads of the delegate; None for the runtime's default.
+        reference: Whether to use the reference kernels, without a delegate: slow.
     """
     resolver = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
     interpreter = Interpreter(
@@ -50,7 +50,7 @@ def input_names(content: bytes, signature: str) -> list[str]:
 
 
 def load_compiled(content: bytes) -> dict[str, Endpoint]:
-    """Returns the signatures as functions of batch 1, run by `CompiledModel`."""
+    """As `load`, with LiteRT's `CompiledModel`."""
     model = CompiledModel.from_buffer(content)
     return {
         name: _compiled_endpoint(model, name) for name in model.get_signature_list()
@@ -83,7 +83,7 @@ def _compiled_endpoint(model: CompiledModel, signature: str) -> Endpoint:
 
 
 def _as_words(array: np.ndarray) -> np.ndarray:
-    """Returns integers of 64 bits as pairs of 32: buffers take no wider ones."""
+    """Returns 64-bit integers as pairs of 32 bits, which is all that buffers take."""
     return array.reshape(-1).view(np.int32) if array.dtype == np.int64 else array
 
 
@@ -101,7 +101,7 @@ def compare_runtimes(
     row: golden.Arrays,
     answers: golden.Arrays,
 ) -> dict[str, dict[str, float]]:
-    """Compares other runtimes with the default one's answers to one row.
+    """Compares the outputs of other runtimes with those of the default one for a row.
 
     Returns:
         By runtime: the largest absolute `difference` and the least `psnr` in dB.
@@ -116,11 +116,11 @@ def compare_runtimes(
 
 
 def count_operations(content: bytes) -> dict[str, dict[str, Any]]:
-    """Returns for each signature what XNNPACK took.
+    """Returns for each signature which operations XNNPACK runs.
 
-    `partitions`: pieces of the graph that it runs, one at best; `operations`: of the
-    whole graph; `outside`: those left to the plain kernels, counted by name. Empty for
-    a signature with control flow, whose graph cannot be looked at alone.
+    `partitions`: delegated subgraphs, ideally one; `operations`: their number in the
+    whole graph; `outside`: operations left to the built-in kernels, counted by name. A
+    signature with control flow has an empty entry: its graph cannot be extracted.
     """
     report = {}
     for definition in flatbuffer.read(content).signatureDefs:

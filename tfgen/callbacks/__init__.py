@@ -1,4 +1,4 @@
-"""Callbacks for `fit`. They know no model class, only the methods that they call."""
+"""Callbacks for `fit`. They call methods of a model and import no model class."""
 
 from tfgen.callbacks.beta_warmup import BetaWarmup
 from tfgen.callbacks.feature_distance import FeatureDistance

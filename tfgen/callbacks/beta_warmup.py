@@ -6,10 +6,10 @@ import keras
 class BetaWarmup(keras.callbacks.Callback):
     """Raises a VAE's `kl_weight` linearly from `start` to its `beta`.
 
-    Without the KL term the first steps learn to use the latents; a KL term that is
-    there from the start can empty them before (posterior collapse). The position is the
-    optimizer's step, so a run that is resumed goes on where it was. Evaluation always
-    uses the whole `beta`.
+    A KL term at full weight from the start can make the posterior equal to the prior
+    before the decoder uses the latents (posterior collapse). The weight depends on the
+    optimizer's step, so a resumed run continues where it stopped. Evaluation always
+    uses the full `beta`.
 
     Args:
         num_steps: Integer, training steps until `kl_weight` is `beta`.

@@ -1,4 +1,4 @@
-"""A loss that stops being finite stops training."""
+"""Stops training when a loss is no longer finite."""
 
 import math
 
@@ -12,13 +12,13 @@ class NotFiniteError(UserError):
 
 
 class FiniteGuard(keras.callbacks.Callback):
-    """Stops `fit` at the first step whose logs hold a figure that is not finite.
+    """Stops `fit` at the first step whose logs contain NaN or infinity.
 
-    It should come before callbacks that save, so that what they saved last is from
-    before. With `steps_per_execution` the step is known to that many.
+    Put it before callbacks that save, so that they save no diverged weights. With
+    `steps_per_execution` the step is known to within that number.
 
     Raises:
-        NotFiniteError: It names the figure, the epoch and the step.
+        NotFiniteError: Names the figure, the epoch and the step.
     """
 
     def __init__(self):

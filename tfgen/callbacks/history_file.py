@@ -1,4 +1,4 @@
-"""The figures of every epoch as a table, whole after every epoch."""
+"""The history of training as a CSV file, complete after every epoch."""
 
 import csv
 import pathlib
@@ -11,9 +11,9 @@ from tfgen.files import replaced
 class HistoryFile(keras.callbacks.Callback):
     """Writes the history to a CSV file: a row an epoch, `epoch` counted from 0.
 
-    Unlike Keras's `CSVLogger` it writes the whole table each time, so that a run that
-    is resumed from an earlier epoch has each epoch once. Figures that an epoch lacks
-    (of validation, with `validation_freq=2`) are empty cells.
+    Unlike Keras's `CSVLogger` it rewrites the whole table each time, so that a run
+    resumed from an earlier epoch lists each epoch once. Missing figures (validation
+    with `validation_freq=2`) are empty cells.
 
     Args:
         path: The file's name.
@@ -33,7 +33,7 @@ class HistoryFile(keras.callbacks.Callback):
             writer.writerows(rows)
 
     def _read(self):
-        """Returns the rows of earlier epochs, as they stand in the file."""
+        """Returns the rows of the file."""
         if not self.path.is_file():
             return []
         with self.path.open(newline="") as file:

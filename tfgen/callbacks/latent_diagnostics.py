@@ -1,4 +1,4 @@
-"""Which latent variables are used, and a warning when most are not."""
+"""Counts active latent variables and warns of posterior collapse."""
 
 import warnings
 
@@ -11,10 +11,10 @@ from tfgen.metrics import active_units
 class LatentDiagnostics(keras.callbacks.Callback):
     """Reports `active_units` and the KL of each latent variable after every epoch.
 
-    A latent variable whose posterior is the prior for every image tells the decoder
-    nothing (posterior collapse). When more than half are like that for `patience`
-    epochs, it warns once. `kl_per_dim`, an array `(latent_dim,)` in nats, holds the
-    last epoch's figures; the number of active units is in `fit`'s logs.
+    A latent variable whose posterior equals the prior for every image carries no
+    information (posterior collapse). If that is so for more than half of them during
+    `patience` epochs, the callback warns once. `kl_per_dim`, an array `(latent_dim,)`
+    in nats, is that of the last epoch; the logs of `fit` have `active_units`.
 
     Args:
         images: `(n, height, width, channels)` in `[0, 1]`, a few hundred.

@@ -1,4 +1,4 @@
-"""Which classes samples reach, and a warning when most are not."""
+"""Counts the classes that samples cover and warns of mode collapse."""
 
 import warnings
 
@@ -11,11 +11,10 @@ from tfgen.metrics import mode_coverage
 class ModeCoverage(keras.callbacks.Callback):
     """Reports `modes` and `mode_entropy` (nats) of samples after every epoch.
 
-    When fewer than half of the classes are reached for `patience` epochs (mode
-    collapse), it warns once. `shares`, an array `(num_classes,)`, holds the last
-    epoch's share of the samples of each class.
-
-    Samples of a conditional model go through its classes in turn.
+    If samples cover fewer than half of the classes during `patience` epochs (mode
+    collapse), the callback warns once. `shares`, an array `(num_classes,)`, is each
+    class's share of the samples of the last epoch. A conditional model draws its
+    classes in turn.
 
     Args:
         classifier: A `keras.Model`, or a function, from images in `[0, 1]` to scores

@@ -1,4 +1,4 @@
-"""Training that draws rare images more often."""
+"""Draws images with rare latents more often."""
 
 import math
 
@@ -14,12 +14,12 @@ _PREFETCHED_BATCHES = 4
 
 
 class ResampleByLatents(keras.callbacks.Callback):
-    """Makes the batches of `fit`, in which images with rare latents come more often.
+    """Provides the batches of `fit`, in which rare images are more frequent.
 
-    At the start of an epoch it encodes all images, and `weights` says of their latents
-    how often to draw each. Of `n` draws an image is given the floor or the ceiling of
-    `n` times its probability, by chance, so that no more than that is noise. Before
-    `start_epoch` each comes once.
+    At the start of an epoch it encodes all images, and `weights` maps their latents to
+    probabilities. Systematic resampling draws an image with probability `p` either
+    `floor(n p)` or `ceil(n p)` times in `n` draws. Before `start_epoch` each image is
+    drawn once.
 
     Rare is what has few others near it in latent space: of a rare class that the model
     takes for another, or that lies among others, no more is drawn than before. What is
@@ -118,14 +118,14 @@ class ResampleByLatents(keras.callbacks.Callback):
     # ---- What ExactBackup calls ---------------------------------------------------
 
     def get_state(self):
-        """Returns what a checkpoint holds of this callback."""
+        """Returns the state that a checkpoint stores."""
         return {"epoch": self._epoch, "probabilities": self.probabilities}
 
     def set_state(self, state):
-        """Goes on with the probabilities of a checkpoint, if they still count.
+        """Restores the probabilities of a checkpoint if they are still valid.
 
-        They do not where the checkpoint is of the end of an epoch and the epoch that
-        has begun since found its own.
+        They are not if the checkpoint is from the end of an epoch and the next epoch
+        has computed its own.
         """
         begun = self._epoch
         if begun in (None, state["epoch"]) or not self._renews(begun):
@@ -177,12 +177,12 @@ class ResampleByLatents(keras.callbacks.Callback):
         return encode
 
     def _draw(self, epoch):
-        """Returns which images come one after the other in an epoch: int64 `(n,)`."""
+        """Returns the order of the images in an epoch: int64 indices `(n,)`."""
         rng = np.random.default_rng((self.seed, epoch))
         order = rng.permutation(len(self.images))
         if self.probabilities is None:
             return order
-        # Points at equal distances on the images laid out by their probabilities.
+        # Systematic resampling: equidistant points on the cumulative probabilities.
         ends = np.cumsum(self.probabilities[order])
         points = (np.arange(len(order)) + rng.uniform()) / len(order) * ends[-1]
         drawn = np.searchsorted(ends, points, side="right")

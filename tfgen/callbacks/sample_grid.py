@@ -1,4 +1,4 @@
-"""A picture of what the model makes, after every epoch."""
+"""A picture of samples after every epoch."""
 
 import pathlib
 
@@ -11,10 +11,10 @@ class SampleGrid(keras.callbacks.Callback):
     """Writes `directory/epoch_0001.png`, `epoch_0002.png`, ...
 
     Args:
-        directory: Folder of the pictures, made if it is not there.
+        directory: Folder of the pictures, created if missing.
         make_panels: Function without arguments that returns titled panels, as in
-            `pictures.tile`. It should use one fixed set of latents and images, so that
-            the pictures can be compared. Of None no picture is written.
+            `pictures.tile`, or None for no picture. It should use fixed latents and
+            images, so that pictures can be compared.
         caption: Text below the panels, such as the attribution of the data.
     """
 

@@ -1,4 +1,4 @@
-"""The model on disk, whole after every epoch."""
+"""Saves the model after every epoch, atomically."""
 
 import pathlib
 
@@ -10,8 +10,8 @@ from tfgen.files import replaced
 class SaveModel(keras.callbacks.Callback):
     """Saves the model to `path` after every epoch, optimizer and random state included.
 
-    It is written under a temporary name and renamed, so that a kill leaves the file of
-    the epoch before.
+    The file is written under a temporary name and renamed: if the process is killed,
+    the file of the previous epoch remains.
 
     Args:
         path: File name that ends in `.keras`.

@@ -1,8 +1,8 @@
-"""Instance normalisation: contrast and brightness of each image taken out.
+"""Instance normalisation: removes contrast and brightness of each image.
 
     y = gamma * (x - mean) / sqrt(variance + epsilon) + beta
 
-with mean and variance over height and width, of each image and channel alone.
+with mean and variance over height and width, per image and channel.
 
 Reference: [Ulyanov et al., 2016](https://arxiv.org/abs/1607.08022), eq. 4.
 """
@@ -15,20 +15,20 @@ import tensorflow as tf
 class InstanceNormalization(keras.layers.Layer):
     """Normalises each image and channel over height and width.
 
-    It is `keras.layers.GroupNormalization(groups=-1)` in operations that LiteRT's fast
-    path takes, and the same function in training and in inference. The statistics are
+    It computes `keras.layers.GroupNormalization(groups=-1)` with operations that LiteRT
+    delegates, and is the same function in training and inference. The statistics are
     float32 under mixed precision too.
 
     Args:
         epsilon: Float, added to the variance.
-        center: Whether there is a `beta`, from 0.
-        scale: Whether there is a `gamma`, from 1.
+        center: Whether to add a `beta`, initially 0.
+        scale: Whether to multiply by a `gamma`, initially 1.
 
     Call arguments:
         inputs: `(batch, height, width, channels)`.
 
     Returns:
-        What it was given, normalised.
+        The normalised features, of the same shape.
     """
 
     def __init__(self, epsilon=1e-5, center=True, scale=True, **kwargs):
@@ -63,8 +63,8 @@ class InstanceNormalization(keras.layers.Layer):
         shift = mean * factor
         if self.center:
             shift -= self.beta
-        # One multiplication and one subtraction of the whole grid: forward and backward
-        # took a fifth less than `(features - mean) * factor + beta`.
+        # One multiplication and one subtraction per element: forward and backward take
+        # a fifth less time than `(features - mean) * factor + beta`.
         return tf.cast(features * factor - shift, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):

@@ -1,7 +1,7 @@
 """Dropout whose noise is an input of the network.
 
-pix2pix draws its noise by dropout, in inference too. As an input the noise is the same
-in Keras, in every exported file and on every replica:
+The noise of pix2pix is dropout, in inference too. As an input it is the same in Keras,
+in every exported file and on every replica:
 
     images = keras.Input((32, 32, 8))
     noise = keras.Input((24,), name="noise", optional=True)  # of all layers
@@ -20,8 +20,8 @@ class NoiseDropout(keras.layers.Layer):
 
     Args:
         rate: Float in `[0, 1)`, the share of the features to drop.
-        start: Integer, the first column of the noise that is this layer's. It takes as
-            many as it has features.
+        start: Integer, this layer's first column of the noise; it uses as many columns
+            as it has features.
 
     Call arguments:
         inputs: Features `(batch, ...)` of a fixed size, and the network's noise

@@ -1,7 +1,7 @@
-"""A block whose activations are computed again for the gradient, not kept.
+"""Recomputes the activations of a block for the gradient instead of storing them.
 
-Of a chain of blocks only the tensors between them stay in memory, and the activations
-of the block whose gradient is being computed. The price is one more forward pass.
+For a chain of blocks, memory holds the tensors between blocks and the activations of
+the block whose gradient is being computed. The cost is a second forward pass.
 
 Reference: [Chen et al., 2016](https://arxiv.org/abs/1604.06174), sec. 3.
 """
@@ -15,7 +15,7 @@ from tfgen._compat import flatten_layers
 
 
 def apply_block(block: Callable[[Any], Any], features: Any, recompute: bool) -> Any:
-    """Returns `block(features)`, whose activations are not kept if `recompute`.
+    """Returns `block(features)`, with activations recomputed if `recompute`.
 
     Args:
         block: Function of one `KerasTensor` that returns one.
@@ -30,23 +30,22 @@ def apply_block(block: Callable[[Any], Any], features: Any, recompute: bool) -> 
 
 @keras.saving.register_keras_serializable(package="tfgen")
 class Recompute(keras.layers.Layer):
-    """Runs a block by `keras.remat`.
+    """Runs a block with `keras.remat`.
 
-    `keras.RematScope` raises in Keras 3.15.1, in a compiled step, for every layer that
-    takes `training`.
-
-    The block runs twice a step, so it must do the same twice: batch normalisation would
-    count its batch twice, and dropout would draw other noise. Both are refused.
+    (`keras.RematScope` of Keras 3.15.1 raises in a compiled step for every layer that
+    takes `training`.) The block runs twice a step and must do the same both times:
+    batch normalisation would count its batch twice, and dropout would draw other noise.
+    Both are refused.
 
     Args:
         block: Built `keras.Model` of one input and one output.
 
     Call arguments:
-        inputs: What the block takes.
+        inputs: The input of the block.
         training: As in the block.
 
     Returns:
-        What the block returns.
+        The output of the block.
 
     Example:
 
@@ -72,7 +71,7 @@ class Recompute(keras.layers.Layer):
             )
 
     def call(self, inputs, training=False):
-        # `training` in a closure: a custom gradient takes keywords eagerly alone.
+        # A closure, because custom gradients accept keywords only in eager mode.
         run = keras.remat(lambda inputs: self.block(inputs, training=training))
         return run(inputs)
 

@@ -1,7 +1,7 @@
-"""Reflection padding in operations that delegates take.
+"""Reflection padding in operations that LiteRT delegates.
 
-`tf.pad(mode="REFLECT")` is MIRROR_PAD in a .tflite file, which XNNPACK leaves to the
-slow path; slices and concatenation are not.
+`tf.pad(mode="REFLECT")` becomes MIRROR_PAD in a .tflite file, which XNNPACK does not
+run; it runs slices and concatenation.
 """
 
 import keras
@@ -44,8 +44,8 @@ class ReflectionPadding2D(keras.layers.Layer):
     @tf.custom_gradient
     def _reflect(self, inputs):
         def gradient(upstream):
-            # That of the slices themselves adds up whole grids of zeros: forward and
-            # backward took up to twice as long as `tf.pad`.
+            # The gradient of slices adds zero-padded grids: forward and backward take
+            # up to twice as long as with `tf.pad`.
             return tf.raw_ops.MirrorPadGrad(
                 input=upstream, paddings=self._paddings(), mode="REFLECT"
             )

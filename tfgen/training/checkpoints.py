@@ -1,13 +1,13 @@
-"""Checkpoints on disk: whole or absent, verified before they are read.
+"""Checkpoints on disk: complete or absent, verified before they are read.
 
     checkpoints/
-      step_00000120_epoch_0003/  training steps taken, epoch that goes on or begins
+      step_00000120_epoch_0003/  training steps so far, current epoch
         arrays.npz   weights, optimizers, random states, metrics, states of callbacks
         state.json   position, history, and the hash of the arrays
 
-A checkpoint is written into a hidden folder, flushed to the disk and then renamed, so
-that a process killed while it writes leaves the ones before it. What is damaged later
-is found by its hash. (Not in HDF5: its library crashes where the disk is full.)
+A checkpoint is written into a temporary folder, flushed to disk and then renamed: if
+the process is killed while writing, earlier checkpoints stay valid. A hash detects
+later damage. (HDF5 is not used because its library crashes when the disk is full.)
 """
 
 import errno
@@ -30,7 +30,7 @@ _DIGEST = "sha256"
 
 
 class Checkpoint(NamedTuple):
-    """What a verified checkpoint holds.
+    """The content of a verified checkpoint.
 
     Attributes:
         path: Its folder.
@@ -47,16 +47,16 @@ class Checkpoint(NamedTuple):
         return [v for name, v in self.arrays.items() if name.startswith(f"{prefix}_")]
 
     def assign(self, prefix: str, variables: Sequence[Any]) -> None:
-        """Gives variables the values of a group.
+        """Assigns the arrays of a group to variables.
 
         Raises:
-            UserError: They are of another model.
+            UserError: The checkpoint belongs to another model.
         """
         values = self.group(prefix)
         if [value.shape for value in values] != [tuple(v.shape) for v in variables]:
             raise UserError(
-                f"{self.path} is of another model than the one that is trained: use "
-                "another directory"
+                f"{self.path} belongs to another model than the one in training: "
+                "use another directory"
             )
         for value, variable in zip(values, variables, strict=True):
             if value.dtype.kind == "V":  # NumPy forgets what bfloat16 is
@@ -65,13 +65,13 @@ class Checkpoint(NamedTuple):
 
 
 class CheckpointStore:
-    """The checkpoints of one training, in a folder of their own.
+    """The checkpoints of one training run, in one folder.
 
     Args:
-        directory: The folder, made when the first one is written.
+        directory: The folder, created with the first checkpoint.
         keep: Integer, how many of the newest are kept.
-        best: `"min"` or `"max"`: also the one whose score is least, or greatest, is
-            kept; None keeps none for its score.
+        best: `"min"` or `"max"` also keeps the checkpoint with the lowest or highest
+            score; None ignores scores.
     """
 
     def __init__(
@@ -90,13 +90,13 @@ class CheckpointStore:
         return sorted(self.directory.glob("step_*"), reverse=True)
 
     def newest(self) -> Checkpoint | None:
-        """Returns the newest checkpoint that is whole; warns of those that are not."""
+        """Returns the newest intact checkpoint, or None; warns of damaged ones."""
         for path in self.paths():
             try:
                 return _read(path)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 warnings.warn(
-                    f"{path} is damaged ({error}): the checkpoint before it is taken",
+                    f"{path} is damaged ({error}): the checkpoint before it is used",
                     stacklevel=2,
                 )
         return None
@@ -104,18 +104,18 @@ class CheckpointStore:
     def write(
         self, state: dict[str, Any], arrays: dict[str, np.ndarray]
     ) -> pathlib.Path:
-        """Writes a checkpoint and removes those that are no longer kept.
+        """Writes a checkpoint and removes old ones.
 
         Args:
-            state: Values for JSON. Its `total_steps` and `epoch` name the folder; its
-                `score`, if not None, is what `best` compares.
+            state: JSON values. `total_steps` and `epoch` name the folder; `best`
+                compares `score` where it is not None.
             arrays: Name -> array.
 
         Returns:
-            Its folder.
+            The folder of the checkpoint.
 
         Raises:
-            UserError: It could not be written; what was there before is left.
+            UserError: Writing failed; earlier checkpoints are untouched.
         """
         name = f"step_{state['total_steps']:08d}_epoch_{state['epoch']:04d}"
         path = self.directory / name
@@ -127,7 +127,7 @@ class CheckpointStore:
             _write_state(partial, state)
             _flush(partial / ARRAYS)
             _flush(partial / STATE)
-            if path.exists():  # damaged, or it would have been resumed from
+            if path.exists():  # it is damaged: an intact one would have been resumed
                 shutil.rmtree(path)
             partial.rename(path)
             _flush(self.directory)
@@ -138,7 +138,7 @@ class CheckpointStore:
         return path
 
     def remove_partial(self) -> None:
-        """Removes what a killed process left half-written."""
+        """Removes the incomplete checkpoint of a killed process."""
         for path in self.directory.glob(f"{_PARTIAL}_*"):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -202,7 +202,7 @@ def _hash(path: pathlib.Path) -> str:
 
 
 def _flush(path: pathlib.Path) -> None:
-    """Waits until a file, or the names in a folder, are on the disk."""
+    """Flushes a file, or the entries of a folder, to disk."""
     if os.name == "nt" and path.is_dir():  # Windows has no handle of a folder
         return
     handle = os.open(path, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""The state of a Keras callback as plain values for JSON, and arrays apart."""
+"""The state of Keras callbacks, split into JSON values and arrays."""
 
 import inspect
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def collect(callbacks):
-    """Returns the name and plain state of each callback, and the arrays of all."""
+    """Returns name and JSON state of each callback, and the arrays of all callbacks."""
     states, arrays = [], {}
     for index, callback in enumerate(callbacks):
         plain, own_arrays = split(get_state(callback), f"callback_{index}_")
@@ -16,7 +16,7 @@ def collect(callbacks):
 
 
 def restore(callbacks, states, arrays):
-    """Undoes `collect`, for callbacks of the same class at the same place."""
+    """Restores what `collect` returned where class and position are the same."""
     for index, (callback, saved) in enumerate(zip(callbacks, states, strict=False)):
         if saved["name"] == type(callback).__name__:
             joined = join(saved["state"], arrays, f"callback_{index}_")
@@ -24,7 +24,7 @@ def restore(callbacks, states, arrays):
 
 
 def get_state(callback):
-    """Returns what changes in a callback: name -> value."""
+    """Returns the mutable attributes of a callback: name -> value."""
     if hasattr(callback, "get_state"):
         return callback.get_state()
     arguments = inspect.signature(type(callback).__init__).parameters
@@ -36,7 +36,7 @@ def get_state(callback):
 
 
 def set_state(callback, state):
-    """Undoes `get_state`."""
+    """Sets what `get_state` returned."""
     if hasattr(callback, "set_state"):
         callback.set_state(state)
     else:
@@ -44,7 +44,7 @@ def set_state(callback, state):
 
 
 def split(state, prefix):
-    """Returns what JSON can hold and, by prefixed names, arrays and lists of them."""
+    """Returns JSON values, and arrays and lists of arrays under prefixed names."""
     plain, arrays = {}, {}
     for name, value in state.items():
         if isinstance(value, np.generic):
@@ -60,7 +60,7 @@ def split(state, prefix):
 
 
 def join(plain, arrays, prefix):
-    """Undoes `split`; `arrays` may hold others' too."""
+    """Inverts `split`; `arrays` may also hold those of other callbacks."""
     state = dict(plain)
     for key, array in arrays.items():
         if not key.startswith(prefix):

@@ -1,9 +1,9 @@
 """Training on several devices or machines: strategies by name, and who writes.
 
-With `multi_worker` the same command runs on every machine. Each finds the others and
-its own place in the environment variable TF_CONFIG. Every worker runs the same
-callbacks, because some read figures that only all workers together can give; but the
-run directory is written by one of them, the chief.
+With `multi_worker` the same command runs on every machine. The environment variable
+TF_CONFIG names all workers and this one's index. Every worker runs the same callbacks,
+because some need figures that all workers compute together, but only one of them, the
+chief, writes the run directory.
 """
 
 import contextlib
@@ -49,12 +49,12 @@ def is_chief(name: str) -> bool:
 def make_strategy(name: str) -> Any:
     """Returns a `tf.distribute.Strategy`; with "none" the default one.
 
-    It must be made before TensorFlow runs its first operation: "multi_worker" waits
-    for the other workers and then starts the server that they meet at.
+    Call it before TensorFlow runs its first operation: "multi_worker" waits for the
+    other workers and starts this worker's server.
 
     Args:
-        name: "none"; "mirrored" for all GPUs of this machine, without any all logical
-            CPUs; or "multi_worker" for those of all machines in TF_CONFIG.
+        name: "none"; "mirrored" for all GPUs of this machine (all logical CPUs if it
+            has none); or "multi_worker" for the devices of all machines in TF_CONFIG.
 
     Raises:
         UserError: As in `is_chief`, or this worker's port is taken.
@@ -75,8 +75,8 @@ def make_strategy(name: str) -> Any:
 
 @functools.cache
 def _mirrored() -> Any:
-    # One for the process: a second strategy would reuse the keys of the first's
-    # collective operations, and fail where the shapes differ.
+    # One per process: a second strategy would reuse the collective keys of the first,
+    # and fail where shapes differ.
     import tensorflow as tf
 
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
@@ -86,7 +86,7 @@ def _mirrored() -> Any:
 
 @contextlib.contextmanager
 def workers_watched() -> Iterator[None]:
-    """Makes one line of the errors that a lost worker causes in the others."""
+    """Raises a one-line `WorkerLostError` when another worker is lost."""
     import tensorflow as tf
 
     try:
@@ -97,7 +97,7 @@ def workers_watched() -> Iterator[None]:
         tf.errors.DeadlineExceededError,  # it hangs, or the network does
     ) as error:
         said = error.message.split("aborted by: ")[-1].strip().splitlines()
-        cause = " ".join(said[:2])  # what was seen, and of which worker
+        cause = " ".join(said[:2])  # the error, and the worker that it came from
         raise WorkerLostError(
             "another worker died or can't be reached, so this one stops: start all "
             f"workers again, with --resume ({cause})"
@@ -106,10 +106,10 @@ def workers_watched() -> Iterator[None]:
 
 @contextlib.contextmanager
 def scratch_folder(run: pathlib.Path | None = None) -> Iterator[pathlib.Path]:
-    """Yields a temporary folder in place of a run's: of a worker that is not the chief.
+    """Yields a temporary run directory for a worker that is not the chief.
 
     Args:
-        run: Whose configuration and checkpoints it begins with.
+        run: The run whose configuration and checkpoints are copied into it.
     """
     with tempfile.TemporaryDirectory(prefix="tfgen_worker_") as directory:
         scratch = pathlib.Path(directory)
@@ -121,10 +121,10 @@ def scratch_folder(run: pathlib.Path | None = None) -> Iterator[pathlib.Path]:
 
 
 def check_same(strategy: Any, **values: Any) -> None:
-    """Compares values with those of the other workers.
+    """Checks that all workers have the same values.
 
     Raises:
-        UserError: Some differ; on every worker. It names them.
+        UserError: Some differ. Every worker raises it and names them.
     """
     import tensorflow as tf
 
@@ -136,7 +136,7 @@ def check_same(strategy: Any, **values: Any) -> None:
         if len(set(strategy.gather(own, axis=0).numpy().tolist())) > 1:
             raise UserError(
                 f"workers differ in their {name}: start all of them with the same "
-                f"command on the same files. Of this one: {value}"
+                f"command on the same files. This worker has: {value}"
             )
 
 
@@ -150,7 +150,7 @@ def least(strategy: Any, value: float) -> float:
 
 
 def _read_tf_config() -> tuple[dict[str, list[str]], dict[str, Any]]:
-    """Returns the cluster and this process's task."""
+    """Returns the cluster and the task of this process."""
     text = os.environ.get("TF_CONFIG")
     if not text:
         raise UserError(f"multi_worker needs TF_CONFIG in the environment: {_EXPECTED}")
