@@ -94,7 +94,7 @@ def test_validation_data_is_looked_at_before_training(models):
 
 
 def test_the_look_reads_no_batch_twice():
-    """Order and passes of a shuffled data set stay; the check is traced once a model."""
+    """Order and passes of shuffled data stay; the check is traced once a model."""
     traces = []
 
     class Looking:
