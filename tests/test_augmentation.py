@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import scipy.ndimage
+import scipy.stats
 import tensorflow as tf
 
 import tfgen.augmentation
@@ -27,9 +29,9 @@ def draws_for(name, count=6):
     return draws
 
 
-def augment(images, name, draws):
+def augment(images, name, draws, strength=1.0):
     return diff_augment(
-        tf.constant(images), [AUGMENTATIONS[name]()], tf.constant(draws)
+        tf.constant(images), [AUGMENTATIONS[name]()], tf.constant(draws), strength
     ).numpy()
 
 
@@ -83,7 +85,33 @@ def plain_cutout(image, draws):
     return image
 
 
+def plain_adaptive(image, draws):
+    """Mirrored, scaled, turned anticlockwise, moved; then colours; then a hole."""
+    draws = draws[8:].astype(float)
+    normal = scipy.stats.norm.ppf(draws)
+    height, width, _ = image.shape
+    shift = np.array([height, width]) * (draws[1:3] - 0.5) / 4
+    angle = 2 * np.pi * (draws[3] - 0.5)
+    cos, sin = np.cos(angle), np.sin(angle)
+    forward = 2 ** (0.2 * normal[4]) * np.array([[cos, -sin], [sin, cos]])
+    forward = forward @ np.diag([1, -1 if draws[0] < 0.5 else 1])
+    centre = (np.array([height, width]) - 1) / 2
+    places = np.stack(np.meshgrid(range(height), range(width), indexing="ij"), axis=-1)
+    sources = (places - centre - shift) @ np.linalg.inv(forward).T + centre
+    moved = [
+        scipy.ndimage.map_coordinates(
+            channel, np.moveaxis(sources, -1, 0), order=1, mode="nearest"
+        )
+        for channel in np.moveaxis(image, -1, 0)
+    ]
+    image = (np.stack(moved, axis=-1) + 0.2 * normal[5]) * 2 ** (0.5 * normal[6])
+    grey = image.mean(axis=-1, keepdims=True)
+    image = grey + 2 ** normal[7] * (image - grey)
+    return plain_cutout(image, draws[8:].astype("float32"))
+
+
 PLAIN = {
+    "adaptive": plain_adaptive,
     "color": plain_color,
     "translation": plain_translation,
     "cutout": plain_cutout,
@@ -100,7 +128,9 @@ def test_augmentation_against_a_plain_reading(name, shape):
         for image, draw in zip(images, draws, strict=True)
     ]
     assert found.shape == images.shape
-    np.testing.assert_allclose(found, expected, atol=2e-6)
+    # Float32 places of pixels, of images that are turned.
+    atol = 2e-3 if name == "adaptive" else 2e-6
+    np.testing.assert_allclose(found, expected, atol=atol, rtol=1e-4)
 
 
 def test_every_augmentation_is_tested():
@@ -186,14 +216,38 @@ def test_gradient_passes(name):
     images, draws = tf.constant(images_of((8, 8, 3))), tf.constant(draws_for(name))
     with tf.GradientTape() as tape:
         tape.watch(images)
-        outputs = diff_augment(images, [AUGMENTATIONS[name]()], draws)
+        outputs = diff_augment(images, [AUGMENTATIONS[name]()], draws, 1.0)
         total = tf.reduce_sum(outputs * 0.3)
     gradients = tape.gradient(total, images)
-    offset = diff_augment(tf.zeros_like(images), [AUGMENTATIONS[name]()], draws)
+    offset = diff_augment(tf.zeros_like(images), [AUGMENTATIONS[name]()], draws, 1.0)
     expected = tf.reduce_sum(0.3 * (outputs - offset), axis=(1, 2, 3))
     found = tf.reduce_sum(gradients * images, axis=(1, 2, 3))
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+    np.testing.assert_allclose(found, expected, atol=1e-3, rtol=1e-4)
     assert float(tf.reduce_min(tf.reduce_max(abs(gradients), axis=(1, 2, 3)))) > 0.01
+
+
+# ---- Adaptive ------------------------------------------------------------------------
+
+
+def test_strength_is_the_probability_of_each_transformation():
+    images = images_of((8, 8, 3), 4000)
+    draws = RNG.uniform(size=(4000, 18)).astype("float32")
+    none = augment(images, "adaptive", draws, 0.0)
+    np.testing.assert_allclose(none, images, atol=1e-6)
+    draws[:, 1:8] = LAST  # of the gates, only the mirror's may be passed
+    some = augment(images, "adaptive", draws, 0.3)
+    mirrored = abs(some - images[:, :, ::-1]).max(axis=(1, 2, 3)) < 1e-5
+    same = abs(some - images).max(axis=(1, 2, 3)) < 1e-5
+    assert (mirrored | same).all()
+    assert mirrored.mean() == pytest.approx(0.15, abs=0.025)  # half of them
+
+
+def test_strength_follows_the_sign():
+    """Up by count / num_images above the target, down below, within [0, 1]."""
+    adaptive = AUGMENTATIONS["adaptive"](target=0.5, num_images=1000)
+    steps = [(0.2, 0.9, 0.3), (0.2, 0.4, 0.1), (0.95, 0.6, 1.0), (0.05, -1.0, 0.0)]
+    for strength, sign, expected in steps:
+        assert float(adaptive.adapt(strength, sign, 100)) == pytest.approx(expected)
 
 
 # ---- Names ---------------------------------------------------------------------------

@@ -185,3 +185,13 @@ def test_relativistic_accuracy_is_the_share_of_pairs_in_order():
     loss = ADVERSARIAL_LOSSES["relativistic"]()
     fake = FAKE + np.array([[0.0], [0.0], [3.0], [0.0]])
     assert loss.accuracy(REAL, fake) == loss.accuracy(REAL - 50, fake - 50) == 0.75
+
+
+def test_mean_signs_of_real_logits():
+    """From the boundary on, or of pairs: 1 where `D` knows every real image."""
+    signs = {
+        n: float(row().real_signs(REAL, FAKE)) for n, row in ADVERSARIAL_LOSSES.items()
+    }
+    assert signs.pop("least_squares") == 0.0  # two of four above 1/2
+    assert signs.pop("relativistic") == 1.0  # each above its partner
+    assert set(signs.values()) == {0.5}

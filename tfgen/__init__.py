@@ -48,7 +48,7 @@ _PACKAGES = (
 )
 # What a `.keras` file may hold: `keras.saving.load_model` finds the class by these.
 _SAVED_CLASSES = {
-    "augmentation": ("Color", "Cutout", "Translation"),
+    "augmentation": ("Adaptive", "Color", "Cutout", "Translation"),
     "distributions": (
         "Adversarial",
         "Bernoulli",

@@ -70,6 +70,14 @@ class AdversarialLoss(Configured):
         """Returns what the discriminator minimises."""
         raise NotImplementedError
 
+    def real_signs(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """Returns the mean sign of real logits from the boundary on.
+
+        At 1 the discriminator knows all real images, as it does where it has learnt
+        them by heart ([Karras et al., 2020](https://arxiv.org/abs/2006.06676), eq. 1).
+        """
+        return tf.reduce_mean(tf.sign(real_logits - self.boundary))
+
     def accuracy(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """Returns the share of logits on the right side of the boundary."""
         right = (real_logits > self.boundary, fake_logits < self.boundary)
@@ -150,6 +158,10 @@ class Relativistic(AdversarialLoss):
     @override
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         return _mean_softplus(fake_logits - real_logits)
+
+    @override
+    def real_signs(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return tf.reduce_mean(tf.sign(real_logits - fake_logits))
 
     @override
     def accuracy(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:

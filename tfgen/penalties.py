@@ -30,15 +30,14 @@ import keras
 import tensorflow as tf
 from typing_extensions import override
 
-from tfgen import replicas
-from tfgen.losses import Configured
+from tfgen import losses, replicas
 
 Tensor = Any  # a tf.Tensor; NumPy arrays do too
 
 _registered = keras.saving.register_keras_serializable(package="tfgen")
 
 
-class GradientPenalty(Configured):
+class GradientPenalty(losses.Configured):
     """Where the discriminator's gradient is taken, and what it is charged.
 
     `weight` is the paper's. `points` takes real and fake images, and uniform draws
@@ -78,6 +77,27 @@ class GradientPenalty(Configured):
         # No variable, but a quotient, of an optimizer that accumulates gradients.
         is_due = tf.cast(tf.convert_to_tensor(step), tf.int32) % interval == 0
         return tf.cond(is_due, lambda: interval * compute(), lambda: 0.0)
+
+    def of_batch(
+        self, judge: Callable, batch: Any, fake: Tensor, step: Tensor, interval: int
+    ) -> Tensor:
+        """Returns the penalty of `judge(images, labels)` for a batch of a model."""
+        # Not within a condition, where replicas can't meet.
+        points = self.points(batch["real"], fake, batch["penalty_draws"])
+        labels = batch["labels"]
+        if labels is not None:
+            labels = tf.tile(labels, [self.points_per_image])
+        return self(lambda images: judge(images, labels), points, step, interval)
+
+
+class NoPenalty(GradientPenalty):
+    """0: what `None` stands for."""
+
+    weight = 0.0
+
+    @override
+    def of_batch(self, *args: Any, **kwargs: Any) -> Tensor:
+        return tf.constant(0.0)
 
 
 @_registered
@@ -142,6 +162,14 @@ GRADIENT_PENALTIES = {
     "r1_r2": R1R2Penalty,
     "dragan": DraganPenalty,
 }
+
+
+def get(identifier: Any) -> GradientPenalty:
+    """Returns the penalty of a name, or an object as it is; `None` is `NoPenalty`."""
+    if identifier is None:
+        return NoPenalty()
+    arguments = (identifier, GRADIENT_PENALTIES, GradientPenalty)
+    return losses.get("gradient_penalty", *arguments)
 
 
 def gradient_norms_squared(

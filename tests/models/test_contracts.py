@@ -8,7 +8,7 @@ import pytest
 import tfgen
 from tests import contracts
 from tests.models import small
-from tfgen import distributions
+from tfgen import augmentation, distributions
 from tfgen.distributions import FreeBits
 from tfgen.layers import InstanceNormalization, NoiseDropout
 from tfgen.networks import (
@@ -180,6 +180,7 @@ MODELS = {
     "relativistic_gan": make_gan(
         loss="relativistic", gradient_penalty="r1_r2", num_classes=3
     ),
+    "adaptive_gan": make_gan(augment=[augmentation.Adaptive(num_images=50)]),
     "autoencoder": make_autoencoder(),
     "denoising": make_autoencoder(
         reconstruction="binary_crossentropy", noise_stddev=0.2

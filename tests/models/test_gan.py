@@ -498,6 +498,21 @@ def test_augmentation_is_of_all_that_the_discriminator_sees_with_own_draws(monke
         assert used.shape == (BATCH, 5)
 
 
+def test_adaptive_strength_follows_the_real_images(tmp_path):
+    """It moves by a batch over `num_images` a step, is reported, and is saved."""
+    adaptive = augmentation.Adaptive(target=-2.0, num_images=10 * BATCH)  # always up
+    model = make_gan(augment=adaptive, rates=(0.0, 0.0), discriminator_steps=2)
+    history = model.fit(dataset(IMAGES, batch_size=BATCH), epochs=3, verbose=0)
+    np.testing.assert_allclose(history.history["augment_strength"], [0, 0.1, 0.2])
+    model.save(tmp_path / "model.keras")
+    loaded = tfgen.load(tmp_path / "model.keras")
+    assert float(loaded.augment_strength) == pytest.approx(0.3)
+    assert loaded.get_config()["augment"] == model.get_config()["augment"]
+    evaluated = model.evaluate(dataset(IMAGES), return_dict=True, verbose=0)
+    assert evaluated["augment_strength"] == pytest.approx(0.3)
+    assert float(model.augment_strength) == pytest.approx(0.3)
+
+
 def test_samples_are_not_augmented():
     np.testing.assert_array_equal(
         make_gan(augment=AUGMENT).sample(4, seed=0), make_gan().sample(4, seed=0)

@@ -26,6 +26,7 @@ import tensorflow as tf
 from tfgen import augmentation, losses, penalties
 from tfgen.models import checks, draws
 from tfgen.models.adversarial import AdversarialModel, mixes_images
+from tfgen.models.augmenting import AugmentingMixin
 from tfgen.models.batches import divide, to_signed, to_unit
 from tfgen.models.draws import standard_normal, uniform
 from tfgen.models.endpoints import endpoint
@@ -33,7 +34,7 @@ from tfgen.models.sampling import SamplingMixin
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
-class GAN(SamplingMixin, AdversarialModel):
+class GAN(SamplingMixin, AugmentingMixin, AdversarialModel):
     """Generative adversarial network.
 
     Args:
@@ -50,7 +51,8 @@ class GAN(SamplingMixin, AdversarialModel):
         ema_decay: Float in [0, 1), of the moving average of the generator's weights,
             which `sample` and the served endpoints then use; `None` for none.
         augment: Names out of `"color,translation,cutout"`, differentiable augmentations
-            for small data; or `augmentation.Augmentation` objects; `None` for none.
+            for small data; `"adaptive"`, as strong as the discriminator is sure of real
+            images; or `augmentation.Augmentation` objects; `None` for none.
         num_classes: Integer for a model that is conditional on a label: both networks
             then take `[inputs, labels]`, with int32 labels `(batch,)`.
         seed: Integer seed of the model's draws.
@@ -104,12 +106,12 @@ class GAN(SamplingMixin, AdversarialModel):
         self.penalty_weight = penalty_weight
         self.penalty_interval = penalty_interval
         self.discriminator_steps = discriminator_steps
-        self.augment = augment
         rows, kind = losses.ADVERSARIAL_LOSSES, losses.AdversarialLoss
         self._loss = losses.get("loss", loss, rows, kind)
-        rows, kind = penalties.GRADIENT_PENALTIES, penalties.GradientPenalty
-        self._penalty = losses.get("gradient_penalty", gradient_penalty, rows, kind)
-        self._augmentations = augmentation.get(augment)
+        self._penalty = penalties.get(gradient_penalty)
+        is_own = penalty_weight is None
+        self._penalty_weight = self._penalty.weight if is_own else penalty_weight
+        self._add_augmentations(augment)
         self._set_latents_and_images(generator, discriminator)
         self._check_arguments()
         self._add_averages(ema_decay)
@@ -125,13 +127,18 @@ class GAN(SamplingMixin, AdversarialModel):
             self.discriminator, seen_real, seen_fake, batch["labels"], training=training
         )
         loss = self._loss.discriminator(real_logits, fake_logits)
-        penalty = self._penalise(batch, fake, training)
+        judge = functools.partial(self._judge, training=training)
+        step = self.discriminator_optimizer.iterations if training else 0
+        interval = self.penalty_interval if training else 1
+        penalty = self._penalty.of_batch(judge, batch, fake, step, interval)
         return {
             "discriminator_loss": loss + self._penalty_weight * penalty,
             "real_logits": tf.reduce_mean(real_logits),
             "fake_logits": tf.reduce_mean(fake_logits),
             "discriminator_accuracy": self._loss.accuracy(real_logits, fake_logits),
             "gradient_penalty": penalty,
+            "real_signs": self._loss.real_signs(real_logits, fake_logits),
+            **self._strength_terms(),
         }
 
     def generator_terms(self, batch, fake, training):
@@ -145,29 +152,6 @@ class GAN(SamplingMixin, AdversarialModel):
     def _judge(self, images, labels, training):
         return self._run(self.discriminator, images, labels, training=training)
 
-    def _augmented(self, images, uniform_draws):
-        return augmentation.diff_augment(images, self._augmentations, uniform_draws)
-
-    def _penalise(self, batch, fake, training):
-        """Returns the gradient penalty: 0 at steps that have none."""
-        if self._penalty is None:
-            return tf.constant(0.0)
-        labels = batch["labels"]
-        if labels is not None:
-            labels = tf.tile(labels, [self._penalty.points_per_image])
-        judge = functools.partial(self._judge, labels=labels, training=training)
-        # Not within a condition, where replicas can't meet.
-        points = self._penalty.points(batch["real"], fake, batch["penalty_draws"])
-        step = self.discriminator_optimizer.iterations if training else 0
-        interval = self.penalty_interval if training else 1
-        return self._penalty(judge, points, step, interval)
-
-    @property
-    def _penalty_weight(self):
-        if self.penalty_weight is None:
-            return self._penalty.weight if self._penalty else 0.0
-        return self.penalty_weight
-
     # ---- Training -------------------------------------------------------------------
 
     def train_step(self, data):
@@ -177,11 +161,13 @@ class GAN(SamplingMixin, AdversarialModel):
         for share in first:
             fake = self._fake(share, training=True)
             self._discriminator_step(share, fake, share["real"])
-        return self._track(self._alternating_step(last, last["real"]), inputs[0])
+        terms = self._alternating_step(last, last["real"])
+        self._adapt(terms["real_signs"], inputs[0])
+        return self._track(terms, inputs[0])
 
     def _batch(self, images, labels=None, training=True):
         """Returns the batch with all its draws: a dict of tensors `(batch, ...)`."""
-        per_image = self._penalty.num_draws(self.image_shape) if self._penalty else 1
+        per_image = self._penalty.num_draws(self.image_shape)
         num_draws = augmentation.count_draws(self._augmentations)
         columns = {
             "latents": (standard_normal, self.latent_dim),
@@ -221,7 +207,7 @@ class GAN(SamplingMixin, AdversarialModel):
     def _check_arguments(self):
         checks.networks(self, self.generator, self.discriminator)
         checks.same_shape(self, "generator", "discriminator")
-        if self._penalty is not None and mixes_images(self.discriminator):
+        if self.gradient_penalty is not None and mixes_images(self.discriminator):
             raise ValueError(
                 f"gradient_penalty={self.gradient_penalty!r} is of each image alone: "
                 "batch normalisation mixes them. Use layer normalisation or none."

@@ -45,7 +45,7 @@ def build(
         float | None, "of the moving average of the generator", SHARE
     ] = 0.99,
     augment: Annotated[
-        str | None, "color, translation and cutout, joined by commas"
+        str | None, "adaptive; or color, translation, cutout, joined by commas"
     ] = None,
     num_classes: Annotated[
         int | None, "classes of a conditional model", AT_LEAST_1
