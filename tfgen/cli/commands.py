@@ -24,6 +24,7 @@ _COMMANDS = {
     "latents": "Encode the test set and write what it became.",
     "translate": "Translate an image file, or a folder of them.",
     "evaluate": "Measure on the test split; writes a report.",
+    "compare": "Measure two sets of images against each other.",
     "export": "Write what serves and what runs on the edge, checked.",
     "demo": "Make a page that runs models in a browser.",
     "check": "Run every exported file below a folder.",

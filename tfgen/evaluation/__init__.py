@@ -21,6 +21,7 @@ _HOME = {
     "FEATURES": "tfgen.evaluation.features",
     "Figure": "tfgen.evaluation.figure",
     "Subject": "tfgen.evaluation.subject",
+    "compare": "tfgen.evaluation.comparing",
     "evaluate": "tfgen.evaluation.evaluation",
     "measure": "tfgen.evaluation.evaluation",
 }
