@@ -8,6 +8,11 @@ Every C is a 4x4 convolution of stride 2 with normalisation, CD has dropout too,
 draws are the generator's noise, its second input. As in the authors' code, an
 activation comes before each convolution.
 
+A transposed convolution has other weights for each of four neighbours, and flat areas
+get a woven texture. With `upsampling="bilinear"`, images grow by interpolation and a
+3x3 convolution ([Odena et al., 2016](https://doi.org/10.23915/distill.00003)), and the
+last one sees the input too, whose lines thus stay sharp.
+
 Reference: [Isola et al., 2017](https://arxiv.org/abs/1611.07004), app. 6.1.1.
 """
 
@@ -26,6 +31,7 @@ from tfgen.networks.normalization import check_normalization, normalize
 _KERNEL_SIZE = 4
 _MIN_STAGES, _MAX_STAGES = 2, 8
 _WIDEST = 8  # times `filters`
+_UPSAMPLINGS = ("transposed", "bilinear")
 _DROPOUTS = 3  # stages, the paper's CD512
 
 
@@ -34,7 +40,9 @@ def build_unet_generator(
     *,
     output_channels: int | None = None,
     filters: int = 64,
+    max_filters: int | None = None,
     normalization: str | None = "instance",
+    upsampling: str = "transposed",
     dropout: float = 0.5,
     initial_stddev: float = 0.02,
     recompute: bool = False,
@@ -48,11 +56,12 @@ def build_unet_generator(
         image_shape: `(height, width, channels)`. Height and width are halved as often
             as both can be, at most 8 times; they must be divisible by 4.
         output_channels: Integer, or `None` for as many as `image_shape` has.
-        filters: Channels after the first stage; each stage has twice as many, up to 8
-            times as many.
+        filters: Channels after the first stage; each stage has twice as many.
+        max_filters: Most channels of a stage; `None` for `8 * filters`.
         normalization: `"instance"`, `"batch"` or `None`. There is none on the first
             stage and the innermost, where one pixel alone would become zero.
-        dropout: Float, rate of the first three stages up that have `8 * filters`
+        upsampling: `"transposed"`, as in the paper, or `"bilinear"`.
+        dropout: Float, rate of the first three stages up that have `max_filters`
             channels, or 0 for none. Images halved 4 times or less have no such stage.
         initial_stddev: Float, of the kernels.
         recompute: Whether training computes each stage a second time for the gradient
@@ -63,11 +72,16 @@ def build_unet_generator(
         ValueError: If the image cannot be halved twice.
     """
     check_normalization(normalization, ("instance", "batch", None))
+    if upsampling not in _UPSAMPLINGS:
+        raise ValueError(
+            f"`upsampling` must be one of {_UPSAMPLINGS}. Received: {upsampling!r}"
+        )
     num_stages = _count_halvings(image_shape)
-    widths = [filters * min(2**stage, _WIDEST) for stage in range(num_stages)]
-    stages = _Stages(widths, normalization, initial_stddev)
+    widest = max_filters or _WIDEST * filters
+    widths = [min(filters * 2**stage, widest) for stage in range(num_stages)]
+    stages = _Stages(widths, normalization, upsampling, initial_stddev)
 
-    num_draws = _count_draws(image_shape, widths, _WIDEST * filters) if dropout else {}
+    num_draws = _count_draws(image_shape, widths, widest) if dropout else {}
     images = keras.Input(image_shape, name="images")
     inputs, start = images, 0
     if num_draws:
@@ -91,11 +105,8 @@ def build_unet_generator(
         features = keras.layers.Concatenate()([features, grids.pop()])
 
     features = keras.layers.ReLU()(features)
-    outputs = stages.make_layer(
-        keras.layers.Conv2DTranspose,
-        output_channels or image_shape[-1],
-        activation="tanh",
-    )(features)
+    width = output_channels or image_shape[-1]
+    outputs = stages.enlarge(features, width, images, activation="tanh")
     return keras.Model(inputs, outputs, name="unet_generator")
 
 
@@ -116,6 +127,7 @@ class _Stages:
 
     widths: list[int]
     normalization: str | None
+    upsampling: str
     initial_stddev: float
 
     def shrink(self, features: Any, stage: int) -> Any:
@@ -131,25 +143,35 @@ class _Stages:
 
     def grow(self, features: Any, stage: int) -> Any:
         """Returns features of twice the size."""
-        layer = self.make_layer(
-            keras.layers.Conv2DTranspose,
-            self.widths[stage],
-            use_bias=self.normalization is None,
-        )
-        features = layer(keras.layers.ReLU()(features))
+        use_bias = self.normalization is None
+        features = keras.layers.ReLU()(features)
+        features = self.enlarge(features, self.widths[stage], use_bias=use_bias)
         return normalize(features, self.normalization)
+
+    def enlarge(
+        self, features: Any, width: int, images: Any = None, **kwargs: Any
+    ) -> Any:
+        """Returns features of twice the size; interpolated ones stand by `images`."""
+        if self.upsampling == "transposed":
+            layer = self.make_layer(keras.layers.Conv2DTranspose, width, **kwargs)
+            return layer(features)
+        features = keras.layers.UpSampling2D(
+            interpolation="bilinear", data_format="channels_last"
+        )(features)
+        if images is not None:
+            features = keras.layers.Concatenate()([features, images])
+        kwargs |= {"kernel_size": 3, "strides": 1}
+        return self.make_layer(keras.layers.Conv2D, width, **kwargs)(features)
 
     def make_layer(self, layer_class: Any, width: int, **kwargs: Any) -> Any:
         # One initializer a layer: used again, it would repeat its values.
         initializer = keras.initializers.RandomNormal(stddev=self.initial_stddev)
+        shared = {"kernel_size": _KERNEL_SIZE, "strides": 2, "padding": "same"}
         return layer_class(
             width,
-            _KERNEL_SIZE,
-            strides=2,
-            padding="same",
             data_format="channels_last",
             kernel_initializer=initializer,
-            **kwargs,
+            **{**shared, **kwargs},
         )
 
 

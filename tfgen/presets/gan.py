@@ -50,14 +50,19 @@ def build(
     num_classes: Annotated[
         int | None, "classes of a conditional model", AT_LEAST_1
     ] = None,
-    learning_rate: Annotated[float, "of both Adams", POSITIVE] = 2e-4,
+    learning_rate: Annotated[
+        float, "of both Adams, in the first half", POSITIVE
+    ] = 2e-4,
     beta_1: Annotated[float, "of both Adams", SHARE] = 0.5,
     beta_2: Annotated[float, "of both Adams", SHARE] = 0.999,
+    num_steps: Annotated[
+        int | None, "steps until the rate is 0; none keeps it", AT_LEAST_1
+    ] = None,
     seed: Annotated[int | None, "of weights and draws", SEED] = None,
 ) -> Any:
     """Builds a GAN."""
     from tfgen.models.gan import GAN
-    from tfgen.optimizers import FusedAdam
+    from tfgen.optimizers import FusedAdam, LinearDecay
 
     image_shape = (image_size, image_size, channels)
     of_both = {"filters": filters, "num_classes": num_classes}
@@ -81,7 +86,8 @@ def build(
         num_classes=num_classes,
         seed=seed,
     )
-    optimizers = (FusedAdam(learning_rate, beta_1, beta_2) for _ in range(2))
+    rate = LinearDecay(learning_rate, num_steps) if num_steps else learning_rate
+    optimizers = (FusedAdam(rate, beta_1, beta_2) for _ in range(2))
     model.compile(*optimizers, steps_per_execution=4)
     return model
 
@@ -140,12 +146,10 @@ PRESETS = (
         summary="GAN that makes the garment it is asked for",
         build=build,
         data="fashion_mnist",
-        epochs=5,
+        epochs=20,
         batch_size=64,
         paper="Miyato & Koyama, 2018",
         defaults={
-            "loss": "hinge",
-            "normalization": "spectral",
             "num_classes": 10,
             "ema_decay": 0.999,
         },

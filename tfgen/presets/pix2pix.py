@@ -10,6 +10,12 @@ def build(
     image_size: Annotated[int, "height and width: a power of 2", AT_LEAST_1] = 256,
     channels: translation.Channels = 3,
     filters: Annotated[int, "of the first stage of the U-Net", AT_LEAST_1] = 64,
+    max_filters: Annotated[
+        int | None, "of any stage; none: 8 times `filters`", AT_LEAST_1
+    ] = None,
+    upsampling: Annotated[
+        str, "of the U-Net; bilinear leaves no texture", ("transposed", "bilinear")
+    ] = "transposed",
     dropout: Annotated[
         float, "rate of the dropout of the U-Net, the noise", SHARE
     ] = 0.5,
@@ -41,6 +47,8 @@ def build(
         build_unet_generator(
             (*shape, channels),
             filters=filters,
+            max_filters=max_filters,
+            upsampling=upsampling,
             dropout=dropout,
             recompute=recompute,
             **shared,
@@ -67,13 +75,15 @@ PRESETS = (
         summary="Line drawings of emoji to colour, from pairs",
         build=build,
         data="openmoji",
-        epochs=10,
+        epochs=30,
         batch_size=16,
         paper="Isola et al., 2017",
         kind="pairs",
         defaults={
             "image_size": 64,
             "filters": 32,
+            "max_filters": 160,
+            "upsampling": "bilinear",
             "discriminator_filters": 32,
             "patch_layers": 2,
         },
