@@ -42,6 +42,9 @@ def build(
     channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 1,
     latent_dim: Annotated[int, "size of a latent", AT_LEAST_1] = 8,
     filters: Annotated[int, "channels of the first convolution", AT_LEAST_1] = 32,
+    hidden_units: Annotated[
+        int | None, "of two dense layers each, in place of convolutions", AT_LEAST_1
+    ] = None,
     likelihood: Annotated[str, "of a pixel", LIKELIHOODS] = "bernoulli",
     posterior: Annotated[str, "of latents, given an image", POSTERIORS] = "diagonal",
     prior: Annotated[str, "of latents", PRIORS] = "standard_normal",
@@ -59,10 +62,9 @@ def build(
     learning_rate: Annotated[float, "of Adam", POSITIVE] = 1e-3,
     seed: Annotated[int | None, "of weights and latent samples", SEED] = None,
 ) -> Any:
-    """Builds a convolutional VAE, as deep as the images are large."""
-    from tfgen import distributions
+    """Builds a VAE: convolutions, as many as the image is large, or dense layers."""
+    from tfgen import distributions, networks
     from tfgen.models.vae import VAE
-    from tfgen.networks import build_conv_decoder, build_conv_encoder
     from tfgen.optimizers import FusedAdam
 
     pixels = distributions.likelihood(likelihood)
@@ -70,15 +72,16 @@ def build(
     if free_bits:
         divergence = _free_bits(divergence, free_bits)
     size = (image_size, image_size)
-    options = {"filters": filters, "num_classes": num_classes}
+    kind, options = "conv", {"filters": filters}
+    if hidden_units:
+        kind, options = "mlp", {"hidden_units": (hidden_units, hidden_units)}
+    build_encoder = getattr(networks, f"build_{kind}_encoder")
+    build_decoder = getattr(networks, f"build_{kind}_decoder")
+    options["num_classes"] = num_classes
     model = VAE(
-        build_conv_encoder(
-            (*size, channels), latents.num_params(latent_dim), **options
-        ),
-        build_conv_decoder(
-            latent_dim,
-            (*size, channels * pixels.params_per_channel),
-            **options,
+        build_encoder((*size, channels), latents.num_params(latent_dim), **options),
+        build_decoder(
+            latent_dim, (*size, channels * pixels.params_per_channel), **options
         ),
         likelihood=pixels,
         posterior=latents,
@@ -113,6 +116,16 @@ PRESETS = (
         epochs=50,
         batch_size=128,
         paper="Kingma & Welling, 2014",
+    ),
+    Preset(
+        name="vae_mnist",
+        summary="VAE on 60,000 digits of two values, by a published protocol",
+        build=build,
+        data="binary_mnist",
+        epochs=70,
+        batch_size=128,
+        paper="Kingma & Welling, 2014",
+        defaults={"latent_dim": 128, "hidden_units": 256},
     ),
     Preset(
         name="conditional_vae_mnist_5k",
