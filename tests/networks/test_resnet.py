@@ -19,6 +19,20 @@ def layers_of(network, kind):
     return [layer for layer in network.layers if type(layer) is kind]
 
 
+def test_a_flat_image_stays_flat_where_it_is_interpolated():
+    """Of a transposed convolution each of the 2x2 phases has weights of its own."""
+    spreads = {}
+    for upsampling in ("transposed", "bilinear"):
+        network = build_resnet_generator(
+            (64, 64, 1), filters=4, num_blocks=0, upsampling=upsampling
+        )
+        outputs = network(np.full((1, 64, 64, 1), 0.5, "float32")).numpy()
+        spreads[upsampling] = outputs[0, 24:40, 24:40].std() / outputs.std()
+    assert spreads["bilinear"] < 1e-3 < 1e-1 < spreads["transposed"]
+    with pytest.raises(ValueError, match=r"`upsampling` must be one of.*'nearest'"):
+        build_resnet_generator((8, 8, 1), upsampling="nearest")
+
+
 @pytest.mark.parametrize("padding", ["reflect", "zero"])
 @pytest.mark.parametrize(
     ("shape", "num_blocks", "output_channels"),

@@ -70,6 +70,22 @@ def test_activations():
     assert last.activation is keras.activations.tanh
 
 
+def test_interpolation():
+    """A plain convolution behind each; the last one sees the input beside features."""
+    network = build_unet_generator(
+        (32, 32, 3), filters=2, max_filters=6, upsampling="bilinear"
+    )
+    assert not layers_of(network, keras.layers.Conv2DTranspose)
+    up = [c for c in layers_of(network, keras.layers.Conv2D) if c.strides == (1, 1)]
+    assert [layer.filters for layer in up] == [6, 6, 4, 2, 3]
+    assert [layer.input.shape[1:] for layer in up[-2:]] == [(16, 16, 8), (32, 32, 7)]
+    assert [layer.output.shape[1] for layer in layers_of(network, NoiseDropout)] == [
+        *(2, 4)
+    ]
+    with pytest.raises(ValueError, match=r"`upsampling` must be one of.*'nearest'"):
+        build_unet_generator((32, 32, 3), upsampling="nearest")
+
+
 def test_weights_are_as_many_as_in_the_reference():
     """The authors' unet_256, 54.414 M, counted by hand.
 

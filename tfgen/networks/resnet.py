@@ -3,7 +3,9 @@
     image -> c7s1-64 -> d128 -> d256 -> [R256]* -> u128 -> u64 -> c7s1-3 -> image
 
 c7s1: 7x7 convolution; d, u: 3x3 convolution that halves, doubles the size; R: residual
-block of two 3x3 convolutions. Instance normalisation and ReLU follow each.
+block of two 3x3 convolutions. Instance normalisation and ReLU follow each. With
+`upsampling="bilinear"`, u interpolates before a plain convolution: a transposed one
+leaves a woven texture on flat areas.
 
 Reference: [Zhu et al., 2017](https://arxiv.org/abs/1703.10593), app. 7.2;
 [Johnson et al., 2016](https://arxiv.org/abs/1603.08155).
@@ -20,6 +22,7 @@ from tfgen.layers.reflection_padding import ReflectionPadding2D
 from tfgen.networks.normalization import check_normalization, normalize
 
 _HALVINGS = 2
+_UPSAMPLINGS = ("transposed", "bilinear")
 
 
 def build_resnet_generator(
@@ -30,6 +33,7 @@ def build_resnet_generator(
     num_blocks: int = 9,
     normalization: str | None = "instance",
     padding: str = "reflect",
+    upsampling: str = "transposed",
     initial_stddev: float = 0.02,
     recompute: bool = False,
 ) -> keras.Model:
@@ -44,6 +48,7 @@ def build_resnet_generator(
         num_blocks: Integer, residual blocks: 9 in the paper, 6 below 256x256.
         normalization: `"instance"`, `"batch"` or `None`.
         padding: `"reflect"`, or `"zero"`, which is faster on phones.
+        upsampling: `"transposed"`, as in the paper, or `"bilinear"`.
         initial_stddev: Float, of the kernels.
         recompute: Whether training computes the residual blocks a second time for the
             gradient and does not keep their activations: less memory for a longer step.
@@ -54,6 +59,10 @@ def build_resnet_generator(
     """
     check_normalization(normalization, ("instance", "batch", None))
     _check_size(image_shape, padding)
+    if upsampling not in _UPSAMPLINGS:
+        raise ValueError(
+            f"`upsampling` must be one of {_UPSAMPLINGS}. Received: {upsampling!r}"
+        )
     stages = _Stages(normalization, padding, initial_stddev)
     images = keras.Input(image_shape, name="images")
     features = stages.convolve(images, filters, kernel_size=7)
@@ -63,7 +72,13 @@ def build_resnet_generator(
         features = apply_block(stages.add_residual, features, recompute)
     for stage in reversed(range(_HALVINGS)):
         width = filters * 2**stage
-        features = stages.resize(features, width, keras.layers.Conv2DTranspose)
+        if upsampling == "bilinear":
+            features = keras.layers.UpSampling2D(
+                interpolation="bilinear", data_format="channels_last"
+            )(features)
+            features = stages.convolve(features, width, kernel_size=3)
+        else:
+            features = stages.resize(features, width, keras.layers.Conv2DTranspose)
     outputs = stages.pad_and_convolve(
         features, output_channels or image_shape[-1], kernel_size=7, activation="tanh"
     )

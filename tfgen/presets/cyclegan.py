@@ -14,6 +14,11 @@ def build(
         int, "residual blocks: 9 for 256 pixels, 6 for 128", AT_LEAST_0
     ] = 9,
     padding: Annotated[str, "of the generators", ("reflect", "zero")] = "reflect",
+    upsampling: Annotated[
+        str,
+        "of the generators; bilinear leaves no texture",
+        ("transposed", "bilinear"),
+    ] = "transposed",
     discriminator_filters: translation.DiscriminatorFilters = 64,
     patch_layers: translation.PatchLayers = 3,
     normalization: translation.Normalization = "instance",
@@ -47,6 +52,7 @@ def build(
             filters=filters,
             num_blocks=num_blocks,
             padding=padding,
+            upsampling=upsampling,
             recompute=recompute,
             **shared,
         )
@@ -86,6 +92,7 @@ PRESETS = (
             "image_size": 64,
             "filters": 16,
             "num_blocks": 6,
+            "upsampling": "bilinear",
             "discriminator_filters": 32,
             "patch_layers": 2,
             "learning_rate": 4e-4,
