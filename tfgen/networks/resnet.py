@@ -19,6 +19,7 @@ import keras
 
 from tfgen.layers.recompute import apply_block
 from tfgen.layers.reflection_padding import ReflectionPadding2D
+from tfgen.networks.grids import grow
 from tfgen.networks.normalization import check_normalization, normalize
 
 _HALVINGS = 2
@@ -73,10 +74,7 @@ def build_resnet_generator(
     for stage in reversed(range(_HALVINGS)):
         width = filters * 2**stage
         if upsampling == "bilinear":
-            features = keras.layers.UpSampling2D(
-                interpolation="bilinear", data_format="channels_last"
-            )(features)
-            features = stages.convolve(features, width, kernel_size=3)
+            features = stages.convolve(grow(features), width, kernel_size=3)
         else:
             features = stages.resize(features, width, keras.layers.Conv2DTranspose)
     outputs = stages.pad_and_convolve(

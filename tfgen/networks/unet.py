@@ -26,6 +26,7 @@ import keras
 
 from tfgen.layers.noise_dropout import NoiseDropout
 from tfgen.layers.recompute import apply_block
+from tfgen.networks.grids import grow
 from tfgen.networks.normalization import check_normalization, normalize
 
 _KERNEL_SIZE = 4
@@ -155,9 +156,7 @@ class _Stages:
         if self.upsampling == "transposed":
             layer = self.make_layer(keras.layers.Conv2DTranspose, width, **kwargs)
             return layer(features)
-        features = keras.layers.UpSampling2D(
-            interpolation="bilinear", data_format="channels_last"
-        )(features)
+        features = grow(features)
         if images is not None:
             features = keras.layers.Concatenate()([features, images])
         kwargs |= {"kernel_size": 3, "strides": 1}
