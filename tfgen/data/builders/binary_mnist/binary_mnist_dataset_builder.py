@@ -41,7 +41,7 @@ class BinaryMnist(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
-        mnist = tfds.builder("mnist", data_dir=self._data_dir_root)
+        mnist = tfds.builder("mnist", data_dir=self.data_dir_root)
         prepare(mnist)
         return {split: self._generate_examples(mnist, split) for split in _SEEDS}
 
