@@ -2,7 +2,7 @@
 
 Measures the input pipeline alone, as medians over several passes: from memory, from a
 folder, and streamed. `--data-dir` is a TFDS directory; data sets that it lacks are
-prepared there, or left out where there is no network.
+prepared there, or skipped without a network.
 """
 
 import os

@@ -1,10 +1,10 @@
 """Latency of exported generators: python tests/benchmarks/edge.py [MODEL …]
 
 Times a generator at batch 1 in every form that a user could deploy, interleaved in one
-run: Keras's `predict`, the SavedModel, the files of `export`, and the naive route: the
-same network of stock layers (`GroupNormalization`, `tf.pad`), exported by
-`model.export(format="litert")` with dynamic-range quantisation. Weights are random, and
-so the floors of `export` are not asked for; latency does not depend on them.
+run: Keras's `predict`, the SavedModel, the files of `export`, and a baseline: the same
+network of stock layers (`GroupNormalization`, `tf.pad`), exported by
+`model.export(format="litert")` with dynamic-range quantisation. Weights are random, so
+the PSNR floors of `export` do not apply; latency does not depend on weights.
 
 MODEL is `resnet` (CycleGAN's generator, nine blocks, 128x128) or `dcgan` (64x64).
 """

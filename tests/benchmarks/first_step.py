@@ -11,11 +11,11 @@ For the models of workloads.py, on noise in memory, by `fit`:
 For presets, such as vae_mnist_5k: the command `tfgen train`, up to the same moment.
 
 The time is split: `TensorFlow` is the start of Python and the import of TensorFlow and
-Keras; `imports` those of tfgen, and in the command whatever is not named; `data` and
-`model` make them; `first step` traces and runs the first execution, of
-`steps_per_execution` steps. `peak` is the resident memory at the end of the third
-execution. Each measurement is a process of its own; rounds are interleaved in random
-order, and medians of them are printed, with the range of the total.
+Keras; `imports` the imports of tfgen (and, in the command, all remaining time); `data`
+and `model` load the data and build the model; `first step` traces and runs the first
+execution, of `steps_per_execution` steps. `peak` is the resident memory at the end of
+the third execution. Each measurement is a process of its own; rounds are interleaved in
+random order; the table gives medians, and the range of the total.
 
 Reads /proc, so it needs Linux.
 """
@@ -50,11 +50,11 @@ class Clock:
 
     def __init__(self, start):
         self.last = start
-        self.found = dict.fromkeys(STAGES, 0.0)
+        self.seconds = dict.fromkeys(STAGES, 0.0)
 
     def mark(self, stage):
         now = time.time()
-        self.found[stage] += now - self.last
+        self.seconds[stage] += now - self.last
         self.last = now
 
     def timed(self, stage, function):
@@ -85,8 +85,8 @@ def make_callback(clock):
             if self.count == 1:
                 clock.mark("first step")
             if self.count == NUM_EXECUTIONS:
-                clock.found["peak"] = resident(peak=True)
-                print(json.dumps(clock.found), flush=True)
+                clock.seconds["peak"] = resident(peak=True)
+                print(json.dumps(clock.seconds), flush=True)
                 os._exit(0)  # what comes after is not measured
 
     return Steps()
@@ -152,13 +152,13 @@ def measure(name, variant):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def print_row(name, variant, found):
-    totals = [sum(f[stage] for stage in STAGES) for f in found]
-    parts = [statistics.median(f[stage] for f in found) for stage in STAGES]
-    peak = statistics.median(f["peak"] for f in found)
+def print_row(name, variant, figures):
+    totals = [sum(f[stage] for stage in STAGES) for f in figures]
+    stages = [statistics.median(f[stage] for f in figures) for stage in STAGES]
+    peak = statistics.median(f["peak"] for f in figures)
     print(
         f"{name:16} {variant:14}"
-        + "".join(f"{part:12.2f}" for part in parts)
+        + "".join(f"{seconds:12.2f}" for seconds in stages)
         + f"{statistics.median(totals):8.1f} ({min(totals):.1f} to {max(totals):.1f})"
         + f"{peak:8.0f}",
         flush=True,
@@ -185,12 +185,12 @@ def main():
         variants = VARIANTS if name in WORKLOADS else ("command",)
         if options.variants and name in WORKLOADS:
             variants = options.variants.split(";")
-        found = {variant: [] for variant in variants}
+        figures = {variant: [] for variant in variants}
         for _ in range(options.rounds):
             for variant in random.sample(variants, len(variants)):
-                found[variant].append(measure(name, variant))
+                figures[variant].append(measure(name, variant))
         for variant in variants:
-            print_row(name, variant, found[variant])
+            print_row(name, variant, figures[variant])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The workloads in eager PyTorch, channels last, as its users write them.
+"""The workloads in eager PyTorch, channels last, in idiomatic code.
 
 `training_step(name)` returns a function of a batch that takes one step. Layers have the
 sizes of tfgen's networks (`count_parameters` says so); padding is symmetric.

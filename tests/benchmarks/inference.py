@@ -1,4 +1,4 @@
-"""Throughput of a trained model: what the commands do beside other ways to run it.
+"""Throughput of a trained model: the commands compared with other ways to run it.
 
     python tests/benchmarks/inference.py [MODEL ...] [--rounds 3] [--seconds 4]
 
@@ -6,9 +6,9 @@ Images per second, from NumPy arrays to NumPy arrays, of the models of workloads
 `sample` draws 1,000 images from the prior, `reconstruct` encodes 1,000 and decodes
 them; both in batches of 256, of which the last is smaller.
 
-- `tfgen`: as `tfgen sample`, `tfgen reconstruct` and `tfgen evaluate` do it: the served
-  endpoint, where each image is drawn from a seed of its own;
-- `tf.function`: the networks in one, latents drawn for the batch;
+- `tfgen`: the served endpoint, as in `tfgen sample`, `reconstruct` and `evaluate`; each
+  image has its own seed;
+- `tf.function`: the networks in one function, latents drawn per batch;
 - `predict`: `keras.Model.predict` on all images, or on all latents, drawn by NumPy;
 - `predict in a loop`: the same, called for every batch.
 
@@ -107,8 +107,10 @@ def measure(model_name, variant, seconds):
 def print_table(model_name, task, rounds):
     print(f"{model_name}, {task}: {len(rounds)} rounds")
     for way in WAYS:
-        rates = [found[f"{task}: {way}"] for found in rounds]
-        ratios = [found[f"{task}: tfgen"] / found[f"{task}: {way}"] for found in rounds]
+        rates = [figures[f"{task}: {way}"] for figures in rounds]
+        ratios = [
+            figures[f"{task}: tfgen"] / figures[f"{task}: {way}"] for figures in rounds
+        ]
         print(
             f"  {way:18} {statistics.median(rates):8.0f} images/s "
             f"({min(rates):.0f} to {max(rates):.0f})   tfgen is "

@@ -1,4 +1,4 @@
-"""What the discriminator of pix2pix is worth: the same U-Net, trained on L1 alone.
+"""The effect of the discriminator of pix2pix: the same U-Net, trained on L1 alone.
 
     python tests/benchmarks/l1_unet.py RUN [--out l1.png]
 
@@ -68,8 +68,8 @@ def train_l1(run):
 
 def figures(images, truth, real, features):
     gaps = [np.abs(np.diff(images, axis=axis)).mean() for axis in (1, 2)]
-    found = features.predict(images, batch_size=64, verbose=0)
-    distance = kernel_distance(found, real)
+    image_features = features.predict(images, batch_size=64, verbose=0)
+    distance = kernel_distance(image_features, real)
     return (
         np.abs(images - truth).mean(),
         (np.ptp(images, axis=-1) >= 0.7).mean(),

@@ -1,4 +1,4 @@
-"""Draws why an autoencoder's latent space does not sample well, and a VAE's does.
+"""Shows why sampling the latent space works for a VAE and not for an autoencoder.
 
     python tests/benchmarks/latent_holes.py [--out latent_holes.png] [--epochs 30]
 

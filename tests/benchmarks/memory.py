@@ -1,18 +1,18 @@
 """Resident memory over 1,000 training steps: python tests/benchmarks/memory.py
 
 Trains a small convolutional VAE by `fit`, over several epochs, on noise of 32 x 32
-pixels in a TFDS set of 16 shard files that is made in a temporary folder: from memory,
-streamed through a shuffle buffer of a tenth of the set, and so from a set twice as
-large. Each in a process of its own, and each with glibc's malloc in three ways:
+pixels in a TFDS set of 16 shard files, written to a temporary folder: from memory,
+streamed through a shuffle buffer of a tenth of the set, and streamed from a set of twice
+the size. Each case has its own process, and glibc's malloc is configured in three ways:
 
-- `default`: as it is;
-- `command line`: as `tfgen train` sets it: two arenas, in place of eight a processor;
-- `returned`: large blocks go back to the system as soon as they are free (slow).
+- `default`: unchanged;
+- `command line`: as `tfgen train` sets it: two arenas instead of eight per processor;
+- `returned`: large blocks are returned to the system as soon as they are free (slow).
 
-What grows in the first and not in the last is no leak, but memory that malloc keeps.
+Growth in the first and not in the last is not a leak, but memory that malloc retains.
 
-With `--recompute` alone: what the gradient of a chain of residual blocks takes, with
-`tfgen.layers.Recompute` and without.
+`--recompute` measures instead the memory of the gradient of a chain of residual blocks,
+with and without `tfgen.layers.Recompute`.
 
 Reads /proc, so it needs Linux.
 """

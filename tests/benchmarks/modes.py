@@ -1,9 +1,9 @@
-"""Which digits a run makes, as a classifier of real digits sees its samples.
+"""Counts the digits in samples of a run with a classifier of real digits.
 
     python -m tests.benchmarks.modes RUN [RUN ...]
 
-2,000 samples of seed 0; a digit counts from 1 % of them on. The entropy of ten digits
-made alike is log(10) = 2.303 nats.
+2,000 samples of seed 0; a digit counts if it is at least 1 % of them. The entropy of
+ten equally frequent digits is log(10) = 2.303 nats.
 """
 
 import argparse
@@ -28,9 +28,11 @@ def main():
     classifier = train_classifier()
     for run in options.runs:
         samples = np.asarray(tfgen.load(run).sample(2000, seed=0))
-        found = mode_coverage(classifier.predict(samples, verbose=0).argmax(1), 10)
-        shares = " ".join(f"{100 * share:.0f}" for share in found.shares)
-        print(f"{run}: {found.modes} digits, {found.entropy:.2f} nats ({shares} %)")
+        coverage = mode_coverage(classifier.predict(samples, verbose=0).argmax(1), 10)
+        shares = " ".join(f"{100 * share:.0f}" for share in coverage.shares)
+        print(
+            f"{run}: {coverage.modes} digits, {coverage.entropy:.2f} nats ({shares} %)"
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Floating-point operations of a training step, and the rate that a machine reaches."""
+"""Floating-point operations of a training step, and a machine's peak rate."""
 
 import math
 import time
@@ -31,22 +31,24 @@ def find_products(graph):
     All else that a step does (activations, normalisation, optimizers) is not counted,
     nor what lies in branches and loops.
     """
-    found = []
+    products = []
     for operation in graph.get_operations():
         if operation.type in ("MatMul", "BatchMatMulV2"):
-            found.append(_matrix_product(operation))
+            products.append(_matrix_product(operation))
         elif operation.type == "Conv2D":
-            found.append(
+            products.append(
                 _convolution(operation, *operation.inputs, operation.outputs[0])
             )
         elif operation.type == "Conv2DBackpropInput":
             _, kernel, outputs = operation.inputs
-            found.append(_convolution(operation, operation.outputs[0], kernel, outputs))
+            products.append(
+                _convolution(operation, operation.outputs[0], kernel, outputs)
+            )
         elif operation.type == "Conv2DBackpropFilter":
             images, _, outputs = operation.inputs
             kernel = operation.outputs[0]
-            found.append(_convolution(operation, images, kernel, outputs))
-    return found
+            products.append(_convolution(operation, images, kernel, outputs))
+    return products
 
 
 def _matrix_product(operation):

@@ -1,4 +1,4 @@
-"""What benchmarks of training share: a clock of epochs, and rounds of processes."""
+"""Shared by training benchmarks: a clock of epochs, and rounds of processes."""
 
 import os
 import random
@@ -13,7 +13,7 @@ _FLAGS = ("f16c", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_b
 
 
 class EpochClock:
-    """Says when the time is over, and how many epochs the first one aside took it."""
+    """Tells when the time is over, and counts epochs without the first."""
 
     def __init__(self, seconds):
         self.seconds = seconds
@@ -52,8 +52,8 @@ def describe_machine():
     """Returns lines: processor with the flags that matter, GPUs, and the versions."""
     import importlib.metadata
 
-    name, found = _processor()
-    flags = [f"{flag} {'yes' if flag in found else 'no'}" for flag in _FLAGS]
+    name, supported = _processor()
+    flags = [f"{flag} {'yes' if flag in supported else 'no'}" for flag in _FLAGS]
     num_threads = len(os.sched_getaffinity(0))
     versions = []
     for package in ("tensorflow", "tensorflow-cpu", "keras", "torch"):

@@ -61,16 +61,16 @@ CEILING, COUNTS = "ceiling", "counts"
 def variants_of(model_name, gpu):
     """Returns all variants, and those of them that are measured if none is named."""
     work = WORKLOADS[model_name]
-    found = ["tfgen", *TUTORIALS]
+    variants = ["tfgen", *TUTORIALS]
     if gpu:
-        found.append(NO_XLA)
+        variants.append(NO_XLA)
     elif importlib.util.find_spec("torch"):
-        found.append("PyTorch")
-    found += [v for v in SAVINGS if v != SAVINGS[1] or work.steps_per_execution > 1]
+        variants.append("PyTorch")
+    variants += [v for v in SAVINGS if v != SAVINGS[1] or work.steps_per_execution > 1]
     if work.kind in ("gan", "wgan_gp"):
-        found += GAN_SAVINGS
+        variants += GAN_SAVINGS
     halves = POLICIES[:1] if gpu or has_bfloat16() else ()
-    return [*found, *POLICIES], [*found, *halves]
+    return [*variants, *POLICIES], [*variants, *halves]
 
 
 def plainer_gan(variant):
@@ -257,17 +257,17 @@ def main():
             chosen = options.variants.split(";")
             variants = [v for v in known if v in chosen]
         command = [sys.executable, __file__, name, "--worker", COUNTS]
-        found = json.loads(subprocess.check_output(command))
-        more = ["--heaviest", json.dumps(found["heaviest"])]
+        products = json.loads(subprocess.check_output(command))
+        more = ["--heaviest", json.dumps(products["heaviest"])]
         more += ["--gpu"] * options.gpu
         variants.append(CEILING)
         rounds = []
-        kept[name] = {"counts": found["counts"], "rounds": rounds}
+        kept[name] = {"counts": products["counts"], "rounds": rounds}
         for _ in range(options.rounds):
             rounds.append(run_round(__file__, name, variants, options.seconds, more))
             if options.json:
                 Path(options.json).write_text(json.dumps(kept))
-        print_table(name, rounds, found["counts"])
+        print_table(name, rounds, products["counts"])
 
 
 if __name__ == "__main__":

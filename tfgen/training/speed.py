@@ -1,8 +1,8 @@
-"""What training chooses by measuring a short loop, and the line that says so.
+"""Choices that training makes by timing a short loop, and the line that reports them.
 
-Several steps in one execution give, to the bit, what as many single ones do: however
-busy the machine was when they were timed, the result is the same. A precision changes
-the result. Both are chosen once, and a run's config.json keeps them.
+Several steps in one execution give bit for bit the result of single steps, so a busy
+machine cannot change it; precision does change the result. Both are chosen once and
+stored in the run's config.json.
 """
 
 import math
@@ -32,12 +32,12 @@ def choose(
     """Returns the model to train, and the line of what was chosen for it.
 
     Args:
-        config: Of the run, in which `"auto"` is replaced.
-        strategy: Of the run.
-        make_model: Makes the model, under the precision in force.
-        dataset: What it is trained on, of `tfgen.data`. It is not read.
+        config: The configuration, in which `"auto"` is replaced.
+        strategy: The `tf.distribute.Strategy`.
+        make_model: Builds the model with the current precision.
+        dataset: Training batches of `tfgen.data`, which are not read.
         detect_anomaly: Whether every operation will be checked.
-        model: One that there is already, in place of `make_model`.
+        model: An existing model, in place of `make_model`.
     """
     import keras
 
@@ -94,22 +94,17 @@ def _choose_steps(config: Config, model: Any, dataset: Any, detect: bool) -> str
 
 
 def pick_precision(gain: float) -> str:
-    """Returns the policy, where bfloat16 is so many times as fast as float32."""
+    """Returns the dtype policy for a speed-up of bfloat16."""
     return "mixed_bfloat16" if gain >= _LEAST_GAIN else "float32"
 
 
 def split_epoch(
     seconds: float, num_steps: int, checkpoint_every: int | None = None
 ) -> int:
-    """Returns how many steps to take in one execution.
+    """Returns the steps of one execution, given the seconds of a step.
 
-    An execution is short, and not longer than from one checkpoint to the next; those of
-    an epoch are as equal as can be.
-
-    Args:
-        seconds: Of a step.
-        num_steps: Integer, of an epoch.
-        checkpoint_every: Integer, steps between checkpoints.
+    An execution is short and ends at checkpoints at the latest; the executions of an
+    epoch (`num_steps`) are of nearly equal length.
     """
     fitting = max(1, min(_MOST_STEPS, int(_MOST_SECONDS / seconds)))
     most = min(fitting, num_steps, checkpoint_every or num_steps)
@@ -117,14 +112,14 @@ def split_epoch(
 
 
 def time_step(model: Any, spec: Any, batch_size: int) -> float:
-    """Returns the seconds of a training step, on noise; the state stays as it is.
+    """Returns the seconds of a training step on noise, and restores the state.
 
-    Keras's function for single steps is timed, and is there for `fit` afterwards. XLA
-    is left out: it would compile this function, and then another one for `fit`.
+    `fit` reuses the train function that is timed. XLA is off: it would compile this
+    function, and then another one for `fit`.
 
     Args:
-        model: Compiled, with `steps_per_execution=1`, and of no strategy.
-        spec: Of its batches, as a data set's `element_spec`.
+        model: Compiled, with `steps_per_execution=1`, without a strategy.
+        spec: The `element_spec` of its batches.
         batch_size: Integer.
     """
     import numpy as np
@@ -154,12 +149,9 @@ def time_step(model: Any, spec: Any, batch_size: int) -> float:
 
 
 def bfloat16_gain(make_model: Callable[[], Any], spec: Any, batch_size: int) -> float:
-    """Returns how many times as fast a training step is in bfloat16 as in float32.
+    """Returns the time of a step in float32 divided by that in bfloat16.
 
-    Args:
-        make_model: Makes the model, under the precision in force; it is thrown away.
-        spec: As in `time_step`.
-        batch_size: Integer.
+    The models that `make_model` builds with the current precision are discarded.
     """
     import keras
     import tensorflow as tf
