@@ -2,8 +2,8 @@
 
 Trains a small convolutional VAE by `fit`, over several epochs, on noise of 32 x 32
 pixels in a TFDS set of 16 shard files, written to a temporary folder: from memory,
-streamed through a shuffle buffer of a tenth of the set, and streamed from a set of twice
-the size. Each case has its own process, and glibc's malloc is configured in three ways:
+streamed through a shuffle buffer of a tenth of the set, and streamed from a set twice
+as large. Each case has its own process, and glibc's malloc is configured in three ways:
 
 - `default`: unchanged;
 - `command line`: as `tfgen train` sets it: two arenas instead of eight per processor;
