@@ -86,11 +86,13 @@ def check(
             every file. False for files that `export_saved_model`, `export_tflite` and
             `export_onnx` wrote alone.
         web: Whether the folder's page runs its .tflite files too, in a headless
-            Chromium, to be held to the same floors.
+            Chromium, on its CPU and on WebGPU where there is one, to be held to the
+            same floors.
 
     Returns:
         A row for every endpoint of every file, and with `web` for every endpoint that
-        a browser runs, whose format is `"browser"`. All are `ok`.
+        a browser runs, whose format is `"browser"` or, on WebGPU, `"browser-gpu"`. All
+        are `ok`.
 
     Raises:
         CheckError: A file is missing, is not what the report says, or is not in the
@@ -118,7 +120,7 @@ def check(
     for file in files:
         results += check_file(file, tolerance, timeout, _LATENCY_SECONDS)
     if web:
-        results += check_in_browser(directory, tolerance, timeout)
+        results += check_in_browser(directory, tolerance, timeout, gpu=True)
     if failed := [*problems, *(str(row) for row in results if not row.ok)]:
         summary = f"{len(failed)} of {len(results) + len(problems)} checks failed:"
         raise CheckError("\n".join([summary, *failed]), results)
@@ -163,9 +165,16 @@ def _rows(
 
 
 def check_in_browser(
-    directory: pathlib.Path, tolerance: float | None = None, timeout: float = 300.0
+    directory: pathlib.Path,
+    tolerance: float | None = None,
+    timeout: float = 300.0,
+    gpu: bool = False,
 ) -> list[CheckResult]:
     """Returns the rows of the .tflite files that a folder's page runs in Chromium.
+
+    Args:
+        directory, tolerance, timeout: As in `check`.
+        gpu: Whether files run on WebGPU too, where there is an adapter for it.
 
     Raises:
         ExportError: There is no browser, no page, or its runtime does not start.
@@ -173,13 +182,13 @@ def check_in_browser(
     from export.verify import browser  # its server is not loaded at each start
 
     results = []
-    for path, answer in browser.run(directory, timeout).items():
+    for backend, path, answer in browser.run(directory, timeout, gpu):
         file = directory / path
         if isinstance(answer, ExportError):
             rows = [_row(file, "float32", "", tolerance, problem=str(answer))]
         else:
             rows = _rows(file, tolerance, *answer)
-        results += [dataclasses.replace(row, format="browser") for row in rows]
+        results += [dataclasses.replace(row, format=backend) for row in rows]
     return results
 
 

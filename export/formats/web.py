@@ -6,6 +6,7 @@ and ONNX Runtime Web where .onnx files are the second way.
 """
 
 import base64
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -13,9 +14,12 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from export._staging import staging
 from export.check import FLOORS_DB, TOLERANCES, check_in_browser
 from export.errors import CheckError
+from export.verify import golden
 from export.verify.chromium import find_chromium
 from export.web.runtimes import FOLDER, Runtimes
 
@@ -23,7 +27,10 @@ PAGE, MODELS = "index.html", "web/models.json"
 FORMAT = 1
 
 SOURCES = pathlib.Path(__file__).parent.parent / "web"
-_SCRIPTS = ("demo.js", "runtime.js", "style.css")
+_SCRIPTS = (
+    *("demo.js", "pictures.js", "runtime.js", "views.js", "widgets.js"),
+    "style.css",
+)
 
 
 def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
@@ -39,6 +46,9 @@ def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
     with staging(directory / "page") as stage:
         texts = {f"web/{name}": (SOURCES / name).read_text() for name in _SCRIPTS}
         texts[MODELS] = json.dumps(described, indent=1, allow_nan=False) + "\n"
+        for name, newest_export in newest.items():
+            examples = _read_examples(directory, newest_export)
+            texts[_examples_path(name)] = json.dumps(examples)
         texts[PAGE] = _make_page((SOURCES / PAGE).read_text(), runtimes)
         (stage / "web").mkdir()
         for path, text in texts.items():
@@ -87,32 +97,57 @@ def _version(export: Mapping[str, Any]) -> int:
 
 def _describe(export: Mapping[str, Any]) -> dict[str, Any]:
     files = [_describe_tflite(f) for f in export["files"] if f["format"] == "tflite"]
-    parts = [
-        {
-            "path": file["path"],
-            "golden": _golden(file["path"]),
-            "endpoint": file["rows"][0]["endpoint"],
-        }
-        for file in export["files"]
-        if file["format"] == "onnx"
-    ]
-    if parts:
-        size = sum(f["size_bytes"] for f in export["files"] if f["format"] == "onnx")
+    onnx = [file for file in export["files"] if file["format"] == "onnx"]
+    if onnx:
+        parts = {f["rows"][0]["endpoint"]: f["path"] for f in onnx}
+        size = sum(file["size_bytes"] for file in onnx)
         files.append(_describe_file("onnx", "float32", size) | {"parts": parts})
-    endpoints = {row["endpoint"] for f in export["files"] for row in f["rows"]}
     return {
         "name": export["name"],
         "version": export["version"],
         "description": export.get("description", ""),
         "licence": export.get("licence", ""),
-        "endpoints": {
-            name: specs
-            for name, specs in export["endpoints"].items()
-            if name in endpoints and _is_numeric(specs)
-        },
+        "endpoints": _endpoints(export),
+        "examples": _examples_path(export["name"]),
         "files": files,
         "page": export["web"]["page"],
     }
+
+
+def _endpoints(export: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the endpoints of some file that take and give numbers."""
+    names = {row["endpoint"] for file in export["files"] for row in file["rows"]}
+    return {
+        name: specs
+        for name, specs in export["endpoints"].items()
+        if name in names and _is_numeric(specs)
+    }
+
+
+def _examples_path(name: str) -> str:
+    return f"web/examples-{name}.json"
+
+
+def _read_examples(
+    directory: pathlib.Path, export: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the golden examples of an export's files, by endpoint."""
+    goldens: dict[str, golden.Golden] = {}
+    for file in export["files"]:
+        if file["format"] in ("tflite", "onnx"):
+            goldens |= golden.read(directory / file["path"])
+    return {
+        endpoint: {
+            kind: {name: _to_text(array) for name, array in arrays.items()}
+            for kind, arrays in dataclasses.asdict(goldens[endpoint]).items()
+        }
+        for endpoint in sorted(goldens.keys() & _endpoints(export).keys())
+    }
+
+
+def _to_text(array: np.ndarray) -> dict[str, Any]:
+    data = base64.b64encode(np.ascontiguousarray(array)).decode()
+    return {"dtype": array.dtype.name, "shape": array.shape, "data": data}
 
 
 def _is_numeric(specs: Mapping[str, Any]) -> bool:
@@ -122,7 +157,7 @@ def _is_numeric(specs: Mapping[str, Any]) -> bool:
 
 def _describe_tflite(file: Mapping[str, Any]) -> dict[str, Any]:
     described = _describe_file("tflite", file["quantization"], file["size_bytes"])
-    return {"path": file["path"], "golden": _golden(file["path"]), **described}
+    return {"path": file["path"], **described}
 
 
 def _describe_file(kind: str, quantization: str, size: int) -> dict[str, Any]:
@@ -133,10 +168,6 @@ def _describe_file(kind: str, quantization: str, size: int) -> dict[str, Any]:
         "tolerance": TOLERANCES[kind],
         "floor_db": FLOORS_DB.get(quantization),
     }
-
-
-def _golden(path: str) -> str:
-    return f"{path.rpartition('.')[0]}.golden.npz"
 
 
 def _make_page(text: str, runtimes: Runtimes) -> str:

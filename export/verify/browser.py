@@ -3,6 +3,7 @@
 import base64
 import json
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,36 +13,45 @@ from export.verify import golden
 from export.verify.chromium import Page, open_page
 from export.web.server import serving
 
+Answer = tuple[dict[str, Any], dict[str, golden.Arrays]]
+
+_GPU = ("--enable-unsafe-webgpu",)  # what Chromium asks for on Linux
 _TYPES = {"Float32Array": "<f4", "Int32Array": "<i4", "Uint8Array": "|u1"}
 
 
 def run(
-    directory: pathlib.Path, timeout: float
-) -> dict[str, tuple[dict[str, Any], dict[str, golden.Arrays]] | ExportError]:
-    """Runs every .tflite file of a folder's page, row by row, on the Wasm backend.
+    directory: pathlib.Path, timeout: float, gpu: bool = False
+) -> Iterator[tuple[str, str, Answer | ExportError]]:
+    """Runs every .tflite file of a folder's page, row by row.
 
     Args:
         directory: An exported folder with a page.
         timeout: Seconds that the page, and each file, may take.
+        gpu: Whether they run on WebGPU too, where the browser has an adapter for it.
 
-    Returns:
-        By path: what `export.verify.runner` reports and the outputs by endpoint and
-        name; or why the file cannot be run.
+    Yields:
+        The backend, `"browser"` (Wasm) or `"browser-gpu"`; the path; and what
+        `export.verify.runner` reports and the outputs by endpoint and name, or why the
+        file cannot be run.
 
     Raises:
         ExportError: There is no browser, or the page does not start. The message is
             the page's own.
     """
     paths = files_of(directory)
-    answers: dict[str, Any] = {}
-    with serving(directory) as address, open_page() as page:
-        page.open(f"{address}index.html", timeout)
-        for path in paths:
-            try:
-                answers[path] = _ask(page, path, timeout)
-            except ExportError as error:
-                answers[path] = ExportError(f"cannot be run in the browser: {error}")
-    return answers
+    flags = _GPU if gpu else ("--disable-gpu",)
+    with serving(directory) as address, open_page(*flags) as page:
+        for place in ("cpu", "gpu") if gpu else ("cpu",):
+            page.open(f"{address}index.html?on={place}", timeout)
+            if place == "gpu" and not page.evaluate("window.tfgen.onGpu()"):
+                return
+            backend = {"cpu": "browser", "gpu": "browser-gpu"}[place]
+            for path in paths:
+                try:
+                    yield backend, path, _ask(page, path, timeout)
+                except ExportError as error:
+                    problem = f"cannot be run in the browser: {error}"
+                    yield backend, path, ExportError(problem)
 
 
 def files_of(directory: pathlib.Path) -> list[str]:
@@ -63,7 +73,7 @@ def files_of(directory: pathlib.Path) -> list[str]:
         raise ExportError(f"{directory}: web/models.json is damaged") from error
 
 
-def _ask(page: Page, path: str, timeout: float) -> tuple[Any, Any]:
+def _ask(page: Page, path: str, timeout: float) -> Answer:
     answer = page.evaluate(f"window.tfgen.answers({json.dumps(path)})", timeout)
     outputs = {
         endpoint: {
@@ -75,7 +85,7 @@ def _ask(page: Page, path: str, timeout: float) -> tuple[Any, Any]:
     report = {
         "runtime": answer["runtime"],
         "endpoints": answer["names"],
-        "latency_ms": answer["latency_ms"],
+        "latency_ms": {name: min(times) for name, times in answer["times"].items()},
         "failures": {},
     }
     return report, outputs

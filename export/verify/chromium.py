@@ -24,7 +24,6 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable
 _FLAGS = (
     "--headless",
     "--no-sandbox",  # it runs as root in containers, and only our page
-    "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -159,8 +158,12 @@ class Page:
 
 
 @contextlib.contextmanager
-def open_page() -> Iterator[Page]:
+def open_page(*flags: str) -> Iterator[Page]:
     """Starts a headless Chromium with a profile of its own; ends it afterwards.
+
+    Args:
+        flags: Of the program, beside those that every page needs, such as
+            `--disable-gpu`.
 
     Raises:
         ExportError: There is none on the PATH, or it does not start.
@@ -174,7 +177,7 @@ def open_page() -> Iterator[Page]:
         reads, write = os.pipe()
         read, writes = os.pipe()
         command = [sys.executable, "-S", "-c", _START, str(reads), str(writes)]
-        command += [program, *_FLAGS, f"--user-data-dir={profile}"]
+        command += [program, *_FLAGS, *flags, f"--user-data-dir={profile}"]
         browser = subprocess.Popen(
             command,
             pass_fds=(reads, writes),

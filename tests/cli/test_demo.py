@@ -1,8 +1,11 @@
 """`tfgen demo`: the page of a run and of an export, and what it says of latents."""
 
 import json
+import threading
+import urllib.request
 
 from tests.runs import run_tfgen
+from tfgen.presets import list_presets
 from tfgen.training import Run
 from tfgen.training.demo_page import describe_page
 
@@ -56,3 +59,37 @@ def test_a_runtime_that_is_not_there_is_named(vae_run, tmp_path, capsys):
     assert run_tfgen("demo", vae_run, "--quantize", "float32", *flags) == 2
     assert "npm install @litertjs/core" in capsys.readouterr().err
     assert not (tmp_path / "demo/report.json").exists()
+
+
+def test_the_zoo_is_one_page_of_every_trained_preset(tmp_path, monkeypatch, capsys):
+    added = []
+
+    def add(model, out, **options):
+        added.append(model)
+        return [{"name": model, "web": {"runtime": "npm"}}]
+
+    monkeypatch.setattr("tfgen.cli.demo._add", add)
+    assert run_tfgen("demo", "--zoo", "--out", tmp_path) == 0
+    assert added == list_presets(trained=True) != []
+    assert "vae_mnist_5k: LiteRT.js from npm" in capsys.readouterr().out
+    assert run_tfgen("demo", "--out", tmp_path) == 2
+    assert "or --zoo for all" in capsys.readouterr().err
+
+
+def test_open_serves_the_page_and_opens_it(tmp_path, monkeypatch):
+    (tmp_path / "index.html").write_text("a page")
+    opened, read = [], []
+
+    def serve_one(server):
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with urllib.request.urlopen(opened[0]) as answer:
+            read.append(answer.read())
+        thread.join()
+
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    server = "http.server.ThreadingHTTPServer.serve_forever"
+    monkeypatch.setattr(server, serve_one)
+    monkeypatch.setattr("tfgen.cli.demo._add", lambda *arguments, **options: [])
+    assert run_tfgen("demo", "run", "--open", "--out", tmp_path) == 0
+    assert read == [b"a page"]

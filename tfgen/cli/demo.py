@@ -11,7 +11,8 @@ from tfgen.errors import UserError
 
 
 @click.command("demo", short_help="Make a page that runs models in a browser.")
-@click.argument("models", metavar="RUN|EXPORT …", nargs=-1, required=True, type=PATH)
+@click.argument("models", metavar="RUN|PRESET|EXPORT …", nargs=-1, type=PATH)
+@click.option("--zoo", is_flag=True, help="Every trained preset, in one page.")
 @click.option("--out", type=PATH, required=True, help="Folder of the page.")
 @click.option(
     "--quantize",
@@ -32,43 +33,49 @@ from tfgen.errors import UserError
 @data_options
 def command(
     models: tuple[str, ...],
+    zoo: bool,
     out: str,
-    onnx: bool,
-    runtime: str | None,
     is_opened: bool,
     serve: int | None,
-    data: str | None,
-    data_dir: str | None,
     **options: Any,
 ) -> None:
     """Write a folder for any static host: DIR/index.html runs the models.
 
-    Each RUN is exported as by `tfgen export --format web`; of an EXPORT the files for
-    devices are taken. --serve PORT serves DIR on 127.0.0.1 (0: a free port), with the
-    headers that threads in a browser need.
+    Each RUN or trained PRESET is exported as by `tfgen export --format web`; of an
+    EXPORT the files for devices are taken. --serve PORT serves DIR on 127.0.0.1 (0: a
+    free port), with the headers that threads in a browser need.
     """
-    import export
+    from tfgen.presets import list_presets
 
-    for model in models:
-        with exporting() as progress:
-            if (pathlib.Path(model) / "report.json").is_file():
-                entries = export.add_to_page(model, out, runtime, progress)
-            else:
-                options["formats"] = ("web", "onnx") if onnx else ("web",)
-                run = open_run(model, data, data_dir)
-                _check_new(pathlib.Path(out), run.config.preset)
-                entries = [
-                    run.demo(
-                        out,
-                        web_runtime=runtime,
-                        progress=progress,
-                        log=click.echo,
-                        **options,
-                    )
-                ]
-        for entry in entries:
+    models += tuple(list_presets(trained=True)) if zoo else ()
+    if not models:
+        raise UserError("name a run, a trained preset or an export; or --zoo for all")
+    for model in dict.fromkeys(models):
+        for entry in _add(model, pathlib.Path(out), **options):
             click.echo(f"{entry['name']}: LiteRT.js from {entry['web']['runtime']}")
     _show(pathlib.Path(out), is_opened, serve)
+
+
+def _add(
+    model: str,
+    out: pathlib.Path,
+    onnx: bool,
+    runtime: str | None,
+    data: str | None,
+    data_dir: str | None,
+    **options: Any,
+) -> list[dict[str, Any]]:
+    """Adds a run, a preset or an export to the page; returns what its report says."""
+    import export
+
+    with exporting() as progress:
+        if (pathlib.Path(model) / "report.json").is_file():
+            return export.add_to_page(model, out, runtime, progress)
+        run = open_run(model, data, data_dir)
+        _check_new(out, run.config.preset)
+        options |= {"formats": ("web", "onnx") if onnx else ("web",)}
+        options |= {"web_runtime": runtime, "progress": progress, "log": click.echo}
+        return [run.demo(out, **options)]
 
 
 def _check_new(out: pathlib.Path, name: str) -> None:

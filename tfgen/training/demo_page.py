@@ -75,8 +75,11 @@ def _directions(run: Any) -> list[dict[str, Any]]:
     factors = run.known_factors("train", _NUM_FACTOR_IMAGES)
     texts = [str(name) for name in run.class_names]
     if factors:
-        pairs = zip(factors.names, factors.value_names, strict=True)
-        texts = [f"{name}={value}" for name, values in pairs for value in values]
+        texts = [
+            f"{factors.names[factor]}={value}"
+            for factor in factors.categorical  # a position is not an attribute
+            for value in factors.value_names[factor]
+        ]
     if not texts or len(texts) > _MOST_DIRECTIONS:
         return []
     choices = Choices(run.class_names, factors)
