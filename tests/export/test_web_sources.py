@@ -34,8 +34,8 @@ def test_scripts_keep_the_rules(name):
 
 def test_the_page_is_small():
     lines = [source.split("\n") for source in SCRIPTS.values()]
-    assert max(map(len, lines)) <= 320
-    assert sum(map(len, lines)) <= 850
+    assert max(map(len, lines)) <= 220
+    assert sum(map(len, lines)) <= 870
     assert max(len(line) for source in lines for line in source) <= 100
 
 
