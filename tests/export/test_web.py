@@ -18,7 +18,6 @@ import tensorflow as tf
 from PIL import Image
 
 import export
-from export.check import check_in_browser
 from export.formats import web
 from export.verify import golden
 from export.verify.chromium import find_chromium, open_page
@@ -163,7 +162,7 @@ def text(browser, selector="body"):
     return browser.evaluate(f"document.querySelector('{selector}').innerText")
 
 
-def wait_for(condition, seconds=10):
+def wait_for(condition, seconds=60):  # a busy machine is slow, not wrong
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, "nothing happened"
@@ -428,16 +427,6 @@ def test_webgpu_runs_where_asked_and_never_in_software_by_itself(site):
         assert "on the CPU; WebGPU: " in text(page, "#agreement")
 
 
-def test_check_runs_webgpu_where_there_is_one(site, monkeypatch):
-    monkeypatch.setattr("export.verify.browser._GPU", GPU)
-    rows = check_in_browser(site, gpu=True)
-    assert all(row.ok for row in rows)
-    backends = {row.format for row in rows}
-    if backends == {"browser"}:
-        pytest.skip("this Chromium has no WebGPU adapter, not even in software")
-    assert backends == {"browser", "browser-gpu"}
-
-
 class _Cdn(_Handler):
     """Packages as a CDN has them: below their version, for pages of other hosts."""
 
@@ -521,15 +510,16 @@ def test_check_runs_every_file_in_the_browser_and_finds_faults(
     )
     golden.write(golden.path_of(swapped), goldens, "float16")
     skip_processes(monkeypatch)
+    monkeypatch.setattr("export.verify.browser._GPU", GPU)  # where there is one
     with pytest.raises(export.CheckError) as caught:
         export.check(folder, web=True, require_report=False)
     rows = caught.value.results
-    assert {row.format for row in rows} == {"browser"}
+    assert {"browser"} <= {row.format for row in rows} <= {"browser", "browser-gpu"}
     failed = {(row.file.stem, row.endpoint) for row in rows if not row.ok}
     assert ("digits-v1-float16", "reconstruct") in failed
     assert ("digits-v1-float16", "negative") in failed
     assert "digits-v1-float32" in {stem for stem, _ in failed}
-    passed = {(row.file.stem, row.endpoint) for row in rows if row.ok}
+    passed = {(row.file.stem, row.endpoint) for row in rows if row.ok} - failed
     assert ("digits-v1-float16", "decode") in passed
     for kind in ("float32", "dynamic_int8", "int8"):
         for endpoint in ("translate_ab", "translate_ba", "generate"):
