@@ -96,6 +96,18 @@ BUILDERS = {
         normalizations=TRANSLATION_NORMS,
         bad_shapes=(((30, 32, 3),), "divisible by 4 and at least 8"),
     ),
+    "resnet_encoder": Row(
+        ((16, 16, 2), 6),
+        {"filters": 4},
+        (6,),
+        bad_shapes=(((18, 16, 1), 6), "divisible by 4"),
+    ),
+    "resnet_decoder": Row(
+        (LATENT_DIM, (16, 16, 2)),
+        {"filters": 4},
+        (16, 16, 2),
+        bad_shapes=((5, (18, 16, 1)), "divisible by 4"),
+    ),
     "unet_generator": Row(
         ((8, 12, 2),),
         {"filters": 4, "dropout": 0.0, "initial_stddev": 0.3},
@@ -107,6 +119,7 @@ BUILDERS = {
 }
 CONDITIONAL = [name for name in BUILDERS if name.split("_")[0] in ("conv", "mlp")]
 CONDITIONAL += [name for name in BUILDERS if "gan_" in name and "patch" not in name]
+CONDITIONAL += ["resnet_encoder", "resnet_decoder"]
 EVERY = pytest.mark.parametrize("name", BUILDERS)
 
 
@@ -292,7 +305,10 @@ def test_initial_weights(name, stddev):
 # ---- Recomputation -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["resnet_generator", "unet_generator"])
+RECOMPUTED = ["resnet_generator", "unet_generator", "resnet_encoder", "resnet_decoder"]
+
+
+@pytest.mark.parametrize("name", RECOMPUTED)
 def test_recomputed_gradients_are_the_same(name, tmp_path):
     plain, saving = build(name), build(name, recompute=True)
     assert layers_of(saving, Recompute)

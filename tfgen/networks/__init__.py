@@ -10,6 +10,10 @@ from tfgen.networks.dcgan import build_dcgan_discriminator, build_dcgan_generato
 from tfgen.networks.mlp import build_mlp_decoder, build_mlp_encoder
 from tfgen.networks.patchgan import build_patchgan_discriminator
 from tfgen.networks.resnet import build_resnet_generator
+from tfgen.networks.resnet_autoencoder import (
+    build_resnet_decoder,
+    build_resnet_encoder,
+)
 from tfgen.networks.resnet_gan import (
     build_resnet_gan_discriminator,
     build_resnet_gan_generator,
@@ -26,6 +30,8 @@ __all__ = [
     "build_mlp_decoder",
     "build_mlp_encoder",
     "build_patchgan_discriminator",
+    "build_resnet_decoder",
+    "build_resnet_encoder",
     "build_resnet_gan_discriminator",
     "build_resnet_gan_generator",
     "build_resnet_generator",
