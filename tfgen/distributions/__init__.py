@@ -35,6 +35,7 @@ from tfgen.distributions.likelihoods import (
     PixelGaussian,
 )
 from tfgen.distributions.part import Part
+from tfgen.distributions.perceptual import MultiScaleSimilarity, Perceptual
 from tfgen.distributions.posteriors import (
     POSTERIORS,
     Diagonal,
@@ -82,7 +83,9 @@ __all__ = [
     "Likelihood",
     "LogisticMixture",
     "MaskedAutoregressive",
+    "MultiScaleSimilarity",
     "Part",
+    "Perceptual",
     "PixelGaussian",
     "Posterior",
     "Prior",
