@@ -419,7 +419,10 @@ def check_seeds(function, specs):
 def _example(spec, rows):
     shape = [rows, *spec.shape[1:]]
     if spec.dtype.is_integer:
-        return tf.range(rows, dtype=spec.dtype) % 2
+        numbers = tf.range(rows, dtype=spec.dtype) % 2
+        return tf.broadcast_to(
+            tf.reshape(numbers, [rows] + [1] * len(shape[1:])), shape
+        )
     return tf.random.stateless_uniform(shape, (0, 1))
 
 

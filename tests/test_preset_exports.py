@@ -14,11 +14,13 @@ def loader(tmp_path_factory):
 
 
 SMALL = {"filters": 4, "discriminator_filters": 4, "num_blocks": 1, "latent_dim": 4}
+SMALL |= {"grid": 2, "prior_width": 8}
 
 # One of each family, those with most in them: labels, spectral norms, noise, padding.
 DEFAULT = (
     "autoencoder_mnist_5k",
     "conditional_vae_mnist_5k",
+    "vqvae_openmoji_64",
     "conditional_gan_fashion_mnist",
     "pix2pix_openmoji_64",
     "cyclegan_openmoji_64",

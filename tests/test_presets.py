@@ -17,7 +17,13 @@ from tests.cli.conftest import tfgen as command_line
 from tfgen.errors import UserError
 from tfgen.presets import Argument, Preset, get_preset
 
-SMALL = {"filters": 4, "discriminator_filters": 4, "num_blocks": 1}
+SMALL = {
+    "grid": 2,
+    "prior_width": 8,
+    "filters": 4,
+    "discriminator_filters": 4,
+    "num_blocks": 1,
+}
 
 
 def small(preset):

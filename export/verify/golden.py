@@ -92,7 +92,7 @@ def _draw(spec: Any, rng: np.random.Generator, rows: int) -> np.ndarray:
             f"no example can be drawn for input '{spec.name}' ({dtype.name}, "
             f"{tuple(spec.shape)}): pass examples={{'{spec.name}': array}}"
         )
-    if spec.name == "images" and dtype.kind == "f":
+    if spec.name in ("images", "uniforms") and dtype.kind == "f":
         values = rng.uniform(size=shape)
     elif dtype.kind == "f":
         values = rng.normal(size=shape)

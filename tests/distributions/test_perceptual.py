@@ -16,7 +16,8 @@ def pairs(shape, count=4):
     images = RNG.uniform(size=(count, *shape)).astype("float32")
     images = tf.nn.avg_pool2d(images, 3, 1, "SAME").numpy()
     noise = np.array([0.0, 0.05, 0.2, 1.0], "float32").reshape(-1, 1, 1, 1)
-    return images, np.clip(images + noise * RNG.normal(size=images.shape), 0, 1)
+    others = images + noise * RNG.normal(size=images.shape)
+    return images, np.clip(others, 0, 1).astype("float32")
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_ms_ssim_is_that_of_tensorflow(shape, num_scales):
     weights = _SCALE_WEIGHTS[:num_scales]
     powers = [weight / sum(weights) for weight in weights]
     expected = tf.image.ssim_multiscale(images, others, 1.0, powers)
-    values = ms_ssim(tf.constant(images), tf.constant(others, tf.float32))
+    values = ms_ssim(tf.constant(images), tf.constant(others))
     np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-3)
     assert float(values[0]) == pytest.approx(1.0, abs=1e-5)
 

@@ -10,12 +10,14 @@ from tests import contracts
 from tests.models import small
 from tfgen import augmentation, distributions
 from tfgen.distributions import FreeBits
-from tfgen.layers import InstanceNormalization, NoiseDropout
+from tfgen.layers import CausalTransformer, InstanceNormalization, NoiseDropout
 from tfgen.networks import (
     build_conv_decoder,
     build_conv_encoder,
     build_mlp_decoder,
     build_mlp_encoder,
+    build_resnet_decoder,
+    build_resnet_encoder,
 )
 from tfgen.networks.conditioning import project_labels
 
@@ -142,6 +144,24 @@ def make_cyclegan(**kwargs):
     return make
 
 
+def make_vqvae(dim=2, **kwargs):
+    def make():
+        small.seeded()
+        model = tfgen.VQVAE(
+            build_resnet_encoder(small.IMAGE_SHAPE, (2, 2, dim), filters=4),
+            build_resnet_decoder((2, 2, dim), small.IMAGE_SHAPE, filters=4),
+            levels=(4, 3),
+            num_codes=6,
+            prior=CausalTransformer(width=8, num_blocks=2, num_heads=2),
+            seed=0,
+            **kwargs,
+        )
+        model.compile(keras.optimizers.Adam(1e-2))
+        return model
+
+    return make
+
+
 # Every part of a VAE at least once: all checks of them are `large`.
 PARTS = {
     "vamp": {"prior": "vamp", "likelihood": "pixel_gaussian"},
@@ -190,6 +210,8 @@ MODELS = {
     "gaussian_vae": make_vae(likelihood="gaussian", divergence=FreeBits(0.5)),
     "importance_weighted_vae": make_vae(num_importance_samples=3),
     "conditional_vae": make_vae(num_classes=3, conv=True),
+    "vqvae": make_vqvae(quantizer="vq", dim=3),
+    "conditional_fsq": make_vqvae(num_classes=3),
     **{f"vae_{name}": make_vae(**parts) for name, parts in PARTS.items()},
     "pix2pix": make_pix2pix(ema_decay=0.9),
     "noisy_pix2pix": make_pix2pix(loss="least_squares", dropout_at_inference=True),
@@ -202,7 +224,7 @@ MODELS = {
 
 
 # One of each model passes all contracts by default; its variants those that look.
-FIRST = ("gan", "autoencoder", "vae", "pix2pix", "cyclegan")
+FIRST = ("gan", "autoencoder", "vae", "pix2pix", "cyclegan", "vqvae")
 # What autoencoder and CycleGAN have in common with the VAE and pix2pix.
 LARGE = [(name, contracts.check_mirrored_strategy) for name in FIRST[1::3]]
 # Odd, so that the last of three batches does not divide by two replicas; but every step

@@ -56,7 +56,7 @@ class Subject:
         if not anomalies and run.config.held_out_classes:
             self.unusual = f"held-out classes ({run.config.held_out_classes})"
         self.is_labelled = self.endpoints.takes_labels
-        self.encodes = {"encode", "decode"} <= set(self.endpoints.functions)
+        self.encodes = self.endpoints.has_latents
         # The model's kind decides: a paired model may draw, but from an image.
         self.generates = run.kind == "images" and "sample" in self.endpoints
         # Whether it says of an image how unusual it is.

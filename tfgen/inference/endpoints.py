@@ -40,12 +40,27 @@ class Endpoints:
             f"{type(self.model).__name__} has no endpoint that takes images"
         )
 
+    @property
+    def has_latents(self) -> bool:
+        """Whether images are encoded to latents, and decoded from them: not codes."""
+        return {"encode", "decode"} <= set(self.functions) and not self._has_codes
+
+    @property
+    def _has_codes(self) -> bool:
+        decode = self.functions.get("decode")
+        return decode is not None and decode.input_signature[0].name == "codes"
+
     def require(self, *names: str, why: str) -> None:
         """Raises a UserError unless the model has all these endpoints."""
         missing = [name for name in names if name not in self.functions]
         if missing:
             kind = type(self.model).__name__
             raise UserError(f"{kind} has no {' and no '.join(missing)} endpoint: {why}")
+        if "decode" in names and self._has_codes:
+            raise UserError(
+                f"{type(self.model).__name__} has discrete codes in place of latents: "
+                "nothing lies between them"
+            )
 
     def run(
         self, name: str, *inputs: np.ndarray | None, batch_size: int = BATCH_SIZE
@@ -55,7 +70,8 @@ class Endpoints:
         Args:
             name: Of the endpoint.
             *inputs: Arrays `(n, ...)` in the order of the endpoint's inputs. Those that
-                are None are left out: the labels of a model without classes.
+                are None, or beyond its inputs, are left out: labels that it does not
+                take.
             batch_size: Integer, rows that are run at a time.
 
         Raises:
@@ -79,6 +95,7 @@ class Endpoints:
         function = self.functions[name]
         arrays = [array for array in inputs if array is not None]
         dtypes = [spec.dtype.as_numpy_dtype for spec in function.input_signature]
+        arrays = arrays[: len(dtypes)]
         for start in range(0, len(arrays[0]), batch_size):
             rows = slice(start, start + batch_size)
             batch = [

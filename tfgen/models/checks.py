@@ -75,6 +75,11 @@ def autoencoder(model, num_outputs, params_per_channel=1):
             f"`encoder` must return {num_outputs} numbers for the {model.latent_dim} "
             f"latents of `decoder`. Received: {model.encoder.output_shape[-1]}"
         )
+    image_decoder(model, params_per_channel)
+
+
+def image_decoder(model, params_per_channel):
+    """Raises a `ValueError` unless the decoder returns what the likelihood takes."""
     *size, channels = model.image_shape
     expected = (*size, channels * params_per_channel)
     if model.decoder.output_shape[1:] != expected:

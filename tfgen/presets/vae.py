@@ -41,6 +41,7 @@ def build(
     image_size: Annotated[int, "height and width of the images", AT_LEAST_1] = 28,
     channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 1,
     latent_dim: Annotated[int, "size of a latent", AT_LEAST_1] = 8,
+    network: Annotated[str, "architecture", ("conv", "resnet")] = "conv",
     filters: Annotated[int, "channels of the first convolution", AT_LEAST_1] = 32,
     hidden_units: Annotated[
         int | None, "of two dense layers each, in place of convolutions", AT_LEAST_1
@@ -72,7 +73,7 @@ def build(
     if free_bits:
         divergence = _free_bits(divergence, free_bits)
     size = (image_size, image_size)
-    kind, options = "conv", {"filters": filters}
+    kind, options = network, {"filters": filters}
     if hidden_units:
         kind, options = "mlp", {"hidden_units": (hidden_units, hidden_units)}
     build_encoder = getattr(networks, f"build_{kind}_encoder")
@@ -107,6 +108,13 @@ def _free_bits(divergence: Any, nats: float) -> Any:
     return FreeBits(nats)
 
 
+_PHOTOGRAPHS = {
+    "channels": 3,
+    "network": "resnet",
+    "filters": 16,
+    "likelihood": "gaussian",
+    "learning_rate": 5e-4,
+}
 PRESETS = (
     Preset(
         name="vae_mnist_5k",
@@ -156,6 +164,26 @@ PRESETS = (
         batch_size=128,
         paper="Higgins et al., 2017",
         defaults={"image_size": 32, "latent_dim": 10, "beta": 4.0},
+    ),
+    Preset(
+        name="vae_openmoji_64",
+        summary="VAE of residual networks on colour emoji",
+        build=build,
+        data="openmoji",
+        epochs=40,
+        batch_size=64,
+        paper="Kingma & Welling, 2014",
+        defaults={"image_size": 64, "latent_dim": 64, **_PHOTOGRAPHS},
+    ),
+    Preset(
+        name="vae_128",
+        summary="VAE of your photographs",
+        build=build,
+        data=None,
+        epochs=100,
+        batch_size=32,
+        paper="Kingma & Welling, 2014",
+        defaults={"image_size": 128, "latent_dim": 128, **_PHOTOGRAPHS},
     ),
     Preset(
         name="beta_tc_vae_sprites",

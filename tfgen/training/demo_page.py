@@ -29,7 +29,7 @@ def describe_page(
     try:
         if endpoints.takes_labels:
             page["classes"] = _class_names(run)
-        if "encode" in endpoints and "decode" in endpoints:
+        if endpoints.has_latents:
             page["latents"] = _latents(run)
             page["directions"] = _directions(run)
     except UserError as error:

@@ -43,6 +43,8 @@ def layers_by_name(model: Any) -> dict[str, Any]:
     layers = {}
     for attribute, network in sorted(vars(model).items()):
         if not isinstance(network, keras.Model):
+            if isinstance(network, keras.layers.Layer) and network.weights:
+                layers[attribute] = network  # a codebook, a prior
             continue
         counts: dict[str, int] = {}
         for layer in network.layers:
