@@ -345,8 +345,8 @@ def test_cyclegan_translates_both_ways():
         expected = 0.5 * generate(network, signed(IMAGES)) + 0.5
         found = model.translate(IMAGES, direction)
         np.testing.assert_allclose(found, expected, atol=1e-6)
-        served = model.signatures()[f"translate_{direction}"](IMAGES)["images"]
-        np.testing.assert_allclose(served, expected, atol=1e-6)
+        served = model.signatures()[f"translate_{direction}"](images=IMAGES)
+        np.testing.assert_allclose(served["images"], expected, atol=1e-6)
     np.testing.assert_allclose(model(IMAGES), model.translate(IMAGES, "ab"))
     with pytest.raises(ValueError, match="`direction` must be one of"):
         model.translate(IMAGES, "forth")

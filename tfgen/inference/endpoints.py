@@ -34,7 +34,7 @@ class Endpoints:
         """`(height, width, channels)` of the images that an endpoint takes."""
         for function in self.functions.values():
             for spec in function.input_signature:
-                if spec.name in ("images", "images_a"):
+                if spec.name == "images":
                     return tuple(spec.shape[1:])
         raise UserError(
             f"{type(self.model).__name__} has no endpoint that takes images"

@@ -106,7 +106,11 @@ class CycleGAN(TranslationModel):
         self._set_loss(loss)
         self.image_shape_a = tuple(generator_ab.inputs[0].shape[1:])
         self.image_shape_b = tuple(generator_ba.inputs[0].shape[1:])
-        self._add_inputs(images_a=self.image_shape_a, images_b=self.image_shape_b)
+        # Each way is served as what takes `images`.
+        shapes = {"images_a": self.image_shape_a, "images_b": self.image_shape_b}
+        for key, shape in shapes.items():
+            spec = tf.TensorSpec((None, *shape), tf.float32, "images")
+            self.input_specs[key] = spec
         self._check_arguments()
         self._add_averages(ema_decay)
         self.pool_a, self.pool_b = ImagePool(pool_size), ImagePool(pool_size)
