@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from tfgen.cli.options import data_options, draw, picture_option, run_argument
+from tfgen.cli.options import PATH, data_options, draw, picture_option, run_argument
 
 
 @click.command("edit", short_help="Give test images an attribute.")
@@ -24,6 +24,13 @@ from tfgen.cli.options import data_options, draw, picture_option, run_argument
     multiple=True,
     help="Of the test split; may be repeated. [default: the first without it]",
 )
+@click.option(
+    "--photo",
+    "photos",
+    type=PATH,
+    multiple=True,
+    help="An image file, in place of test images; may be repeated.",
+)
 @click.option("--steps", type=click.IntRange(2), default=7, show_default=True)
 @click.option("--span", type=float, default=1.5, show_default=True)
 @click.option("--num-images", type=click.IntRange(2), default=10_000, show_default=True)
@@ -35,6 +42,7 @@ def command(**options: Any) -> None:
     The direction is the mean latent of training images with ATTRIBUTE less that of
     those without, or of those with FROM, among the first NUM_IMAGES. A row is a test
     image and what is decoded of its latent plus -span to +span times the direction. A
-    conditional model keeps the image's class.
+    conditional model keeps the image's class. Of a GAN the direction is that of drawn
+    images, as a classifier of the data sees them, and images are inverted.
     """
     draw("edit", **options)

@@ -58,6 +58,18 @@ def picture_option(name: str) -> Callable:
     )
 
 
+def film_options(command: Callable) -> Callable:
+    """Adds `--film`, `--seconds` and `--fps`."""
+    for flag, kind, default, text in (
+        ("--fps", click.FloatRange(1.0, 100.0), 20.0, "Frames a second."),
+        ("--seconds", click.FloatRange(0.1, 600.0), 6.0, "How long the film is."),
+    ):
+        option = click.option(flag, type=kind, default=default, help=text)
+        command = option(command)
+    text = "Write a film instead: a .gif, .webp or .mp4 file."
+    return click.option("--film", type=PATH, help=text)(command)
+
+
 def open_run(run: str, data: str | None = None, data_dir: str | None = None) -> Any:
     """Returns the `Run` of a run directory, a model file or a trained preset."""
     from tfgen.cli.quiet import import_tensorflow
@@ -82,3 +94,22 @@ def draw(
 
     picture = getattr(gallery, name)(opened, **options)
     click.echo(pictures.save_picture(picture, out))
+
+
+def draw_or_film(
+    name: str, out: str, film: str | None, seconds: float, fps: float, **options: Any
+) -> None:
+    """Writes a picture of the gallery, as `draw` does, or the film of that name."""
+    if film is None:
+        draw(name, out=out, **options)
+        return
+    from tfgen.figures import films
+
+    films.check_ending(film)
+    where = {key: options.pop(key, None) for key in ("run", "data", "data_dir")}
+    opened = open_run(*where.values())
+    from tfgen.figures import gallery
+
+    options.pop("steps", None)
+    frames = getattr(gallery, f"{name}_film")(opened, round(seconds * fps), **options)
+    click.echo(films.save_film(frames, film, fps))

@@ -55,6 +55,12 @@ def reconstruction_panels(
 ) -> Panels:
     """Returns one panel: rows of images, each above its reconstructions."""
     outputs = endpoints.run("reconstruct", images, labels)["images"]
+    title = "test images, and below each its reconstruction"
+    return {title: in_pairs(images, outputs)}
+
+
+def in_pairs(images: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Lays out rows of images, each above its own output."""
     columns = min(10, len(images))
     # The last row is filled with white, so that what is below is below.
     missing = -len(images) % columns
@@ -66,8 +72,7 @@ def reconstruction_panels(
         for array in (images, outputs)
     ]
     cells = np.stack(rows, axis=1).reshape(-1, *images.shape[1:])
-    title = "test images, and below each its reconstruction"
-    return {title: pictures.tile(cells, columns)}
+    return pictures.tile(cells, columns)
 
 
 def make_translation_panels(

@@ -1,4 +1,6 @@
-"""The latent space: walks and directions, functions of a decoder and of arrays."""
+"""The latent space: walks, directions and inversion, of a decoder and of arrays."""
+
+from typing import Any
 
 from tfgen.latent.density import (
     LatentDensity,
@@ -8,18 +10,44 @@ from tfgen.latent.density import (
 )
 from tfgen.latent.directions import attribute_direction, principal_components
 from tfgen.latent.fitting import fit_prior
-from tfgen.latent.walks import interpolate, lerp, slerp, traverse
+from tfgen.latent.unsupervised import (
+    explained_variance,
+    first_affine_map,
+    ganspace,
+    random_directions,
+    sefa,
+)
+from tfgen.latent.walks import interpolate, lerp, loop, slerp, traverse
+
+_OF_TENSORFLOW = ("Inversion", "invert", "train_encoder")
 
 __all__ = [
+    "Inversion",
     "LatentDensity",
     "attribute_direction",
+    "explained_variance",
+    "first_affine_map",
     "fit_prior",
+    "ganspace",
     "interpolate",
+    "invert",
     "latent_density",
     "lerp",
+    "loop",
     "neighbor_resampling_weights",
     "principal_components",
+    "random_directions",
     "resampling_weights",
+    "sefa",
     "slerp",
+    "train_encoder",
     "traverse",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_TENSORFLOW:
+        from tfgen.latent import inversion
+
+        return getattr(inversion, name)
+    raise AttributeError(f"module 'tfgen.latent' has no attribute {name!r}")

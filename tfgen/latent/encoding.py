@@ -55,7 +55,7 @@ def encode_images(
         UserError: The model does not encode images; or it wants labels, and the data
             have none.
     """
-    endpoints.require("encode", "decode", why="it has no latents to move along")
+    require_latents(endpoints)
     is_conditional = endpoints.takes_labels
     has_classes = is_conditional or bool(run.class_names)
     batches = run.in_order(split, num, labels=has_classes)
@@ -65,13 +65,30 @@ def encode_images(
         if labels is not None:
             classes.append(np.asarray(labels))
         conditions = classes[-1] if is_conditional else None
-        outputs.append(endpoints.run("encode", np.asarray(images), conditions))
+        outputs.append(locate(endpoints, np.asarray(images), conditions))
     if not outputs:
         raise UserError(f"the {split} split has no images")
     arrays = {name: np.concatenate([x[name] for x in outputs]) for name in outputs[0]}
     known_classes = np.concatenate(classes) if classes else None
     labels = known_classes if is_conditional else None
     return make_encoding(arrays, endpoints.model, known_classes, labels)
+
+
+def require_latents(endpoints: Endpoints) -> None:
+    """Raises a UserError unless images have latents that can be moved and decoded."""
+    if "generate" not in endpoints:
+        endpoints.require("encode", "decode", why="it has no latents to move along")
+
+
+def locate(
+    endpoints: Endpoints, images: np.ndarray, labels: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Returns what the endpoint `encode` returns; a GAN is inverted in its place."""
+    if "encode" in endpoints:
+        return endpoints.run("encode", images, labels)
+    from tfgen.latent.inversion import invert
+
+    return {"latents": invert(endpoints.model, images, labels).latents}
 
 
 def make_encoding(
@@ -88,6 +105,9 @@ def make_encoding(
         importance = _kl_per_dim(latents, stddev, means, stddevs)
         centre, spread = means.mean(axis=0), stddevs.mean(axis=0)
         unit = "nats"
+    elif hasattr(model, "generate"):  # a GAN's prior is standard normal
+        importance, unit = latents.std(axis=0), "standard deviation"
+        centre, spread = np.zeros_like(importance), np.ones_like(importance)
     else:
         importance = spread = latents.std(axis=0)
         centre, unit = latents.mean(axis=0), "standard deviation"

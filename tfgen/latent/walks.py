@@ -116,6 +116,31 @@ def slerp(
     return np.where(is_arc, arc.astype(np.float32), straight)
 
 
+def loop(points: npt.ArrayLike, num_steps: int) -> np.ndarray:
+    """A smooth closed way through points: float32 `(num_steps, dim)`.
+
+    It is the trigonometric polynomial of least degree through them, which has no first
+    point and no corner. Through an odd number of draws from a standard normal prior,
+    all of the way is as likely as the draws: its weights have the length 1.
+
+    Args:
+        points: `(num_points, dim)`, at least 2, passed at equal times.
+        num_steps: Integer; the first is the first point, and would follow the last.
+    """
+    points = np.asarray(points, np.float64)
+    if points.ndim != 2 or len(points) < 2:
+        raise ValueError(
+            f"`points` must be (num_points >= 2, dim). Received: {points.shape}"
+        )
+    count = len(points)
+    times = np.arange(num_steps) / num_steps
+    offsets = 2.0 * np.pi * (times[:, np.newaxis] - np.arange(count) / count)
+    weights = 1.0 + 2.0 * sum(np.cos(k * offsets) for k in range(1, (count + 1) // 2))
+    if count % 2 == 0:
+        weights = weights + np.cos(count // 2 * offsets)
+    return (weights / count @ points).astype(np.float32)
+
+
 def _paths(
     starts: npt.ArrayLike, ends: npt.ArrayLike, fractions: npt.ArrayLike
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
