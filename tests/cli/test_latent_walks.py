@@ -59,7 +59,7 @@ def test_pictures_of_a_gan(gan_run, tmp_path, photos, capsys):
 
 def test_photographs_are_moved_by_a_model_that_encodes(vae_run, tmp_path, photos):
     run = package.Run(vae_run)
-    images = latent_walks.read_photos(run, photos)
+    images = run.read_files(photos)
     means = run.endpoints.run("encode", images)["mean"]
     np.testing.assert_array_equal(latent_walks.points_of(run, photos=photos), means)
     start, label, words = latent_walks.start_of(run, None, None, str(photos[0]))

@@ -59,7 +59,7 @@ def edit(
     require_latents(endpoints)
     direction, chooses = _find_direction(run, attribute, origin, num_images)
     if photos:
-        originals = latent_walks.read_photos(run, photos)
+        originals = run.read_files(photos)
         starts = latent_walks.points_of(run, photos=photos)
         labels = np.zeros(len(photos), "int32") if endpoints.takes_labels else None
     else:

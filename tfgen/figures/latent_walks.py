@@ -22,17 +22,6 @@ _MOST_CLASSIFIED = 10_000  # training images of the classifier
 _MOST_DRAWN = 4_000
 
 
-def read_photos(run: Any, paths: Sequence[str | os.PathLike]) -> np.ndarray:
-    """Returns image files as the model takes them: `(n, height, width, channels)`."""
-    from tfgen.data.decode import read_image
-    from tfgen.data.pixels import Fit
-
-    height, width, channels = run.endpoints.image_shape
-    fit = Fit((height, width), channels)
-    images = [read_image(os.path.expanduser(path), fit)[0] for path in paths]
-    return np.stack(images).astype(np.float32) / 255.0
-
-
 def start_of(
     run: Any, image: int | None, seed: int | None, photo: str | None
 ) -> tuple[np.ndarray, Any, str]:
@@ -48,7 +37,7 @@ def start_of(
     label = np.int32(0) if endpoints.takes_labels else None
     if photo is not None:
         labels = None if label is None else label[np.newaxis]
-        found = locate(endpoints, read_photos(run, [photo]), labels)
+        found = locate(endpoints, run.read_files([photo]), labels)
         return _means(found)[0], label, os.path.basename(photo)
     if image is not None:
         encoding = encode_images(endpoints, run, "test", image + 1)
@@ -173,7 +162,7 @@ def points_of(
     endpoints = run.endpoints
     if photos:
         labels = np.zeros(len(photos), "int32") if endpoints.takes_labels else None
-        return _means(locate(endpoints, read_photos(run, photos), labels))
+        return _means(locate(endpoints, run.read_files(photos), labels))
     if "generate" in endpoints:
         return draw_latents(endpoints, count, seed)
     return encode_images(endpoints, run, "test", count).latents

@@ -144,7 +144,7 @@ def interpolation(
         ways = lerp(points[:1], points[1:], np.linspace(0.0, 1.0, steps))
         label = 0 if endpoints.takes_labels else None
         images = latent_walks.decode_with(endpoints, ways[0], label)
-        originals = latent_walks.read_photos(run, photos)
+        originals = run.read_files(photos)
         cells = np.concatenate([originals[:1], images, originals[1:]])
         title = "a picture, the way between the latents of both, and the other picture"
         return pictures.compose({title: pictures.tile(cells, steps + 2)})

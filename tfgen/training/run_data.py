@@ -1,6 +1,7 @@
 """The data of a run: read as the run's configuration says, each opened once."""
 
 import functools
+import os
 from typing import Any
 
 from tfgen.errors import UserError
@@ -102,6 +103,22 @@ class RunData:
 
         batches = self._in_order(split, labels, held_out)
         return take(batches, num_images, self.config.batch_size)
+
+    def read_files(self, paths: Any) -> Any:
+        """Returns image files as the model takes them, `(n, height, width, channels)`.
+
+        Args:
+            paths: Of the files.
+        """
+        import numpy as np
+
+        from tfgen.data.decode import read_image
+        from tfgen.data.pixels import Fit
+
+        height, width, channels = self.endpoints.image_shape
+        fit = Fit((height, width), channels)
+        images = [read_image(os.path.expanduser(path), fit)[0] for path in paths]
+        return np.stack(images).astype(np.float32) / 255.0
 
     def known_factors(self, split: str, num_images: int | None = None) -> Any:
         """Returns `tfgen.data.Factors` of the images of `in_order`; None without."""
