@@ -113,7 +113,7 @@ class FiniteScalarQuantizer(Quantizer):
         """Returns the codes int32 `(...)` of features `(..., dim)`."""
         digits = _round(self.bound(features)) + self._halves
         weights = tf.constant([[float(one)] for one in self._basis])
-        return tf.cast(tf.matmul(digits, weights)[..., 0] + 0.5, tf.int32)
+        return tf.cast(tf.squeeze(tf.matmul(digits, weights), -1) + 0.5, tf.int32)
 
     def straight_through(
         self, features: tf.Tensor
