@@ -25,6 +25,7 @@ import numpy as np
 
 import tfgen
 from tests.benchmarks import zoo_table
+from tfgen.attributions import ATTRIBUTIONS
 from tfgen.inference import Translator
 from tfgen.presets import cards, get_preset, weights
 from tfgen.training.config import write_json
@@ -40,6 +41,7 @@ LIMITS = {
 }
 LICENCES = {  # of data whose builders name nobody
     "fashion_mnist": "Fashion-MNIST by Zalando Research (MIT)",
+    "mnist": ATTRIBUTIONS["binary_mnist"],
     "sprites": "drawn by tfgen (Apache-2.0)",
 }
 NUM_PICTURED, NUM_STORED = 8, 16
