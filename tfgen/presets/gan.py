@@ -111,16 +111,6 @@ PRESETS = (
         paper="Radford et al., 2016",
     ),
     Preset(
-        name="dcgan_mnist",
-        summary="DCGAN on 60,000 MNIST digits",
-        build=build,
-        data="mnist",
-        epochs=12,
-        batch_size=64,
-        paper="Radford et al., 2016",
-        defaults={"ema_decay": 0.999},
-    ),
-    Preset(
         name="wgan_gp_mnist_5k",
         summary="Wasserstein GAN with gradient penalty",
         build=build,
