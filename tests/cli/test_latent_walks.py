@@ -47,7 +47,8 @@ def test_pictures_of_a_gan(gan_run, tmp_path, photos, capsys):
     ):
         out = tmp_path / f"{name}.png"
         assert tfgen(name, gan_run, *flags, "--out", out) == 0, name
-        assert Image.open(out).size[0] > 100
+        with Image.open(out) as picture:
+            assert picture.size[0] > 100
     assert tfgen("latents", gan_run, "--num-images", 4, "--out", tmp_path / "l") == 0
     assert np.load(tmp_path / "l" / "latents.npz")["latents"].shape == (4, 5)
     capsys.readouterr()
@@ -81,22 +82,31 @@ def test_films(vae_run, gan_run, tmp_path):
         out = tmp_path / f"{name}.{ending}"
         assert tfgen(name, run, "--film", out, *flags) == 0
         with Image.open(out) as film:
-            assert film.n_frames == 5
-            assert film.info["duration"] == 100
-            assert film.info["loop"] == 0
+            assert 1 <= film.n_frames <= 5  # equal frames are one, shown longer
 
 
-def test_frames_are_what_is_decoded(vae_run, tmp_path):
+def test_frames_are_what_is_decoded(vae_run):
     run = package.Run(vae_run)
     frames = gallery.interpolation_film(run, 6, rows=3)
     points = latent_walks.points_of(run, 3)
     images = decode(run.endpoints, latent.loop(points, 6))
     expected = np.round(255.0 * images[..., 0]).repeat(2, axis=1).repeat(2, axis=2)
     np.testing.assert_array_equal(np.stack(frames)[..., 0], expected)
-    path = films.save_film(frames, tmp_path / "film.gif")
-    with Image.open(path) as film:  # grey levels are all in its palette
-        film.seek(4)
-        np.testing.assert_allclose(film.convert("L"), expected[4], atol=1)
+
+
+@pytest.mark.parametrize("ending", ["gif", "webp"])
+def test_grey_levels_and_times_are_kept(tmp_path, ending):
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    frames = [np.repeat(np.roll(levels, i), 3, axis=-1) for i in range(3)]
+    path = films.save_film(frames, tmp_path / f"film.{ending}", fps=10)
+    with Image.open(path) as film:
+        assert film.info["loop"] == 0
+        for index, frame in enumerate(frames):
+            film.seek(index)
+            pixels = np.int16(film.convert("RGB"))
+            assert film.info["duration"] == 100
+            # WebP loses some.
+            assert np.abs(pixels - frame).mean() <= (0 if ending == "gif" else 12)
 
 
 def test_mp4(tmp_path):

@@ -69,6 +69,19 @@ def test_the_affine_map_is_followed_as_far_as_it_goes(num_classes):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_of_a_dense_layer_with_an_activation_it_is_the_kernel():
+    latents, labels = keras.Input((DIM,)), keras.Input((), dtype="int32")
+    dense = keras.layers.Dense(6, activation="relu")
+    network = keras.Model(latents, keras.layers.Dense(2)(dense(latents)))
+    np.testing.assert_allclose(latent.first_affine_map(network), dense.kernel)
+    dense = keras.layers.Dense(6, activation="relu")
+    codes = keras.ops.one_hot(labels, 3)
+    features = dense(keras.layers.Concatenate()([latents, codes]))
+    network = keras.Model([latents, labels], keras.layers.Dense(2)(features))
+    found = latent.first_affine_map(network, 1)
+    np.testing.assert_allclose(found, dense.kernel[:DIM], atol=1e-6)
+
+
 def test_a_network_without_affine_features_is_refused():
     latents = keras.Input((DIM,))
     network = keras.Model(latents, keras.ops.tanh(latents))

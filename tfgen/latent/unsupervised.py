@@ -104,7 +104,8 @@ def first_affine_map(network: Any, num_extra_inputs: int = 0) -> np.ndarray:
     """Returns `A'`, `(latent_dim, units)`, of the last features affine in the latents.
 
     Layers are followed from the latents on for as long as their outputs are affine: a
-    dense layer, and the batch normalisation behind it.
+    dense layer, and the batch normalisation behind it. Of a dense layer with an
+    activation it is the kernel's.
 
     Args:
         network: A `keras.Model` from latents `(batch, latent_dim)` to images.
@@ -116,7 +117,8 @@ def first_affine_map(network: Any, num_extra_inputs: int = 0) -> np.ndarray:
     import keras
 
     layers = [x for x in network.layers if not isinstance(x, keras.layers.InputLayer)]
-    outputs = [x.output for x in layers if not isinstance(x.output, list | tuple)]
+    layers = [x for x in layers if not isinstance(x.output, list | tuple)]
+    outputs = [layer.output for layer in layers]
     dim = network.inputs[0].shape[-1]
     basis = np.eye(dim, dtype=np.float32)
     points = np.concatenate([np.zeros((1, dim), np.float32), basis, -2.0 * basis])
@@ -124,13 +126,18 @@ def first_affine_map(network: Any, num_extra_inputs: int = 0) -> np.ndarray:
     values, found = [], None
     if outputs:
         values = keras.Model(network.inputs, outputs)(inputs, training=False)
-    for value in values if isinstance(values, list | tuple) else [values]:
+    values = values if isinstance(values, list | tuple) else [values]
+    for layer, value in zip(layers, values, strict=True):
         value = np.asarray(value, np.float64).reshape(len(points), -1)
         once, twice = value[1 : 1 + dim] - value[0], value[1 + dim :] - value[0]
         scale = np.abs(once).max()
         if scale == 0.0:  # of the labels alone
             continue
         if np.abs(twice + 2.0 * once).max() > _TOLERANCE * scale:
+            kernel = getattr(layer, "kernel", None)
+            before = basis if found is None else found
+            if kernel is not None and before.shape[1:] == tuple(kernel.shape[:-1]):
+                found = before @ np.asarray(kernel)
             break
         found = once
     if found is None:
