@@ -19,9 +19,14 @@ export function extras(model, endpoint, examples, onchange) {
   })] };
 }
 
-const imagesInto = (model, endpoint, examples, onchange, large) => imageInput(
-  model.endpoints[endpoint].inputs.images.shape.slice(1), examples[endpoint]?.inputs.images,
-  onchange, large);
+// The input that takes pictures: a CycleGAN's are `images_a` and `images_b`.
+const imagesOf = ({ inputs }) => Object.keys(inputs).find((name) => name.startsWith("images"));
+
+function imagesInto(model, endpoint, examples, onchange, large) {
+  const name = imagesOf(model.endpoints[endpoint]);
+  const shape = model.endpoints[endpoint].inputs[name].shape.slice(1);
+  return imageInput(shape, examples[endpoint]?.inputs[name], onchange, large);
+}
 
 export function reconstruction(model, examples, latent) {
   const name = latent ? "encode" : "reconstruct";
@@ -68,10 +73,13 @@ const TITLES = { translate: "Translate", translate_ab: "A to B", translate_ba: "
 
 export function translation(model, endpoint, examples) {
   const { inputs, outputs } = model.endpoints[endpoint];
-  const [shape, [height, width]] = [inputs, outputs].map(({ images }) => images.shape.slice(1));
+  const name = imagesOf({ inputs });
+  const shape = inputs[name].shape.slice(1);
+  const [height, width] = outputs.images.shape.slice(1);
   const { chosen, nodes } = extras(model, endpoint, examples, () => refresh());
   const output = picture("translated picture", { id: `output-${endpoint}`, width, height });
-  const translate = async (images) => (await run(model, endpoint, { images, ...chosen })).images;
+  const translate = async (images) =>
+    (await run(model, endpoint, { [name]: images, ...chosen })).images;
   const refresh = coalesce(async () => {
     paint(output, await translateTiled(translate, input.value(), shape));
     output.classList.toggle("photo", input.canvas.classList.contains("photo"));

@@ -51,9 +51,11 @@ class Everything(keras.Model):
         self.built = True
 
     def signatures(self):
-        @tf.function(input_signature=[IMAGES])
-        def translate_ab(images):
-            return {"images": self.ab(images)}
+        images_a = tf.TensorSpec(IMAGES.shape, tf.float32, name="images_a")
+
+        @tf.function(input_signature=[images_a])  # as of a CycleGAN
+        def translate_ab(images_a):
+            return {"images": self.ab(images_a)}
 
         @tf.function(input_signature=[REDS])
         def translate_ba(images):

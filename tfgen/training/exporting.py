@@ -104,7 +104,8 @@ def endpoint_data(
     images, targets, labels = _read(run, model, split, num_images)
     data = {}
     for name, function in model.signatures().items():
-        available = {"images": targets if name == "translate_ba" else images}
+        source = targets if name == "translate_ba" else images
+        available = {"images": source, "images_a": source, "images_b": source}
         if labels is not None:
             available["labels"] = labels
         inputs = {spec.name for spec in function.input_signature} & set(available)
