@@ -85,7 +85,7 @@ def test_default_directory_is_the_first_free_one(folder, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("train", "vae_mnist"), "did you mean"),
+        (("train", "vae_mnits"), "did you mean"),
         (("train", "vae_mnist_5k", "--beta", "-1"), "`beta`"),
         (("train", "vae_mnist_5k", "--beta", "much"), "`beta`"),
         (("train", "vae_mnist_5k", "--epochs", "0"), "--epochs"),

@@ -66,7 +66,8 @@ class CausalTransformer(keras.layers.Layer):
         self.blocks = [
             {
                 "norm_1": self._norm(),
-                "qkv": self._dense(width, 3 * width),
+                # A bias of keys moves all logits of a row alike: it learns from noise.
+                "qkv": self._dense(width, 3 * width, use_bias=False),
                 "out": self._dense(width, width),
                 "norm_2": self._norm(),
                 "grow": self._dense(width, 4 * width, activation="relu"),
