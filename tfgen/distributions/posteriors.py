@@ -12,6 +12,7 @@ References:
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from typing_extensions import override
@@ -19,7 +20,7 @@ from typing_extensions import override
 from tfgen.distributions import flows
 from tfgen.distributions.part import MIN_SCALE, Part, positive
 
-tfd, tfb = tfp.distributions, tfp.bijectors
+tfd = tfp.distributions
 
 _registered = keras.saving.register_keras_serializable(package="tfgen")
 
@@ -118,17 +119,21 @@ class InverseAutoregressiveFlow(Posterior):
         return {**super().get_config(), **own}
 
 
-_TRIANGLE = tfb.FillScaleTriL(diag_bijector=tfb.Softplus(), diag_shift=MIN_SCALE)
-
-
 def fill_triangle(raw: tf.Tensor) -> tf.Tensor:
     """Returns lower triangles with a positive diagonal of `(..., d * (d + 1) / 2)`."""
-    return _TRIANGLE.forward(raw)
+    triangle = tfp.math.fill_triangular(raw)
+    diagonal = tf.eye(triangle.shape[-1])  # .tflite has no operations of diagonals
+    return triangle * (1.0 - diagonal) + positive(triangle) * diagonal
 
 
 def raw_triangles(triangles: Any) -> tf.Tensor:
     """Returns what `fill_triangle` makes lower triangles `(..., d, d)` of."""
-    return _TRIANGLE.inverse(tf.convert_to_tensor(triangles, tf.float32))
+    triangles = np.asarray(triangles, np.float64)
+    diagonal = np.diagonal(triangles, axis1=-2, axis2=-1)
+    raw = np.log(np.expm1(np.maximum(diagonal - MIN_SCALE, 1e-9)))
+    eye = np.eye(triangles.shape[-1])
+    filled = triangles * (1.0 - eye) + raw[..., np.newaxis] * eye
+    return tfp.math.fill_triangular_inverse(tf.constant(filled, tf.float32))
 
 
 POSTERIORS = {

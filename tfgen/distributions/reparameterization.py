@@ -26,7 +26,7 @@ def of_noise(distribution: tfd.Distribution, noise: tf.Tensor) -> tf.Tensor:
     if hasattr(distribution, "components_distribution"):
         return _of_mixture(distribution, noise)
     if isinstance(distribution, tfd.MultivariateNormalTriL):
-        return distribution.loc + distribution.scale.matvec(noise)
+        return distribution.loc + tf.linalg.matvec(_triangle(distribution), noise)
     if hasattr(distribution, "bijector"):
         return distribution.bijector.forward(of_noise(distribution.distribution, noise))
     return distribution.mean() + distribution.stddev() * noise
@@ -46,7 +46,7 @@ def _of_mixture(distribution: tfd.Distribution, noise: tf.Tensor) -> tf.Tensor:
     if isinstance(components, tfd.Independent):
         normal = tfd.Normal(pick(components.mean()), pick(components.stddev()))
         return of_noise(tfd.Independent(normal, 1), noise[..., :-1])
-    scale = pick(components.scale.to_dense())
+    scale = pick(_triangle(components))
     normal = tfd.MultivariateNormalTriL(pick(components.loc), scale)
     return of_noise(normal, noise[..., :-1])
 
@@ -72,11 +72,19 @@ def moments(distribution: tfd.Distribution) -> tuple[tf.Tensor, tf.Tensor]:
     Where there is no formula they are those of 64 latents of fixed noise, which comes
     in pairs of opposite signs.
     """
+    if isinstance(distribution, tfd.MultivariateNormalTriL):
+        squares = tf.square(_triangle(distribution))
+        return distribution.loc, tf.sqrt(tf.reduce_sum(squares, axis=-1))
     try:
         return distribution.mean(), distribution.stddev()
     except NotImplementedError:
         latents = of_noise(distribution, _fixed_noise(distribution))
         return tf.math.reduce_mean(latents, 0), tf.math.reduce_std(latents, 0)
+
+
+def _triangle(distribution: tfd.Distribution) -> tf.Tensor:
+    """Returns the scale as it was given: TFP's has operations that .tflite lacks."""
+    return tf.convert_to_tensor(distribution.parameters["scale_tril"])
 
 
 def _fixed_noise(distribution: Any) -> tf.Tensor:
