@@ -28,6 +28,7 @@ IMAGES = Config(
     checkpoint_every=4,
     keep_checkpoints=2,
     keep_best="val_loss",
+    distance_every=2,
     held_out_classes="1, 2",
     deterministic=True,
     init_from="vae_mnist_5k",

@@ -236,7 +236,7 @@ def test_a_second_fit_starts_at_its_own_epoch(tmp_path):
 
 def test_the_checkpoint_of_another_model_is_refused(two_epochs):
     other = make_vae(conv=True)()
-    with pytest.raises(UserError, match="is of another model"):
+    with pytest.raises(UserError, match="belongs to another model"):
         fit(other, [ExactBackup(two_epochs[0])])
 
 

@@ -166,6 +166,9 @@ class GaussianMixture(Prior):
 class VampPrior(Prior):
     """The mixture of the posteriors of learned images.
 
+    Its trainings so far ended with a KL of 0 and no active latent (`mnist_5k`, 60
+    epochs of an MLP, 100 images): watch `kl_loss`.
+
     Args:
         num_components: Integer, how many images (of each class).
     """

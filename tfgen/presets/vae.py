@@ -200,14 +200,4 @@ PRESETS = (
             "beta": 6.0,
         },
     ),
-    Preset(
-        name="vamp_vae_mnist",
-        summary="VAE whose prior is the posteriors of images that it learns",
-        build=build,
-        data="mnist",
-        epochs=10,
-        batch_size=128,
-        paper="Tomczak & Welling, 2018",
-        defaults={"latent_dim": 16, "prior": "vamp"},
-    ),
 )
