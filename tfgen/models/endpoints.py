@@ -92,4 +92,7 @@ def _serve(model, method, mark):
         [inspect.Parameter(spec.name, positional) for spec in specs]
     )
     served.__name__ = mark.name
+    # TensorFlow tells functions by their code: all endpoints would seem one function
+    # that is traced time and again, which it warns of.
+    served.__code__ = served.__code__.replace(co_name=mark.name)
     return tf.function(served, input_signature=specs, autograph=False)
