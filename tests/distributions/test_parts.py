@@ -8,6 +8,7 @@ import tensorflow as tf
 import tfgen
 from tests.models import small
 from tfgen import distributions
+from tfgen.distributions.part import positive, raw_positive
 from tfgen.networks import build_mlp_decoder, build_mlp_encoder
 
 IMAGES = small.images(4)
@@ -108,3 +109,18 @@ def test_files_from_before_divergences_load(nats, name):
     divergence = tfgen.VAE.from_config({**config, "free_bits": nats}).divergence
     assert divergence.name == name
     assert not nats or divergence.nats == nats
+
+
+def test_scales_come_back_from_their_raw_numbers():
+    scales = np.array([1e-3, 0.5, 1.0, 30.0], np.float32)
+    raw = np.float32(raw_positive(scales))
+    np.testing.assert_allclose(positive(raw), scales, rtol=1e-4)
+
+
+def test_a_flow_starts_with_the_scale_of_the_latents():
+    prior = distributions.RealNVP(num_flows=1)
+    prior.build_for(2, (8, 8, 1), None)
+    latents = np.array([[-0.01, 3.0], [0.01, 1.0]], np.float32)
+    prior.centre_on(latents)
+    scale = positive(prior.raw_scale.value)
+    np.testing.assert_allclose(scale, [0.01, 1.0], rtol=1e-4)

@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 from typing_extensions import override
 
 from tfgen.distributions import flows
-from tfgen.distributions.part import MIN_SCALE, RAW_1, positive
+from tfgen.distributions.part import RAW_1, positive, raw_positive
 from tfgen.distributions.priors import Prior
 
 tfd = tfp.distributions
@@ -38,7 +38,7 @@ class _Flow(Prior):
     def centre_on(self, latents: np.ndarray) -> None:
         """Sets mean and scale to those of latents `(n, latent_dim)`."""
         self.loc.assign(latents.mean(axis=0))
-        self.raw_scale.assign(np.log(np.expm1(latents.std(axis=0) + MIN_SCALE)))
+        self.raw_scale.assign(raw_positive(latents.std(axis=0)))
 
     @override
     def distribution(

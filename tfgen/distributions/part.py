@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 RAW_1 = math.log(math.expm1(1.0))  # about what `positive` makes 1 of
@@ -95,3 +96,8 @@ class LearnedScale(Part):
 def positive(raw: tf.Tensor) -> tf.Tensor:
     """Returns scales of unbounded numbers."""
     return tf.nn.softplus(raw) + MIN_SCALE
+
+
+def raw_positive(scales: np.ndarray) -> np.ndarray:
+    """Returns what `positive` makes scales of, at least 1e-9 above its least."""
+    return np.log(np.expm1(np.maximum(scales - MIN_SCALE, 1e-9)))

@@ -18,7 +18,7 @@ import tensorflow_probability as tfp
 from typing_extensions import override
 
 from tfgen.distributions import flows
-from tfgen.distributions.part import MIN_SCALE, Part, positive
+from tfgen.distributions.part import Part, positive, raw_positive
 
 tfd = tfp.distributions
 
@@ -130,7 +130,7 @@ def raw_triangles(triangles: Any) -> tf.Tensor:
     """Returns what `fill_triangle` makes lower triangles `(..., d, d)` of."""
     triangles = np.asarray(triangles, np.float64)
     diagonal = np.diagonal(triangles, axis1=-2, axis2=-1)
-    raw = np.log(np.expm1(np.maximum(diagonal - MIN_SCALE, 1e-9)))
+    raw = raw_positive(diagonal)
     eye = np.eye(triangles.shape[-1])
     filled = triangles * (1.0 - eye) + raw[..., np.newaxis] * eye
     return tfp.math.fill_triangular_inverse(tf.constant(filled, tf.float32))
