@@ -75,10 +75,10 @@ def invert(
     decode, pool = _decoder(model), _draw_pool(model, seed)
     loss = _loss(feature_network, feature_weight)
     size = max(1, _BATCH_SIZE // (num_starts + (encoder is not None)))
-    parts = range(0, len(images), size)
+    first_rows = range(0, len(images), size)
     batches = []
-    for start in progress(parts, "inverting", len(parts)):
-        rows = slice(start, start + size)
+    for first in progress(first_rows, "inverting", len(first_rows)):
+        rows = slice(first, first + size)
         wanted, classes = images[rows], None if labels is None else labels[rows]
         starts = _nearest(pool, wanted, classes, num_starts)
         if encoder is not None:
@@ -198,8 +198,8 @@ def _descend(
     for _ in range(num_steps):
         step()
     best = losses().numpy().reshape(len(images), count).argmin(axis=1)
-    found = latents.numpy().reshape(starts.shape)
-    return found[np.arange(len(images)), best]
+    ends = latents.numpy().reshape(starts.shape)
+    return ends[np.arange(len(images)), best]
 
 
 def _judge(
@@ -215,6 +215,6 @@ def _judge(
     psnr = -10.0 * np.log10(np.maximum(error, 1e-12))
     distance = None
     if network is not None:
-        parts = [_feature_distance(network, outputs[x], images[x]) for x in rows]
-        distance = np.concatenate(parts)
+        distances = [_feature_distance(network, outputs[x], images[x]) for x in rows]
+        distance = np.concatenate(distances)
     return Inversion(latents, outputs, psnr, distance)
