@@ -8,8 +8,9 @@
 - Images are float32 in `[0, 1]`, `(batch, height, width, channels)`.
 - A row of the answer depends on that row of the inputs alone: servers put several
   requests into one batch. This is checked.
-- Integer `labels` are in `[0, num_classes)` if the model has that attribute; a request
-  with others is refused, as is one of another rank or size than the specs say.
+- Integer `labels` are in `[0, num_classes)` if the model has that attribute, and other
+  integers below what its dict `index_limits` says of an input; a request with others is
+  refused, as is one of another rank or size than the specs say.
 - Randomness is an input: `seeds`, int64 `(batch,)`, or `latents`. So an endpoint is a
   pure function: the same input gives the same output, in every runtime and row by row.
 - A layer that trains differently than it infers is called with `training=False`.

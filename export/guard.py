@@ -5,25 +5,26 @@ the process when these are not what they were built for (tensorflow#111453). So 
 input is checked in the graph, before anything computes on it.
 """
 
-from collections.abc import Sequence
+import numbers
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 
-def guard(function: Any, num_classes: int | None, for_onnx: bool = False) -> Any:
+def guard(function: Any, limits: Mapping[str, int], for_onnx: bool = False) -> Any:
     """Returns an endpoint that refuses what its inputs must not be.
 
     A request is an `InvalidArgument` error if an input is of another rank or size than
-    its spec, if inputs have different numbers of rows, or if integer `labels` are
-    outside of `[0, num_classes)`. The answer to a batch without rows has none.
+    its spec, if inputs have different numbers of rows, or if labels and other integers
+    are outside of their `[0, limit)`. The answer to a batch without rows has none.
 
     Args:
         function: A `tf.function` with an `input_signature` of named specs, which
             returns a dict of tensors.
-        num_classes: Number of classes; None checks no labels.
-        for_onnx: ONNX has no assertions: labels out of range then index beyond the end
-            of a table, which runtimes refuse.
+        limits: What `limits_of` returns.
+        for_onnx: ONNX has no assertions: integers out of range then index beyond the
+            end of a table, which runtimes refuse.
     """
     specs = list(function.input_signature)
     # Called as such: TensorFlow would warn that functions of one name are traced again.
@@ -34,11 +35,11 @@ def guard(function: Any, num_classes: int | None, for_onnx: bool = False) -> Any
             tf.ensure_shape(tensor, spec.shape)
             for tensor, spec in zip(tensors, specs, strict=True)
         ]
-        checks = [*_equal_rows(shaped), *_labels_in_range(specs, shaped, num_classes)]
+        checks = [*_equal_rows(shaped), *_in_range(specs, shaped, limits)]
         with tf.control_dependencies(checks):
             checked = [tf.identity(tensor) for tensor in shaped]
         if for_onnx:
-            outputs = concrete(*_look_up_labels(specs, checked, num_classes))
+            outputs = concrete(*_look_up_all(specs, checked, limits))
         else:
             outputs = _answer(concrete, checked)
         # Also where an output does not depend on every input.
@@ -48,14 +49,22 @@ def guard(function: Any, num_classes: int | None, for_onnx: bool = False) -> Any
     return tf.function(guarded, input_signature=specs, autograph=False)
 
 
-def num_classes_of(model: Any) -> int | None:
-    """Returns the number of classes that a model says it has, or None."""
-    number = getattr(model, "num_classes", None)
-    return number if isinstance(number, int) and number > 0 else None
+def limits_of(model: Any) -> dict[str, int]:
+    """Returns what integer inputs of a model must be below, by name.
+
+    That is `num_classes` for `labels`, and what the model's `index_limits` says.
+    """
+    limits = {"labels": getattr(model, "num_classes", None)}
+    limits |= getattr(model, "index_limits", {})
+    return {
+        name: int(limit)  # of NumPy's too
+        for name, limit in limits.items()
+        if isinstance(limit, numbers.Integral) and limit > 0
+    }
 
 
-def _is_labels(spec: tf.TensorSpec) -> bool:
-    return spec.name == "labels" and spec.dtype.is_integer
+def _limit(spec: tf.TensorSpec, limits: Mapping[str, int]) -> int | None:
+    return limits.get(spec.name) if spec.dtype.is_integer else None
 
 
 def _equal_rows(tensors: Sequence[tf.Tensor]) -> list[tf.Operation]:
@@ -68,20 +77,18 @@ def _equal_rows(tensors: Sequence[tf.Tensor]) -> list[tf.Operation]:
     ]
 
 
-def _labels_in_range(
+def _in_range(
     specs: Sequence[tf.TensorSpec],
     tensors: Sequence[tf.Tensor],
-    num_classes: int | None,
+    limits: Mapping[str, int],
 ) -> list[tf.Operation]:
-    if num_classes is None:
-        return []
     return [
         tf.debugging.Assert(
-            tf.reduce_all((labels >= 0) & (labels < num_classes)),
-            [f"labels must be in [0, {num_classes}). Received:", labels],
+            tf.reduce_all((tensor >= 0) & (tensor < limit)),
+            [f"{spec.name} must be in [0, {limit}). Received:", tensor],
         )
-        for labels, spec in zip(tensors, specs, strict=True)
-        if _is_labels(spec)
+        for tensor, spec in zip(tensors, specs, strict=True)
+        if (limit := _limit(spec, limits)) is not None
     ]
 
 
@@ -100,21 +107,19 @@ def _answer(concrete: Any, inputs: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
     return tf.cond(has_rows, lambda: concrete(*inputs), answer_nothing)
 
 
-def _look_up_labels(
+def _look_up_all(
     specs: Sequence[tf.TensorSpec],
     tensors: Sequence[tf.Tensor],
-    num_classes: int | None,
+    limits: Mapping[str, int],
 ) -> list[tf.Tensor]:
-    if num_classes is None:
-        return list(tensors)
     return [
-        _look_up(tensor, num_classes) if _is_labels(spec) else tensor
+        tensor if (limit := _limit(spec, limits)) is None else _look_up(tensor, limit)
         for tensor, spec in zip(tensors, specs, strict=True)
     ]
 
 
-def _look_up(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
-    """Returns the labels, by way of a table that ends where the classes end."""
-    beyond = tf.cast(num_classes, labels.dtype)  # ONNX counts negative indices back
-    places = tf.where(labels < 0, beyond, labels)
-    return tf.gather(tf.range(num_classes, dtype=labels.dtype), places)
+def _look_up(values: tf.Tensor, limit: int) -> tf.Tensor:
+    """Returns the values, by way of a table that ends at the limit."""
+    beyond = tf.cast(limit, values.dtype)  # ONNX counts negative indices back
+    places = tf.where(values < 0, beyond, values)
+    return tf.gather(tf.range(limit, dtype=values.dtype), places)

@@ -18,7 +18,7 @@ from export._staging import staging
 from export.check import require_agreement
 from export.errors import ExportError
 from export.formats.endpoint_model import EndpointModel
-from export.guard import guard, num_classes_of
+from export.guard import guard, limits_of
 from export.verify import golden, onnx_runtime
 
 _PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
@@ -70,12 +70,13 @@ def export_onnx(
     chosen = {name: available[name] for name in names}
     sorted_examples = endpoints.sort_examples(examples, available)
     goldens = endpoints.record(chosen, sorted_examples)
-    targets = {name: pathlib.Path(folder, f"{stem}-{name}.onnx") for name in names}
-    num_classes = num_classes_of(model)
-    with staging(pathlib.Path(folder, stem)) as staged:
+    folder = pathlib.Path(folder).expanduser()
+    targets = {name: folder / f"{stem}-{name}.onnx" for name in names}
+    limits = limits_of(model)
+    with staging(folder / stem) as staged:
         for name, target in targets.items():
             file = staged / target.name
-            _convert(name, guard(chosen[name], num_classes, for_onnx=True), file)
+            _convert(name, guard(chosen[name], limits, for_onnx=True), file)
             _label(file, name, chosen[name], description, licence)
             endpoints.check_size(file.stat().st_size, [traced[name]])
             golden.write(golden.path_of(file), {name: goldens[name]})

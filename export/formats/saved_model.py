@@ -11,7 +11,7 @@ import tensorflow as tf
 from export import endpoints
 from export._staging import staging
 from export.errors import ExportError
-from export.guard import guard, num_classes_of
+from export.guard import guard, limits_of
 from export.serving import configuration as serving
 from export.serving import twins
 from export.verify import golden
@@ -46,16 +46,16 @@ def export_saved_model(
         ExportError: The model does not keep the protocol, the version exists, or
             `tensorflow-serving-api` is not installed.
     """
-    target = pathlib.Path(directory) / _version_name(version)
+    target = pathlib.Path(directory).expanduser() / _version_name(version)
     if target.exists():
         raise ExportError(f"{target} exists already: choose another version")
     originals = endpoints.find(model)
     sorted_examples = endpoints.sort_examples(examples, originals)
     goldens = endpoints.record(originals, sorted_examples)
-    num_classes = num_classes_of(model)
-    guarded = {name: guard(f, num_classes) for name, f in originals.items()}
+    limits = limits_of(model)
+    guarded = {name: guard(f, limits) for name, f in originals.items()}
     functions = {
-        name: guarded.get(name) or guard(function, num_classes)
+        name: guarded.get(name) or guard(function, limits)
         for name, function in twins.add_twins(guarded).items()
     }
     goldens |= endpoints.record_twins(functions, goldens)
@@ -67,7 +67,7 @@ def export_saved_model(
             if path.is_dir():
                 path.chmod(staged.stat().st_mode)
         golden.write(golden.path_of(staged), goldens)
-        serving.write_warmup(staged, pathlib.Path(directory).name, goldens)
+        serving.write_warmup(staged, target.parent.name, goldens)
         try:
             os.rename(staged, target)
         except OSError as error:

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import export
+from export.guard import guard, limits_of
 from export.serving.twins import example_bytes
 from export.verify import golden
 
@@ -106,6 +107,20 @@ def test_labels_of_a_model_without_classes_are_its_own(tmp_path):
     loaded = tf.saved_model.load(str(version))
     answer = loaded.signatures["ignore"](labels=tf.constant([-1, 255]))
     assert answer["y"].numpy().tolist() == [-2, 510]
+
+
+@pytest.mark.parametrize("for_onnx", [False, True])
+def test_integers_of_any_name_have_limits(for_onnx):
+    codes = tf.TensorSpec((None, 2, 2), tf.int32, name="codes")
+    endpoint = tf.function(lambda codes: {"codes": codes}, input_signature=[codes])
+    model = Endpoints(endpoint=endpoint)
+    model.index_limits = {"codes": np.int64(5)}
+    guarded = guard(endpoint, limits_of(model), for_onnx)
+    right = tf.constant([[[0, 4], [2, 3]]])
+    np.testing.assert_array_equal(guarded(right)["codes"], right)
+    for wrong in (right + 1, right - 1):
+        with pytest.raises(REFUSED):
+            guarded(wrong)
 
 
 # ---- Answers that a server could not hand out ----------------------------------------

@@ -86,6 +86,22 @@ def test_codes_are_not_latents(model):
     assert len(endpoints.run("reconstruct", IMAGES, labels)["images"]) == 20
 
 
+@pytest.mark.parametrize("quantizer", ["vq", "fsq"])
+def test_codes_that_are_of_no_vector_are_refused(model, quantizer):
+    """In Python and served; one-hot codes of theirs would be zeros."""
+    if quantizer == "fsq":  # whose number of codes is not `num_codes`
+        model = tfgen.VQVAE(*networks(2), levels=(2, 3))
+    decode = model.signatures()["decode"]
+    assert model.decode(np.full((1, 2, 2), 5)).shape == (1, *small.IMAGE_SHAPE)
+    for codes in ([[[0, 6], [0, 0]]], [[[0, 0], [-1, 0]]]):
+        with pytest.raises(ValueError, match=r"^`codes` must be .*num_codes=6\)"):
+            model.decode(codes)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="num_codes=6"):
+            decode(tf.constant(codes))
+    with pytest.raises(ValueError, match=r"must be integers\. Received: float32"):
+        model.decode(np.zeros((1, 2, 2), "float32"))
+
+
 def test_without_a_prior_there_are_no_samples():
     model = tfgen.VQVAE(*networks(2), levels=(4, 3))
     assert set(model.signatures()) == {"reconstruct", "encode", "decode"}

@@ -40,8 +40,10 @@ class GenerativeModel(first_batch.FirstBatchMixin, keras.Model):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.trackers = [keras.metrics.Mean(name=name) for name in self.term_names]
         self.input_specs = {"seeds": tf.TensorSpec((None,), tf.int64, "seeds")}
+        self.index_limits = {}  # what integers that index must be below, by input
         if num_classes is not None:
             self.input_specs["labels"] = tf.TensorSpec((None,), tf.int32, "labels")
+            self.index_limits["labels"] = num_classes
 
     @classmethod
     def from_preset(cls, preset, load_weights=True, **overrides):

@@ -20,7 +20,8 @@ _RANGE = (
     "must be finite and in [0, 1]: divide values of 0..255 by 255, map [-1, 1] by "
     "(x + 1) / 2. Received values from {} to {}"
 )
-_LABELS = "`labels` must be in [0, num_classes=%s). Received: {} to {}"
+_INDICES = "`%s` must be in [0, %s=%s). Received: {} to {}"
+_COUNTS = {"labels": "num_classes", "codes": "num_codes"}  # of indices, by input
 
 
 # ---- Arguments -----------------------------------------------------------------------
@@ -173,6 +174,10 @@ def as_input(model, key, value):
             f"`{spec.name}` must be of floats. Received: {value.dtype.name}"
             + (", to be divided by 255" if spec.name != "latents" else "")
         )
+    if spec.dtype.is_integer and not value.dtype.is_integer:
+        raise ValueError(
+            f"`{spec.name}` must be integers. Received: {value.dtype.name}"
+        )
     if not spec.shape.is_compatible_with(value.shape):
         axes = "(batch, height, width, channels)" if spec.shape.rank == 4 else ""
         lacks_channels = spec.shape.rank == 4 and value.shape.rank == 3
@@ -184,6 +189,9 @@ def as_input(model, key, value):
     if spec.shape.rank == 4 and tf.executing_eagerly():
         with one_line():
             assert_images(spec.name, value)
+    if key in model.index_limits and tf.executing_eagerly():
+        with one_line():
+            assert_indices(model, key, value)
     return tf.cast(value, spec.dtype)
 
 
@@ -197,16 +205,16 @@ def _as_labels(model, labels):
         )
     if tf.executing_eagerly():
         with one_line():
-            assert_labels(model, labels)
+            assert_indices(model, "labels", labels)
     return tf.cast(labels, tf.int32)
 
 
 def assert_input(model, key, tensor):
     """Returns a served input that is checked when the graph runs."""
     tensor = tf.ensure_shape(tensor, model.input_specs[key].shape)
-    if key != "labels":
+    if key not in model.index_limits:
         return tensor
-    with tf.control_dependencies([assert_labels(model, tensor)]):
+    with tf.control_dependencies([assert_indices(model, key, tensor)]):
         return tf.identity(tensor)
 
 
@@ -219,10 +227,11 @@ def assert_images(name, images):
     return _assert(inside, f"`{name}` {_RANGE}", images)
 
 
-def assert_labels(model, labels):
-    """Asserts, in a graph or eagerly, that labels are those of classes."""
-    inside = (labels >= 0) & (labels < model.num_classes)
-    return _assert(inside, _LABELS % model.num_classes, labels)
+def assert_indices(model, key, values):
+    """Asserts, in a graph or eagerly, that labels are of classes, codes of vectors."""
+    limit = model.index_limits[key]
+    inside = (values >= 0) & (values < limit)
+    return _assert(inside, _INDICES % (key, _COUNTS[key], limit), values)
 
 
 def _assert(conditions, message, values):

@@ -62,8 +62,8 @@ class FirstBatchMixin:
         values = self._unpack(data, keys)
         keys = [k for k in keys or self.data_keys if k in self.input_specs]
         for key, value in zip(keys, values, strict=False):
-            if key == "labels":
-                checks.assert_labels(self, value)
+            if key in self.index_limits:
+                checks.assert_indices(self, key, value)
             elif key != "latents":
                 checks.assert_images(key, value)
         return True

@@ -108,6 +108,7 @@ class VQVAE(SamplingMixin, GenerativeModel):
             self.prior.build_for(self.quantizer.num_codes, num_places, num_classes)
         self._add_inputs(images=self.image_shape, uniforms=(num_places,))
         self.input_specs["codes"] = tf.TensorSpec((None, *self.grid), tf.int32, "codes")
+        self.index_limits["codes"] = self.quantizer.num_codes
         self._build_for(encoder)
 
     # ---- The objective --------------------------------------------------------------
