@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfgen
 from tests import contracts
@@ -15,6 +17,7 @@ from tests.cli.conftest import tfgen as run_command
 from tfgen.errors import UserError
 from tfgen.training import Run, data_record
 from tfgen.training.config import Config
+from tfgen.training.explain import explained
 
 OPTIONS = {"batch_size": 16, "filters": 4, "latent_dim": 3, "steps_per_execution": 2}
 
@@ -219,6 +222,16 @@ def test_a_damaged_file_met_amid_training_is_one_line(photos, tmp_path, monkeypa
     assert "\n" not in message
     assert "cannot be read" in message
     assert "--skip-bad-images" in message
+
+
+def test_steps_that_are_lost_are_said():
+    """Where an execution of several steps was left, no checkpoint can be written."""
+    model = SimpleNamespace(steps_per_execution=4)
+    backup = SimpleNamespace(newest="run/step_8", save=lambda: None, model=model)
+    error = tf.errors.UnknownError(None, None, "DamagedImageError: a.png is bad\nat")
+    said = r"^a\.png is bad\. .* run/step_8\. Later steps are lost, .* 4 steps .* N at"
+    with pytest.raises(UserError, match=said), explained(backup):
+        raise error
 
 
 STREAMED = """

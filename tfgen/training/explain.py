@@ -68,10 +68,21 @@ def _explain_operation(error: Any, backup: Any) -> str:
     damaged = find_damaged_image(error)
     if damaged is not None:
         backup.save()
-        return _with_checkpoint(str(damaged), backup)
+        return _with_checkpoint(str(damaged), backup) + _loss(backup)
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
     asserted = [line for line in lines if "assertion failed" in line]
     return _with_checkpoint((asserted or lines or ["an operation failed"])[0], backup)
+
+
+def _loss(backup: Any) -> str:
+    """Returns what the last checkpoint lacks, where none could be written by now."""
+    size = backup.model.steps_per_execution
+    if size == 1:
+        return ""
+    return (
+        f". Later steps are lost, for an execution of {size} steps was left amid them: "
+        "--checkpoint-every N loses N at most"
+    )
 
 
 def _with_checkpoint(message: str, backup: Any) -> str:
