@@ -55,6 +55,22 @@ def test_validation_stands_in_for_test(tmp_path):
     assert _names(tmp_path, "train") == {"a.png"}
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("train", "valid"), ("train", "dev"), ("Train", "TEST"), ("training", "testing")],
+)
+def test_splits_have_other_names_elsewhere(tmp_path, train, test):
+    _touch(
+        tmp_path, [f"{train}/cats/a.png", f"{train}/dogs/b.png", f"{test}/cats/c.png"]
+    )
+    assert _names(tmp_path, "train") == {"cats/a.png", "dogs/b.png"}
+    assert _names(tmp_path, "test") == {"cats/c.png"}
+    assert list_classes(scan(tmp_path)) == ["cats", "dogs"]
+    _touch(tmp_path, ["TRAIN/cats/d.png"])
+    with pytest.raises(UserError, match=r"TRAIN and .* are one split"):
+        find_split(scan(tmp_path), "train")
+
+
 def test_train_alone_is_divided(tmp_path):
     _touch(tmp_path, [f"train/{i}.png" for i in range(100)])
     train, test = _names(tmp_path, "train"), _names(tmp_path, "test")

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests.data.conftest import save_image
 from tfgen.data import load_array, load_images
@@ -185,6 +185,20 @@ def test_cielab_becomes_srgb(tmp_path):
     Image.fromarray(lab, "LAB").save(tmp_path / "0.tif")
     assert read_shape(tmp_path / "0.tif") == (4, 4, 3)
     np.testing.assert_allclose(_only(tmp_path)[0, 0], [255, 0, 0], atol=16)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_colours_with_a_profile_become_srgb(tmp_path, mode):
+    """As photographs of telephones in Display P3: here red and green are swapped."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = srgb.replace(b"rXYZ", b"....").replace(b"gXYZ", b"rXYZ")
+    swapped = swapped.replace(b"....", b"gXYZ")
+    image = Image.new("RGBA", (6, 4), (200, 30, 60, 77)).convert(mode)
+    stored = np.reshape(np.asarray(image), (4, 6, -1))
+    expected = stored if mode == "L" else stored[..., [1, 0, 2, 3][: len(mode)]]
+    for profile, values in ((srgb, stored), (swapped, expected), (b"?", stored)):
+        image.save(tmp_path / "0.png", icc_profile=profile)
+        np.testing.assert_allclose(_only(tmp_path), values, atol=1)
 
 
 def test_cmyk_is_converted(tmp_path):

@@ -79,6 +79,25 @@ def test_links_that_lead_back_are_not(photos):
     assert "2 links to a folder that they lie in" in _left_out(photos)
 
 
+def test_pipes_are_not_waited_for(photos):
+    os.mkfifo(photos / "3.png")
+    (photos / "4.png").symlink_to(photos / "3.png")
+    assert len(_names(photos)) == 3
+    assert _left_out(photos) == "2 files left out: 2 pipes, sockets or devices"
+
+
+def test_names_with_what_terminals_obey_are_one_line(photos):
+    for i in range(2):
+        save_image(photos / "\x1b[2Ja\nb" / f"{i}.png")
+    for i in range(3):
+        (photos / f"{i}.png").rename(photos / "\x1b[2Ja\nb" / f"c{i}.png")
+    assert r"1 class (\x1b[2Ja\nb 5)" in describe(photos).summary
+    (photos / "\x1b[2Ja\nb" / "bad\r.png").touch()
+    with pytest.raises(UserError, match=r"\\x1b\[2Ja\\nb/bad\\r.png cannot") as error:
+        [load_images(photos, x) for x in ("train", "test")]
+    assert str(error.value).isprintable()
+
+
 def test_a_link_to_nowhere_is_a_damaged_image(photos):
     (photos / "3.png").symlink_to(photos / "gone.png")
     with pytest.raises(UserError, match=r"3\.png cannot be read as an image"):

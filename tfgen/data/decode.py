@@ -127,8 +127,8 @@ def decode_image(
 ) -> tuple[np.ndarray, ...]:
     """Decodes a file to uint8 images `(height, width, channels)`, one for each part.
 
-    Orientation tags are applied, palettes and transparent colours resolved, CIELAB
-    converted to sRGB, and 16 bits reduced to 8.
+    Orientation tags are applied, palettes and transparent colours resolved, CIELAB and
+    colours with a profile converted to sRGB, and 16 bits reduced to 8.
 
     Raises:
         DamagedImageError: The pixels cannot be decoded, as in a truncated file; or
@@ -192,8 +192,12 @@ def is_side_by_side(shape: tuple[int, int, int]) -> bool:
 
 
 def printable(path: str | Path) -> str:
-    """Returns a path as text that any terminal can show, also if it is not UTF-8."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
+    """Returns a path as text that any terminal can show, in one line.
+
+    Names need not be UTF-8, and may hold line breaks and what terminals obey.
+    """
+    text = str(path).encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _open(path: str | Path) -> Image.Image:

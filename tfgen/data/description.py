@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tfgen.data.builders import tfds_source
 from tfgen.data.builders.preparing import make_builder, prepare
+from tfgen.data.decode import printable
 from tfgen.data.folders import pairs as pair_layout
 from tfgen.data.folders import splits
 from tfgen.data.folders.image_files import part_shape
@@ -258,7 +259,7 @@ def _of_classes(listing: Listing, names: tuple[str, ...]) -> str:
         return ""
     chosen = (splits.find_split(listing, split) for split in _SPLITS)
     counts = Counter(name.partition("/")[0] for part in chosen for name in part.names)
-    listed = [f"{name} {counts[name]:,}" for name in names[:_MAX_LISTED]]
+    listed = [f"{printable(name)} {counts[name]:,}" for name in names[:_MAX_LISTED]]
     more = [f"and {len(names) - _MAX_LISTED:,} more"] * (len(names) > _MAX_LISTED)
     noun = "class" if len(names) == 1 else "classes"
     return f" of {len(names):,} {noun} ({', '.join(listed + more)})"

@@ -3,7 +3,9 @@
 Everything goes through Pillow, so an image looks the same whichever source it is from.
 """
 
-from typing import NamedTuple
+import functools
+import io
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
@@ -16,6 +18,8 @@ WHOLE, LEFT, RIGHT = "whole", "left", "right"
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 _GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+_LEVELS = 2  # of 255, by which profiles of sRGB differ
+_NO_CACHE = 0x40  # of LittleCMS, whose cache of one pixel threads would share
 # What a grey value of a PNG of few bits becomes when Pillow reads it.
 _SCALES = {"L;2": 85, "L;4": 17}
 
@@ -88,7 +92,7 @@ def to_plain_mode(
 ) -> Image.Image:
     """Returns the image as L, RGB or RGBA, as `count_channels` promised."""
     channels, clear = count_channels(image), image.info.get("transparency")
-    alpha = None
+    profile, alpha = image.info.get("icc_profile"), None
     if clear is not None and image.mode in ("1", "L", "RGB", "I", "I;16", "I;16B"):
         alpha = _alpha(image, raw_mode, clear)
     if image.mode[0] in "IF":
@@ -98,10 +102,48 @@ def to_plain_mode(
         image = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
     elif source_range:
         image = _stretch(image, channels, source_range)
+    if image.mode == "CMYK":
+        image = _to_srgb(image, profile)
     if alpha is not None:
         image = image.convert("RGB")
         image.putalpha(alpha)
-    return image if image.mode == _MODES[channels] else image.convert(_MODES[channels])
+    image = image if image.mode == _MODES[channels] else image.convert(_MODES[channels])
+    return _to_srgb(image, profile)
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Returns the image, as RGB or RGBA in sRGB if its profile is of other colours."""
+    is_grey = image.mode == "L"  # a profile of colours is one that it had before
+    transform = None if is_grey or not profile else _transform(profile, image.mode)
+    if transform is None:
+        return image
+    colours = image.convert("RGB") if image.mode == "RGBA" else image
+    colours = ImageCms.applyTransform(colours, transform)
+    if image.mode == "RGBA":
+        colours.putalpha(image.getchannel("A"))
+    return colours
+
+
+@functools.lru_cache(maxsize=32)
+def _transform(profile: bytes, mode: str) -> Any:
+    """Returns the way from a profile to sRGB; None if it is that or cannot be used."""
+    space = mode = "CMYK" if mode == "CMYK" else "RGB"
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if source.profile.xcolor_space.strip() != space:
+            return None
+        srgb = ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(source, srgb, mode, "RGB", flags=_NO_CACHE)
+    except (ImageCms.PyCMSError, OSError):
+        return None  # as browsers do
+    return None if mode == "RGB" and _changes_nothing(transform) else transform
+
+
+def _changes_nothing(transform: Any) -> bool:
+    levels = np.arange(0, 256, 51, dtype=np.uint8)
+    colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(6, 36, 3)
+    converted = ImageCms.applyTransform(Image.fromarray(colours), transform)
+    return np.abs(np.asarray(converted).astype(int) - colours).max() <= _LEVELS
 
 
 def _alpha(

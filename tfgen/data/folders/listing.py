@@ -14,6 +14,7 @@ from tfgen.errors import UserError
 NO_IMAGE = "not images"
 HIDDEN = "hidden"
 IN_RUNS = "in run folders of tfgen"
+SPECIAL = "pipes, sockets or devices"
 LOOPS = "links to a folder that they lie in"
 HEIC = 'HEIC (to read them: pip install "tfgen[heic]")'
 
@@ -110,7 +111,7 @@ def _walk(
     ancestors = (*ancestors, _identity(folder))
     for entry in entries:
         if not _is_folder(entry):
-            reason = _why_left_out(entry.name)
+            reason = _why_left_out(entry)
             if reason is None:
                 names.append(prefix + entry.name)
             else:
@@ -144,13 +145,17 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM_FOLDERS
 
 
-def _why_left_out(name: str) -> str | None:
-    if name.startswith("."):
+def _why_left_out(entry: os.DirEntry) -> str | None:
+    if entry.name.startswith("."):
         return HIDDEN
-    ending = os.path.splitext(name)[1].lower()
-    if ending in EXTENSIONS:
-        return None
-    return HEIC if ending in HEIC_EXTENSIONS else NO_IMAGE
+    ending = os.path.splitext(entry.name)[1].lower()
+    if ending in HEIC_EXTENSIONS and ending not in EXTENSIONS:
+        return HEIC
+    if ending not in EXTENSIONS:
+        return NO_IMAGE
+    is_file = entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path)
+    # A link to nowhere is an image that is missing; to open a pipe waits for a writer.
+    return None if is_file or not os.path.exists(entry.path) else SPECIAL
 
 
 def _marks_run(entry: os.DirEntry) -> bool:

@@ -1,9 +1,10 @@
 """Where the splits and classes of a folder of images lie.
 
-Splits: `train/` beside `test/` (or `validation/`, `val/`) are used as they are. In any
-other folder a tenth of the images, chosen by a hash of their relative path, is "test"
-and the rest is "train": where there are a few dozen images or more, adding some never
-moves another from one split to the other.
+Splits: `train/` beside `test/` (or `validation/`, `valid/`, `val/`, `dev/`) are used
+as they are, and so is `training/` beside `testing/`, in capitals or not. In any other
+folder a tenth of the images, chosen by a hash of their relative path, is "test" and the
+rest is "train": where there are a few dozen images or more, adding some never moves
+another from one split to the other.
 
 Labels: one class a sub-folder, numbered in the order of their sorted names.
 """
@@ -19,7 +20,8 @@ from tfgen.errors import UserError
 HELD_OUT = "a tenth by SHA-256 of the relative path is test"
 FOLDERS = "a folder each"
 
-TEST_NAMES = ("test", "validation", "val")
+TEST_NAMES = ("test", "validation", "valid", "val", "dev")
+_ALIASES = {"training": "train", "testing": "test"}
 _TEST_SHARE = 10  # one image in so many is held out where there is no test folder
 
 
@@ -45,11 +47,28 @@ def list_classes(listing: Listing) -> list[str]:
 
 
 def split_folders(listing: Listing) -> dict[str, Listing]:
-    """Returns the sub-folders that are splits by name; empty where none is."""
-    folders = listing.sub_folders()
+    """Returns the sub-folders by the splits' names; empty where none is a split.
+
+    Raises:
+        UserError: Two of them are one split.
+    """
+    folders: dict[str, Listing] = {}
+    for folder in listing.sub_folders().values():
+        other = folders.setdefault(_split_name(folder.folder.name), folder)
+        if other is not folder:
+            raise UserError(
+                f"{other.folder} and {folder.folder} are one split: which holds its "
+                "images is not known. Move them into one of the folders"
+            )
     # A class may well be called "train": alone among classes it is not a split.
     has_test = folders.keys() & {*TEST_NAMES}
     return folders if "train" in folders and (len(folders) == 1 or has_test) else {}
+
+
+def _split_name(folder: str) -> str:
+    """Returns the split that a folder's name means, or the name."""
+    name = _ALIASES.get(folder.lower(), folder.lower())
+    return name if name in ("train", *TEST_NAMES) else folder
 
 
 def locate_split(listing: Listing, split: str) -> tuple[Listing, bool | None]:
