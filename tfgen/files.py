@@ -1,6 +1,7 @@
 """Files and folders that are written whole or not at all, and by one process."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import secrets
@@ -15,6 +16,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
@@ -144,8 +146,7 @@ def _lock(path: pathlib.Path) -> int:
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            if fcntl is not None:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _hold(handle)
             # Whoever had the lock may have removed the file between the two calls.
             if path.exists() and os.path.samestat(os.fstat(handle), path.stat()):
                 os.ftruncate(handle, 0)
@@ -159,6 +160,19 @@ def _lock(path: pathlib.Path) -> int:
                 "wait for its end, or choose another --out"
             ) from error
         os.close(handle)
+
+
+def _hold(handle: int) -> None:
+    """Locks an open file; raises a BlockingIOError if another process has.
+
+    File systems of clusters may know no locks: then everybody may write.
+    """
+    if fcntl is not None:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
 
 
 def _overlap(one: pathlib.Path, other: pathlib.Path) -> bool:

@@ -1,5 +1,6 @@
 """The folder of a run: who may write there, and what is never deleted."""
 
+import errno
 import json
 import os
 import pathlib
@@ -150,6 +151,23 @@ def test_a_second_process_is_told_who_writes(tmp_path):
     with claimed_run(path):  # it ended
         pass
     assert not (path / files.LOCK).exists()
+
+
+def test_a_lock_is_no_number(tmp_path):
+    """In a container every training may be process 1, one that was killed too."""
+    (tmp_path / files.LOCK).write_text(str(os.getpid()))
+    with claimed_new(tmp_path, "x"):
+        pass
+
+
+def test_file_systems_without_locks_are_written(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    with claimed_new(tmp_path / "run", "x") as folder:
+        write_run(folder.path)
+    assert (tmp_path / "run" / "config.json").is_file()
 
 
 # ---- Files ---------------------------------------------------------------------------
