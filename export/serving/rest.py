@@ -11,6 +11,13 @@ from export.errors import ExportError
 from export.serving.tensors import Arrays, Endpoint, from_json, to_json
 
 
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows no redirection: what is posted would be asked for instead."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Returns no new request, so that the answer is an `HTTPError`."""
+
+
 class Rest:
     """One model on one server; see `export.serving.client.Client`."""
 
@@ -22,7 +29,7 @@ class Rest:
         self._timeout = timeout
         # No proxy of a company can reach this machine's own address.
         proxies = [urllib.request.ProxyHandler({})] if is_this_machine(address) else []
-        self._opener = urllib.request.build_opener(*proxies)
+        self._opener = urllib.request.build_opener(_Stay, *proxies)
 
     def fetch_signatures(self) -> Any:
         """Returns the JSON form of a `SignatureDefMap`."""
@@ -63,6 +70,9 @@ class Rest:
             with self._opener.open(request, timeout=self._timeout) as response:
                 content = response.read()
         except urllib.error.HTTPError as error:
+            if moved := error.headers.get("Location"):
+                place = moved.partition("/v1/")[0]
+                raise ExportError(f"{self._address} has moved to {place}") from error
             raise ExportError(
                 f"the server answered {error.code}: {_message_of(error)}"
             ) from error

@@ -159,7 +159,8 @@ class RestDouble:
     """A test double of TensorFlow Serving's REST API, on a free port.
 
     `calls` lists method, path and body of the requests received; `delay` is what every
-    answer waits, in s; `answer`, if set, is sent in place of the real one.
+    answer waits, in s; `answer`, a code and a body (of 3xx
+    the new address), is sent in place of the real one.
     """
 
     def __init__(self, models):
@@ -234,6 +235,8 @@ class _HandlerDouble(http.server.BaseHTTPRequestHandler):
             code, content = self.double.answer
         with contextlib.suppress(BrokenPipeError):  # the client waits no longer
             self.send_response(code)
+            if 300 <= code < 400:
+                self.send_header("Location", content.decode())
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -452,6 +452,19 @@ def test_another_web_server(rest, reply, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+def test_a_server_that_has_moved_is_not_followed(rest, code):
+    """For what is posted would be asked for there."""
+    client = Client(rest.address, "model")
+    client.predict("decode", latents=ROWS)
+    rest.answer = code, b"https://models.example/v1/models/model:predict"
+    calls = len(rest.calls)
+    for one in (client, Client(rest.address, "model")):
+        with pytest.raises(export.ExportError, match=r"to https://models\.example$"):
+            one.predict("decode", latents=ROWS)
+    assert len(rest.calls) == calls + 2
+
+
 # ---- no server, no answer ------------------------------------------------------------
 
 
