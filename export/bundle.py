@@ -81,7 +81,7 @@ def export_model(
     _check_choices("formats", formats, FORMATS)
     _check_choices("quantizations", quantizations, quantize.QUANTIZATIONS)
     names = Names(name, version)
-    directory = pathlib.Path(directory)
+    directory = pathlib.Path(directory).expanduser()
     recover(directory)
     names.require_free(directory)
     about = About(name, description, licence)

@@ -106,7 +106,7 @@ def check(
     from export.report import contents  # loads Jinja: not at each start of a program
     from export.verify import browser
 
-    directory = pathlib.Path(directory)
+    directory = pathlib.Path(directory).expanduser()
     if web:
         browser.files_of(directory)  # before what takes long
     files = contents.find_models(directory)

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from export._staging import PREFIX
 from export.errors import ExportError
 
+# What file managers leave where they have been.
+_LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+
 
 def require_inside(path: str) -> str:
     """Returns a record's path as it is: relative, with slashes, inside the folder.
@@ -35,7 +38,7 @@ def walk(directory: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields every file below a folder, sorted; links to folders are followed.
 
     A link that leads back to a folder above it is left out, and so is what a killed
-    export left.
+    export or a file manager left.
 
     Raises:
         ExportError: A folder cannot be read, or `directory` is not one.
@@ -52,7 +55,7 @@ def _walk(directory: pathlib.Path, above: tuple[str, ...]) -> Iterator[pathlib.P
     except OSError as error:
         raise ExportError(f"{directory}: {error.strerror or error}") from error
     for path in paths:
-        if path.name.startswith(PREFIX):
+        if path.name.startswith((PREFIX, "._")) or path.name in _LITTER:
             continue
         if path.is_dir():
             yield from _walk(path, (*above, real))

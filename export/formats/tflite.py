@@ -65,13 +65,14 @@ def export_tflite(
             file does not agree with Keras; there is no such endpoint, quantization or
             SavedModel; data are missing; or a package is not installed.
     """
-    target = pathlib.Path(path)
+    target = pathlib.Path(path).expanduser()
     _check_request(target, quantization)
     require_runtime("tflite")
     with staging(target) as folder:
         if isinstance(source, keras.Model):
             source = export_saved_model(source, folder / "source", examples=examples)
-        conversion = convert(_find_version(pathlib.Path(source)), signatures)
+        source = pathlib.Path(source).expanduser()
+        conversion = convert(_find_version(source), signatures)
         write(conversion, target, quantization, representative_data, examples)
     return target
 

@@ -10,7 +10,8 @@ A picture that comes in is treated as `tfgen.data` treats the files of a folder:
 orientation of JPEGs applied, 16 bits reduced to 8, alpha laid over white unless the
 endpoint takes 4 channels, colour to luma, the centre cropped to the aspect and resized
 by an antialiased bicubic filter. A picture of the endpoint's own size is not touched.
-What PNGs have at rare times is not read: an orientation, or one colour that is clear.
+What is not read: colour profiles, which clients must convert to sRGB, and what PNGs
+have at rare times, an orientation, or one colour that is clear.
 
 A picture that cannot be decoded is an `InvalidArgument` error of its request. Where TF
 Serving merges requests into batches, the error reaches all requests of that batch.

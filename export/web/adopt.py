@@ -34,7 +34,7 @@ def add_to_page(
     Raises:
         ExportError: `source` has no .tflite file, or `directory` has such a model.
     """
-    source, directory = pathlib.Path(source), pathlib.Path(directory)
+    source, directory = (pathlib.Path(p).expanduser() for p in (source, directory))
     exports = sorted(reports.read(source)["exports"], key=lambda e: e["version"])
     newest = {export["name"]: export for export in exports}
     entries = [_device_part(export) for export in newest.values()]

@@ -141,7 +141,7 @@ def find_runtimes(
         ExportError: `folder` has no `@litertjs/core`.
     """
     if folder is not None:
-        packages = _packages_in(pathlib.Path(folder))
+        packages = _packages_in(pathlib.Path(folder).expanduser())
         if packages is None:
             raise ExportError(
                 f"{folder} has no node_modules/@litertjs/core: run npm install "

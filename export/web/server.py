@@ -50,7 +50,8 @@ def make_server(
     Raises:
         OSError: The port is taken.
     """
-    handler = functools.partial(_Handler, directory=str(pathlib.Path(directory)))
+    folder = pathlib.Path(directory).expanduser()
+    handler = functools.partial(_Handler, directory=str(folder))
     return http.server.ThreadingHTTPServer((HOST, port), handler)
 
 

@@ -12,6 +12,7 @@ from tests.models import small
 from tests.models.test_contracts import make_vae
 from tfgen import callbacks
 from tfgen.figures import pictures
+from tfgen.training import ExactBackup
 
 
 class Record(keras.callbacks.Callback):
@@ -52,6 +53,17 @@ def test_beta_warmup_changes_training_not_evaluation():
     assert float(terms["loss"]) == pytest.approx(float(terms["reconstruction_loss"]))
     one = warm.evaluate(dataset(images), return_dict=True, verbose=0)
     assert one == plain.evaluate(dataset(images), return_dict=True, verbose=0)
+
+
+def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert callbacks.SampleGrid("~/a", None).directory == tmp_path / "a"
+    assert callbacks.SaveModel("~/b.keras").path == tmp_path / "b.keras"
+    assert callbacks.HistoryFile("~/c.csv").path == tmp_path / "c.csv"
+    store = ExactBackup("~/d").store
+    assert store.directory == tmp_path / "d"
+    path = pictures.save_picture(Image.new("L", (1, 1)), "~/e/f.png")
+    assert path == tmp_path / "e" / "f.png"
 
 
 def test_beta_warmup_refuses_nonsense():

@@ -192,6 +192,30 @@ def test_folder_that_is_not_as_its_report_says(bundle_copy, line):
     assert not any("\n" in problem for problem in problems)
 
 
+def test_what_file_managers_leave_is_not_looked_at(bundle_copy):
+    for name in (".DS_Store", "._saved_model.pb", "Thumbs.db", "desktop.ini"):
+        (bundle_copy / SAVED / name).write_bytes(b"\0")
+    assert _compare(bundle_copy) == []
+
+
+def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for name in ("serving/m/1", "m/1", "empty"):
+        (tmp_path / name).mkdir(parents=True)
+    home = re.escape(str(tmp_path))
+    for call, message in (
+        (lambda: export.export_model(None, "~", "m"), f"^{home}/serving/m/1 exists"),
+        (lambda: export.export_saved_model(None, "~/m"), f"^{home}/m/1 exists"),
+        (lambda: export.export_tflite("~/empty", "~/a.tflite"), f"{home}/empty"),
+        (lambda: export.check("~/empty"), f"^{home}/empty: no SavedModel"),
+        (lambda: export.add_to_page("~/empty", "~/page"), f"^{home}/empty has"),
+    ):
+        with pytest.raises((export.ExportError, export.CheckError), match=message):
+            call()
+    assert not (tmp_path / "~").exists()
+
+
 def test_every_file_has_a_hash_that_sha256sum_confirms(bundle):
     listed = [
         line.split("  ", 1)[1]

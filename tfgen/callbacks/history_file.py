@@ -21,7 +21,7 @@ class HistoryFile(keras.callbacks.Callback):
 
     def __init__(self, path):
         super().__init__()
-        self.path = pathlib.Path(path)
+        self.path = pathlib.Path(path).expanduser()
 
     def on_epoch_end(self, epoch, logs=None):
         rows = [row for row in self._read() if int(row["epoch"]) < epoch]

@@ -20,7 +20,7 @@ class SampleGrid(keras.callbacks.Callback):
 
     def __init__(self, directory, make_panels, caption=None):
         super().__init__()
-        self.directory = pathlib.Path(directory)
+        self.directory = pathlib.Path(directory).expanduser()
         self.make_panels = make_panels
         self.caption = caption
 

@@ -19,7 +19,7 @@ class SaveModel(keras.callbacks.Callback):
 
     def __init__(self, path):
         super().__init__()
-        self.path = pathlib.Path(path)
+        self.path = pathlib.Path(path).expanduser()
 
     def on_epoch_end(self, epoch, logs=None):
         with replaced(self.path) as temporary:

@@ -92,7 +92,7 @@ def save_picture(picture: Image.Image, path: str | os.PathLike) -> pathlib.Path:
 
     The format is that of the name's ending, or PNG if Pillow does not write that.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     endings = Image.registered_extensions()
     kind = endings.get(path.suffix.lower(), "PNG")
     if kind == "JPEG" and picture.mode == "RGBA":  # which JPEG cannot hold

@@ -81,7 +81,7 @@ class CheckpointStore:
             raise UserError(f"`keep` must be at least 1. Received: {keep}")
         if best not in (None, "min", "max"):
             raise UserError(f'`best` must be "min", "max" or None. Received: {best!r}')
-        self.directory = pathlib.Path(directory)
+        self.directory = pathlib.Path(directory).expanduser()
         self.keep = keep
         self.best = best
 
