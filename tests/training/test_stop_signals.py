@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import write_images
+from tests.training.forked import Forks
 from tfgen import callbacks
 from tfgen.training import run_callbacks, stop_signals
 from tfgen.training.checkpoints import CheckpointStore
@@ -129,18 +131,27 @@ def folder(tmp_path_factory):
     return write_images(tmp_path_factory.mktemp("images"), count=24)
 
 
-def start(folder, out, *flags):
-    script = "import sys, tfgen.cli; tfgen.cli.main(sys.argv[1:])"
+def command_of(folder, out, *flags):
     flags = ("--filters", 4, "--latent-dim", 3, "--batch-size", 8, *flags)
-    command = ("train", "vae_mnist_5k", "--data", folder, "--out", out, *flags)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, command)],
+    return ["train", "vae_mnist_5k", "--data", folder, "--out", out, *flags]
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def start(folder, out, *flags):
+    """Starts a training; returns when its first line of Python is about to run."""
+    script = "import sys, tfgen.cli; print(); tfgen.cli.main(sys.argv[1:])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, command_of(folder, out, *flags))],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=environment,
+        env=environment(),
     )
+    process.stdout.readline()
+    return process
 
 
 def stop(process, number, seconds=SOON):
@@ -191,21 +202,80 @@ def test_a_signal_ends_training_in_every_phase(folder, tmp_path, moment, number)
         assert not run.exists()
 
 
-@pytest.mark.large
-@pytest.mark.timeout(7200)
-def test_a_signal_at_any_moment_ends_training(folder, tmp_path):
-    """200 random moments from the first import to the tenth epoch or so."""
-    process = start(folder, tmp_path / "whole", "--epochs", 10)
+# ---- Any moment ----------------------------------------------------------------------
+
+PARTS = 10  # 20 moments each: each is minutes, and may be run alone
+IMPORTING, TRAINING = 6, 14  # moments of a part: most of a start is import
+
+
+@pytest.fixture(scope="module")
+def seconds_of_import(folder, tmp_path_factory):
+    process = start(folder, tmp_path_factory.mktemp("whole") / "run", "--epochs", 1)
     begin = time.monotonic()
-    assert process.wait(240) == 0
+    process.stdout.readline()  # of the images, once TensorFlow is imported
     seconds = time.monotonic() - begin
+    process.communicate()
+    return seconds
+
+
+@pytest.fixture(scope="module")
+def forks():
+    with Forks(environment()) as forks:
+        yield forks
+
+
+@pytest.fixture(scope="module")
+def seconds_of_training(folder, forks, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole")
+    begin = time.monotonic()
+    forks.start(command_of(folder, out / "run", "--epochs", 10), out / "log")
+    assert forks.wait(240) == 0, (out / "log").read_text()
+    return time.monotonic() - begin
+
+
+def check_left(run, seed):
+    has_checkpoint = bool(CheckpointStore(run / "checkpoints").paths())
+    assert run.exists() == has_checkpoint, f"seed {seed}"
+    assert not (run / ".lock").exists(), f"seed {seed}"
+    shutil.rmtree(run, ignore_errors=True)
+
+
+NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.large
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_signal_at_any_moment_of_the_import(
+    folder, tmp_path, part, seconds_of_import
+):
     seed = int.from_bytes(os.urandom(4), "big")
-    rng = random.Random(seed)
-    for trial in range(200):
-        number = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-        run = tmp_path / f"run_{trial}"
+    rng, run = random.Random(seed), tmp_path / "run"
+    for _ in range(IMPORTING):
         process = start(folder, run, "--epochs", 5000)
-        time.sleep(rng.uniform(0.2, seconds))
-        stop(process, number)
-        has_checkpoint = bool(CheckpointStore(run / "checkpoints").paths())
-        assert run.exists() == has_checkpoint, f"seed {seed}, trial {trial}"
+        time.sleep(rng.uniform(0.01, seconds_of_import))
+        stop(process, rng.choice(NUMBERS))
+        check_left(run, seed)
+
+
+@pytest.mark.large
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_signal_at_any_moment_ends_training(
+    folder, tmp_path, part, forks, seconds_of_training
+):
+    """From the first line of the command to the tenth epoch or so."""
+    seed = int.from_bytes(os.urandom(4), "big")
+    rng, run, log = random.Random(seed), tmp_path / "run", tmp_path / "log"
+    for _ in range(TRAINING):
+        command = command_of(folder, run, "--epochs", 5000)
+        number, process = rng.choice(NUMBERS), forks.start(command, log)
+        time.sleep(rng.uniform(0.01, seconds_of_training))
+        os.kill(process, number)
+        if (code := forks.wait(SOON)) is None:
+            os.kill(process, signal.SIGKILL)
+            forks.wait(SOON)
+        assert code == 128 + number, f"seed {seed}: {log.read_text()}"
+        assert "Traceback" not in log.read_text()
+        check_left(run, seed)
+        log.unlink()
