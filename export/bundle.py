@@ -34,6 +34,7 @@ def export_model(
     representative_data: Any = None,
     description: str = "",
     licence: str = "",
+    resize: str = "crop",
     latency_seconds: float = 5.0,
     page: Mapping[str, Any] | None = None,
     web_runtime: str | os.PathLike[str] | None = None,
@@ -64,6 +65,7 @@ def export_model(
             calibrate `"int8"` on.
         description: What the model does, in a sentence.
         licence: Licence and attribution of the data that it was trained on.
+        resize: What becomes of encoded images of another aspect: see `serving.twins`.
         latency_seconds: About how long to measure each endpoint; 0 measures none.
         page: What the page shows, plain JSON; see `export/web/README.md`.
         web_runtime: A folder where `npm install @litertjs/core` was run. By default one
@@ -86,7 +88,7 @@ def export_model(
     names.require_free(directory)
     about = About(name, description, licence)
     with staging(directory / name) as stage:
-        job = _Job(model, stage, names, about, examples, progress)
+        job = _Job(model, stage, names, about, examples, progress, resize)
         job.write_saved_model(is_served="serving" in formats)
         if {"edge", "web"} & set(formats):
             job.write_edge(quantizations, representative_data)
@@ -112,6 +114,7 @@ class _Job:
     about: About
     examples: Mapping[str, Any] | None
     progress: Callable[[str], None]
+    resize: str
     files: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     contents: dict[str, bytes] = dataclasses.field(default_factory=dict)
     device_goldens: Mapping[str, golden.Golden] = dataclasses.field(
@@ -126,7 +129,11 @@ class _Job:
         """Writes what is served, which is run then, and what all else is made of."""
         self.progress("SavedModel")
         export_saved_model(
-            self.model, self.saved.parent, self.names.version, examples=self.examples
+            self.model,
+            self.saved.parent,
+            self.names.version,
+            examples=self.examples,
+            resize=self.resize,
         )
         if is_served:
             self._add(self.saved)

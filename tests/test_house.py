@@ -12,7 +12,10 @@ FILES = {
 
 # Arrows point down: a module imports from floors below its own, and from its own floor.
 FLOORS = (
-    ("errors", "files", "names", "progress", "_compat", "attributions", "replicas"),
+    (
+        *("errors", "files", "names", "progress", "_compat", "attributions"),
+        *("replicas", "sizes"),
+    ),
     (
         *("layers", "networks", "distributions", "losses", "penalties"),
         *("augmentation", "optimizers"),

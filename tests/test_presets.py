@@ -16,6 +16,7 @@ import tfgen
 from tests.cli.conftest import tfgen as command_line
 from tfgen.errors import UserError
 from tfgen.presets import Argument, Preset, get_preset
+from tfgen.sizes import both_sides
 
 SMALL = {
     "grid": 2,
@@ -34,11 +35,11 @@ def small(preset):
 def test_every_preset_builds_compiled(name):
     preset = get_preset(name)
     values = preset.resolve({})
-    size = min(values["image_size"], 64)
+    size = values["image_size"] if values["image_size"] < 64 else (96, 64)
     model = tfgen.create_model(name, image_size=size, seed=0, **small(preset))
     assert model.compiled
     shape = "image_shape_a" if preset.kind == "domains" else "image_shape"
-    assert getattr(model, shape) == (size, size, values["channels"])
+    assert getattr(model, shape) == (*both_sides(size), values["channels"])
     assert preset.summary
     assert preset.paper
     for argument in preset.arguments.values():
@@ -123,7 +124,13 @@ VAE, GAN = "vae_mnist_5k", "dcgan_mnist_5k"
     [
         ("vae_mnist5k", {}, "no preset.*did you mean vae_mnist_5k"),
         (VAE, {"latent_dims": 3}, "did you mean latent_dim"),
-        (VAE, {"image_size": 30}, "divisible by 4"),
+        (VAE, {"image_size": 30}, r"divisible by 4.*nearest size is 32x32"),
+        (VAE, {"image_size": "9x"}, "`image_size` must be.*HEIGHTxWIDTH"),
+        (GAN, {"image_size": (50, 64)}, r"The nearest size is 48x64\.$"),
+        ("vqvae_openmoji_64", {"image_size": "98x64"}, "nearest size is 96x64"),
+        ("pix2pix_256", {"image_size": (66, 100)}, "nearest size is 68x100"),
+        ("pix2pix_256", {"image_size": (20, 100)}, "nearest size is 24x100; or"),
+        ("cyclegan_256", {"image_size": 33}, "nearest size is 32x32"),
         (VAE, {"learning_rate": 0.0}, "`learning_rate` must be a number above 0"),
         (VAE, {"learning_rate": float("nan")}, "above 0. Received: nan"),
         (VAE, {"learning_rate": float("inf")}, "above 0. Received: inf"),

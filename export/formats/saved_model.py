@@ -22,6 +22,7 @@ def export_saved_model(
     directory: str | os.PathLike[str],
     version: int = 1,
     examples: Mapping[str, Any] | None = None,
+    resize: str = "crop",
 ) -> pathlib.Path:
     """Writes `directory/<version>/` with every endpoint of `model.signatures()`.
 
@@ -38,6 +39,7 @@ def export_saved_model(
         examples: Held-out arrays `(rows, ...)` to record instead of made-up inputs:
             by endpoint, `{"encode": {"images": array}}`, or by input,
             `{"images": array}`, for every endpoint that has it.
+        resize: Of encoded images of another aspect: see `serving.twins`.
 
     Returns:
         The path of the version folder.
@@ -56,7 +58,7 @@ def export_saved_model(
     guarded = {name: guard(f, limits) for name, f in originals.items()}
     functions = {
         name: guarded.get(name) or guard(function, limits)
-        for name, function in twins.add_twins(guarded).items()
+        for name, function in twins.add_twins(guarded, resize=resize).items()
     }
     goldens |= endpoints.record_twins(functions, goldens)
     with staging(target) as folder:

@@ -18,7 +18,11 @@ _JPEG_START = [0xFF, 0xD8, 0xFF]
 
 
 def make_decoder(
-    max_pixels: int, name: str, shape: tuple[int, int, int], dtype: tf.DType
+    max_pixels: int,
+    resize: str,
+    name: str,
+    shape: tuple[int, int, int],
+    dtype: tf.DType,
 ) -> Any:
     """Returns a function from strings `(batch,)` to images `(batch, *shape)`."""
 
@@ -26,7 +30,7 @@ def make_decoder(
         index, file = row
         label = tf.strings.join([f"{name}[", tf.strings.as_string(index), "]"])
         pixels = _decode_file(file, label, shape[-1], max_pixels)
-        return tf.ensure_shape(_fit(pixels, *shape), shape)
+        return tf.ensure_shape(_fit(pixels, *shape, resize), shape)
 
     def decode_all(files: tf.Tensor) -> tf.Tensor:
         with tf.device("CPU:0"):  # codecs run there; small steps to and fro would cost
@@ -160,38 +164,71 @@ def _divide_by_255(values: tf.Tensor) -> tf.Tensor:
 # ---- Size ----------------------------------------------------------------------------
 
 
-def _fit(pixels: tf.Tensor, height: int, width: int, channels: int) -> tf.Tensor:
-    """Crops the centre to the aspect and resizes, unless the size is right."""
+def _fit(
+    pixels: tf.Tensor, height: int, width: int, channels: int, resize: str
+) -> tf.Tensor:
+    """Brings pixels to the size, unless they have it: by one of `RESIZES`."""
     same = tf.reduce_all(tf.shape(pixels)[:2] == [height, width])
 
-    def resize() -> tf.Tensor:
+    def resized() -> tf.Tensor:
         if channels < 4:
-            return _resize(pixels, height, width)
+            return RESIZES[resize](pixels, height, width)
         # Clear pixels have no say in the colour of their neighbours.
         colours, alpha = _split_alpha(pixels)
         weighed = tf.concat([_divide_by_255(colours * alpha), alpha], -1)
-        resized = _resize(tf.cast(weighed, tf.uint8), height, width)
-        colours, alpha = _split_alpha(resized)
+        pixels_weighed = tf.cast(weighed, tf.uint8)
+        colours, alpha = _split_alpha(RESIZES[resize](pixels_weighed, height, width))
         colours = tf.floor(255.0 * colours / tf.maximum(alpha, 1.0))
         colours = tf.minimum(colours, 255.0)
         return tf.cast(tf.concat([colours, alpha], -1), tf.uint8)
 
-    return tf.cond(same, lambda: pixels, resize)
+    return tf.cond(same, lambda: pixels, resized)
 
 
-def _resize(pixels: tf.Tensor, height: int, width: int) -> tf.Tensor:
+def _crop(pixels: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Crops the centre to the aspect, and resizes it."""
     size = tf.cast(tf.shape(pixels)[:2], tf.float32)
     scale = tf.reduce_max([height, width] / size)
-    top, left = tf.unstack((size * scale - [height, width]) / 2)
-    # Columns, then rows, with 8 bits in between, as Pillow does it.
+    starts = (size * scale - [height, width]) / 2
+    return _resample(pixels, [height, width], tf.stack([scale, scale]), starts)
+
+
+def _stretch(pixels: tf.Tensor, height: Any, width: Any) -> tf.Tensor:
+    """Resizes each side by itself."""
+    size = tf.cast(tf.shape(pixels)[:2], tf.float32)
+    scales = tf.cast([height, width], tf.float32) / size
+    return _resample(pixels, [height, width], scales, tf.zeros(2))
+
+
+def _pad(pixels: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Fits the whole into the middle of zeros, as `tfgen.data.pixels` does."""
+    size, limits = (
+        tf.cast(tf.shape(pixels)[:2], tf.float64),
+        tf.constant([height, width], tf.float64),
+    )
+    inner = tf.round(tf.reduce_min(limits / size) * size)
+    inner = tf.cast(tf.clip_by_value(inner, 1.0, limits), tf.int32)
+    before = ([height, width] - inner) // 2
+    after = [height, width] - inner - before
+    margins = [*tf.unstack(tf.stack([before, after], axis=1)), [0, 0]]
+    return tf.pad(_stretch(pixels, inner[0], inner[1]), margins)
+
+
+RESIZES = {"crop": _crop, "pad": _pad, "stretch": _stretch}
+
+
+def _resample(
+    pixels: tf.Tensor, size: Any, scales: tf.Tensor, starts: tf.Tensor
+) -> tf.Tensor:
+    """Samples columns, then rows, with 8 bits in between, as Pillow does it."""
     pixels = tf.transpose(pixels, [1, 0, 2])
-    pixels = _resample_rows(pixels, width, scale, left)
+    pixels = _resample_rows(pixels, size[1], scales[1], starts[1])
     pixels = tf.transpose(pixels, [1, 0, 2])
-    return _resample_rows(pixels, height, scale, top)
+    return _resample_rows(pixels, size[0], scales[0], starts[0])
 
 
 def _resample_rows(
-    pixels: tf.Tensor, num_rows: int, scale: tf.Tensor, start: tf.Tensor
+    pixels: tf.Tensor, num_rows: Any, scale: tf.Tensor, start: tf.Tensor
 ) -> tf.Tensor:
     """Samples with the kernel of Pillow's BICUBIC, which widens where it shrinks."""
     resampled = tf.raw_ops.ScaleAndTranslate(

@@ -8,10 +8,11 @@ SavedModel does, and reads no other file.
 
 A picture that comes in is treated as `tfgen.data` treats the files of a folder: EXIF
 orientation of JPEGs applied, 16 bits reduced to 8, alpha laid over white unless the
-endpoint takes 4 channels, colour to luma, the centre cropped to the aspect and resized
-by an antialiased bicubic filter. A picture of the endpoint's own size is not touched.
-What is not read: colour profiles, which clients must convert to sRGB, and what PNGs
-have at rare times, an orientation, or one colour that is clear.
+endpoint takes 4 channels, colour to luma, and resized by an antialiased bicubic filter:
+the centre cropped to the aspect, or by another of `RESIZES`, as the model was trained.
+A picture of the endpoint's own size is not touched. What is not read: colour profiles,
+which clients must convert to sRGB, and what PNGs have at rare times, an orientation, or
+one colour that is clear.
 
 A picture that cannot be decoded is an `InvalidArgument` error of its request. Where TF
 Serving merges requests into batches, the error reaches all requests of that batch.
@@ -26,7 +27,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.errors import ExportError
-from export.serving.decoding import make_decoder
+from export.serving.decoding import RESIZES, make_decoder
 
 MAX_PIXELS = 2**24  # 4096 x 4096: more than a model takes, and 0.5 GB while decoding
 
@@ -35,7 +36,7 @@ _FAST = 1  # of zlib: a third faster than its default, files a tenth larger
 
 
 def add_twins(
-    endpoints: Mapping[str, Any], max_pixels: int = MAX_PIXELS
+    endpoints: Mapping[str, Any], max_pixels: int = MAX_PIXELS, resize: str = "crop"
 ) -> dict[str, Any]:
     """Returns the endpoints, then a twin `<endpoint>_bytes` of those with images.
 
@@ -55,6 +56,9 @@ def add_twins(
         endpoints: `tf.function`s by name, with an `input_signature` of named specs,
             that return dicts of tensors. They are traced.
         max_pixels: Positive integer, the most pixels that one picture may have.
+        resize: What becomes of a picture of another aspect: `"crop"`, its centre is
+            taken, `"pad"`, it is fitted whole into black (clear, if it has alpha), or
+            `"stretch"`.
 
     Returns:
         A dict in the order of `endpoints`, the twins after them: `tf.function`s like
@@ -62,14 +66,21 @@ def add_twins(
 
     Raises:
         ExportError: A twin's name, or that of its tensors, is taken; an endpoint does
-            not return a dict; or `max_pixels` is not a positive integer.
+            not return a dict; `max_pixels` is not a positive integer; or `resize` is
+            unknown.
     """
     if isinstance(max_pixels, bool) or not isinstance(max_pixels, int):
         raise ExportError(f"`max_pixels` must be an integer. Received: {max_pixels!r}")
     if max_pixels < 1:
         raise ExportError(f"`max_pixels` must be positive. Received: {max_pixels}")
+    if resize not in RESIZES:
+        raise ExportError(
+            f"`resize` must be one of {', '.join(RESIZES)}. Received: {resize!r}"
+        )
     # One decoder for equal inputs: it is most of a twin's graph.
-    cached_decoder = functools.cache(functools.partial(make_decoder, max_pixels))
+    cached_decoder = functools.cache(
+        functools.partial(make_decoder, max_pixels, resize)
+    )
     twins = {}
     for name, function in endpoints.items():
         specs, outputs = function.input_signature, _trace(name, function)

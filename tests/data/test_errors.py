@@ -37,6 +37,7 @@ def _fails(*fragments, source, **kwargs):
         ({"value_range": (0.0, float("inf"))}, "value_range"),
         ({"image_size": 0}, "image_size"),
         ({"image_size": (8, 8, 3)}, "image_size"),
+        ({"resize": "squeeze"}, "resize must be one of crop, pad, stretch"),
         ({"channels": 2}, "channels must be 1, 3, 4 or None. Received: 2"),
         ({"split": "dev"}, "has no split 'dev': choose one of test, train"),
         ({"split": 3}, "split"),

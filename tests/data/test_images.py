@@ -218,6 +218,28 @@ def test_resizing_crops_the_centre_first(tmp_path):
     assert _only(tmp_path, image_size=(4, 12)).shape == (4, 12, 1)
 
 
+def test_other_ways_of_resizing_keep_the_whole(tmp_path):
+    """A white bar on grey, twice as wide as high, into squares of the same width."""
+    pixels = np.full((8, 16), 128, np.uint8)
+    pixels[:, 4:12] = 255
+    _save(tmp_path, pixels)
+    padded = _only(tmp_path, image_size=16, resize="pad")[..., 0]
+    np.testing.assert_array_equal(padded[4:12], pixels)
+    assert not padded[:4].any()
+    assert not padded[12:].any()
+    stretched = _only(tmp_path, image_size=16, resize="stretch")[..., 0]
+    np.testing.assert_allclose(stretched, np.repeat(pixels, 2, axis=0), atol=1)
+    tall = _only(tmp_path, image_size="9x4", resize="pad")[..., 0]
+    assert [bool(row.any()) for row in tall] == 3 * [False] + 2 * [True] + 4 * [False]
+
+
+def test_padding_is_clear_where_there_is_alpha(tmp_path):
+    _save(tmp_path, np.full((4, 8, 4), 200, np.uint8))
+    image = _only(tmp_path, image_size=8, resize="pad")
+    assert not image[[0, 1, 6, 7]].any()
+    np.testing.assert_array_equal(image[2:6], np.full((4, 8, 4), 200))
+
+
 def test_resizing_does_not_alias(tmp_path):
     pixels = np.zeros((64, 64), np.uint8)
     pixels[:, ::2] = 255  # without antialiasing: all black or all white

@@ -15,7 +15,10 @@ from tfgen.data import load_pairs
         ({"load_size": 7, "image_size": 8}, "load_size must be at least image_size"),
         ({"load_size": (9, 7), "image_size": 8}, "load_size=(9, 7) and image_size=8"),
         ({"load_size": 0, "image_size": 8}, "load_size must be an integer"),
-        ({"load_size": (1, 2, 3), "image_size": 1}, "load_size must be one integer"),
+        (
+            {"load_size": (1, 2, 3), "image_size": 1},
+            "or HEIGHTxWIDTH",
+        ),
         ({"image_size": 0}, "image_size must be an integer"),
         ({"channels": 2}, "channels must be"),
         ({"batch_size": 0}, "batch_size"),

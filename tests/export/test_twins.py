@@ -142,8 +142,8 @@ JPEG = encode(draw().convert("RGB"), "JPEG")
 SIZED = JPEG.index(b"\xff\xc0") + 5  # where a JPEG keeps its height and width
 
 
-def decode_with(endpoints, name="same_bytes"):
-    twin = twins.add_twins(endpoints)[name]
+def decode_with(endpoints, name="same_bytes", **options):
+    twin = twins.add_twins(endpoints, **options)[name]
 
     def decode(*data):
         answer = twin(tf.constant(list(data)))["image_bytes"].numpy()
@@ -152,15 +152,15 @@ def decode_with(endpoints, name="same_bytes"):
     return decode
 
 
-def differences(path, shape, sizes):
+def differences(path, shape, sizes, resize="crop"):
     """Yields, for each file, how far the twin is from `tfgen.data`, in 1 / 255."""
-    decode = decode_with(identity(*shape))
+    decode = decode_with(identity(*shape), resize=resize)
     for size in sizes:
         pictures = files(*size)
         answers = decode(*pictures.values())
         for (kind, data), found in zip(pictures.items(), answers, strict=True):
             path.write_bytes(data)
-            (expected,) = read_image(path, Fit(shape[:2], shape[2]))
+            (expected,) = read_image(path, Fit(shape[:2], shape[2], None, resize))
             difference = np.abs(found.reshape(shape).astype(int) - expected)
             if shape[2] == 4:  # the colour of what is clear does not show
                 difference[..., :3] *= expected[..., 3:] > 0
@@ -184,6 +184,18 @@ def test_other_sizes_are_what_tfgen_reads(tmp_path, channels):
     ):
         if kind not in TURNED:
             assert difference.max() <= 1, (kind, size)
+
+
+@pytest.mark.parametrize(("resize", "channels"), [("pad", 4), ("stretch", 3)])
+def test_other_ways_of_resizing_are_those_of_tfgen(tmp_path, resize, channels):
+    sizes = [(48, 40), (30, 200), (17, 30)]
+    for kind, size, difference in differences(
+        tmp_path / "x", (24, 20, channels), sizes, resize
+    ):
+        if kind not in TURNED and kind != "1 bit":
+            assert np.quantile(difference, 0.99) <= 2, (kind, size)
+            if channels < 4:  # the colour of what is almost clear is any
+                assert difference.max() <= 2, (kind, size)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -4,7 +4,8 @@ import json
 
 import click
 
-from tfgen.cli.options import PATH
+from tfgen.cli.options import PATH, SIZE
+from tfgen.sizes import Size
 
 
 @click.command("compare", short_help="Compare two folders of images.")
@@ -17,7 +18,7 @@ from tfgen.cli.options import PATH
     metavar="data|random|inception_v3|mobilenet_v2|FILE",
     help="What images are compared by: a .keras or .onnx file takes images in [0, 1].",
 )
-@click.option("--image-size", type=click.IntRange(1), help="[default: as they are]")
+@click.option("--image-size", type=SIZE, help="[default: as they are]")
 @click.option(
     "--num-images", type=click.IntRange(20), default=10_000, show_default=True
 )
@@ -28,7 +29,7 @@ def command(
     real: str,
     fake: str,
     features: str,
-    image_size: int | None,
+    image_size: Size | None,
     num_images: int,
     seed: int,
     data_dir: str | None,

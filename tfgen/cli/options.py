@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+from tfgen.errors import UserError
+from tfgen.sizes import Size, read_size
+
 
 class PathType(click.ParamType):
     """A path, or the name of a data set; `~` is expanded."""
@@ -15,6 +18,19 @@ class PathType(click.ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         """Returns the path, expanded."""
         return os.path.expanduser(value)
+
+
+class SizeType(click.ParamType):
+    """The size of an image, as "64" or "96x64": height x width."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Size:
+        """Returns an integer, or height and width."""
+        try:
+            return read_size("it", value)
+        except UserError as error:
+            self.fail(str(error), param, ctx)
 
 
 class ListType(click.ParamType):
@@ -38,6 +54,7 @@ class ListType(click.ParamType):
 
 
 PATH = PathType()
+SIZE = SizeType()
 run_argument = click.argument("run", type=PATH)
 
 

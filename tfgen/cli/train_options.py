@@ -4,8 +4,10 @@ from typing import Any
 
 import click
 
+from tfgen.cli.options import SIZE
 from tfgen.presets import Argument, Preset
 from tfgen.presets.preset import NONE
+from tfgen.sizes import RESIZES
 from tfgen.training.config import AUTO
 from tfgen.training.strategy import STRATEGIES
 
@@ -42,7 +44,7 @@ class _ArgumentType(click.ParamType):
 
     def __init__(self, argument: Argument) -> None:
         self.argument = argument
-        self.name = argument.type.__name__
+        self.name = getattr(argument.type, "__name__", "size")
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         return self.argument.parse(value) if isinstance(value, str) else value
@@ -121,6 +123,13 @@ _COMMON = (
     ),
     click.Option(["--skip-bad-images"], is_flag=True, help="Go on without them."),
     click.Option(
+        ["--resize"],
+        type=click.Choice(RESIZES),
+        default="crop",
+        show_default=True,
+        help="What becomes of an image of another aspect than --image-size.",
+    ),
+    click.Option(
         ["--value-range"],
         type=_RangeType(),
         metavar="LOW,HIGH",
@@ -159,7 +168,7 @@ _CLASSES = click.Option(
 )
 # Of presets that translate images.
 _TRANSLATION = (
-    click.Option(["--load-size"], type=click.IntRange(1), help="Before a random crop."),
+    click.Option(["--load-size"], type=SIZE, help="Before a random crop."),
     click.Option(["--mirror/--no-mirror"], default=None, help="At random."),
 )
 _DIRECTION = click.Option(

@@ -43,6 +43,7 @@ def load_images(
     skip_bad_images: bool = False,
     initial_epoch: int = 0,
     source_range: tuple[float, float] | None = None,
+    resize: str = "crop",
     progress: Progress = no_progress,
 ) -> tf.data.Dataset:
     """Loads batches of images from a TFDS data set or a folder.
@@ -67,9 +68,9 @@ def load_images(
         split: "train", "test", or any split of the source; for TFDS also a slice such
             as "train[:100]". Where there is no "test", "validation" is used, or else
             the last tenth of "train", which "train" then lacks.
-        image_size: Integer or `(height, width)`: images are cropped at the centre to
-            the aspect and resized with antialiasing. None: as they are, all equal.
-            `openmoji` at 32 or 128 is the configuration of that size.
+        image_size: Integer, `(height, width)` or such as "96x64": images are resized
+            with antialiasing. None: as they are, all equal. `openmoji` at 32 or 128 is
+            the configuration of that size.
         channels: 1, 3 or 4: images are converted (alpha over white, colour to
             luminance). None: as they are, all equal.
         value_range: `(low, high)` that black and white map to.
@@ -87,6 +88,9 @@ def load_images(
         source_range: `(low, high)`, the values in files that are black and white, such
             as (0, 4095) for scans of 12 bits. None: the whole range of 8 and 16 bits;
             pixels of 32 bits, signed or floating-point, are refused.
+        resize: How an image of another aspect is brought to the size: "crop" (its
+            centre), "pad" (it is fitted whole, in the middle of black or, with 4
+            channels, of what is clear) or "stretch".
         progress: `progress(iterable, description, total)` shows how far reading is, and
             returns the iterable.
 
@@ -103,7 +107,7 @@ def load_images(
         TensorShape([64, 28, 28, 1])
     """
     check_order(value_range, batch_size, seed, initial_epoch)
-    fit = make_fit(image_size, channels, source_range)
+    fit = make_fit(image_size, channels, source_range, resize)
     check_split(split)
     folder = find_folder(source)
     if classes is not None:
@@ -128,7 +132,7 @@ def load_array(
         source, split: As in `load_images`.
         num_images: How many images at most; None for all.
         **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `labels`,
-            `classes`, `skip_bad_images`, `source_range` and `progress` of
+            `classes`, `skip_bad_images`, `source_range`, `resize` and `progress` of
             `load_images`.
 
     Returns:

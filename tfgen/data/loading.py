@@ -17,12 +17,13 @@ from tfgen.data import pipeline
 from tfgen.data.builders.preparing import base_name, known_names
 from tfgen.data.pixels import Fit
 from tfgen.errors import UserError
+from tfgen.sizes import RESIZES, both_sides, read_size
 
 IN_MEMORY_BYTES = 2**30  # images that take no more as uint8 are decoded once
 _READ_BATCH = 256
 
 PathLike = str | os.PathLike
-Size = int | tuple[int, int] | None
+Size = int | tuple[int, int] | str | None
 
 
 @dataclass(frozen=True)
@@ -191,26 +192,21 @@ def make_fit(
     image_size: Size,
     channels: int | None,
     source_range: tuple[float, float] | None = None,
+    resize: str = "crop",
 ) -> Fit:
     """Returns what every image is made to be."""
     if channels not in (None, 1, 3, 4):
         raise UserError(f"channels must be 1, 3, 4 or None. Received: {channels!r}")
     if source_range is not None:
         check_range("source_range", source_range)
-    size = None if image_size is None else make_size("image_size", image_size)
-    return Fit(size, channels, source_range)
-
-
-def make_size(name: str, value: Any) -> tuple[int, int]:
-    """Returns `(height, width)` of an integer or of two."""
-    size = value if isinstance(value, tuple | list) else [value] * 2
-    if len(size) != 2:
+    if resize not in RESIZES:
         raise UserError(
-            f"{name} must be one integer or (height, width). Received: {size!r}"
+            f"resize must be one of {', '.join(RESIZES)}. Received: {resize!r}"
         )
-    for length in size:
-        check_integer(name, length, 1)
-    return tuple(size)
+    size = image_size
+    if size is not None:
+        size = both_sides(read_size("image_size", size))
+    return Fit(size, channels, source_range, resize)
 
 
 def check_integer(name: str, value: Any, least: int) -> None:

@@ -32,11 +32,14 @@ class Fit(NamedTuple):
         channels: 1 (grey), 3 (RGB), 4 (RGBA), or None.
         source_range: `(low, high)`, the values in files that are black and white. None:
             the whole range of 8 and 16 bits.
+        resize: One of `tfgen.sizes.RESIZES`: how an image of another aspect is brought
+            to the size.
     """
 
     size: tuple[int, int] | None = None
     channels: int | None = None
     source_range: tuple[float, float] | None = None
+    resize: str = "crop"
 
     def shape_of(self, height: int, width: int, channels: int) -> tuple[int, int, int]:
         """Returns the shape that an image of the given shape is brought to."""
@@ -73,11 +76,41 @@ def _fit(image: Image.Image, fit: Fit) -> np.ndarray:
     if fit.channels:
         image = _convert(image, _MODES[fit.channels])
     if fit.size and image.size != fit.size[::-1]:
-        # `ImageOps.fit` crops the centre to the aspect, then resizes; Pillow's
-        # filters widen with the scale, so that shrinking does not alias.
-        image = ImageOps.fit(image, fit.size[::-1], Image.Resampling.BICUBIC)
+        image = _RESIZES[fit.resize](image, fit.size[::-1])
     array = np.asarray(image)
     return array[..., None] if array.ndim == 2 else array
+
+
+# Pillow's filters widen with the scale, so that shrinking does not alias.
+
+
+def _crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Crops the centre to the aspect of `(width, height)`, then resizes."""
+    return ImageOps.fit(image, size, Image.Resampling.BICUBIC)
+
+
+def _stretch_to(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image.resize(size, Image.Resampling.BICUBIC)
+
+
+def _pad(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Fits the whole image into `(width, height)`, in the middle of zeros."""
+    inner = contain(image.size, size)
+    left, top = ((size[i] - inner[i]) // 2 for i in (0, 1))
+    padded = Image.new(image.mode, size)
+    padded.paste(_stretch_to(image, inner), (left, top))
+    return padded
+
+
+_RESIZES = {"crop": _crop, "pad": _pad, "stretch": _stretch_to}
+
+
+def contain(size: tuple[int, int], limits: tuple[int, int]) -> tuple[int, int]:
+    """Returns the largest size of the same aspect that is within two limits."""
+    scale = min(limit / side for limit, side in zip(limits, size, strict=True))
+    sides = zip(limits, size, strict=True)
+    one, other = (min(limit, max(1, round(scale * side))) for limit, side in sides)
+    return one, other
 
 
 def _convert(image: Image.Image, mode: str) -> Image.Image:

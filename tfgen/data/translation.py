@@ -1,8 +1,6 @@
 """Image translation: pairs, and two domains without pairs, as batches or arrays."""
 
 import os
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -10,24 +8,19 @@ import tensorflow as tf
 
 from tfgen.data.builders import tfds_source
 from tfgen.data.builders.preparing import make_builder
-from tfgen.data.folders import folder_source
 from tfgen.data.folders.listing import scan
 from tfgen.data.folders.pairs import has_pairs
 from tfgen.data.loading import (
     PathLike,
     Size,
-    Source,
     check_order,
-    check_split,
     collect,
     find_folder,
     make_batches,
-    make_fit,
-    make_size,
     small_batch,
 )
 from tfgen.data.pipeline import Augmentation
-from tfgen.data.pixels import Fit
+from tfgen.data.query import Query
 from tfgen.errors import UserError
 from tfgen.progress import Progress, no_progress
 
@@ -51,6 +44,7 @@ def load_pairs(
     skip_bad_images: bool = False,
     initial_epoch: int = 0,
     source_range: _Range | None = None,
+    resize: str = "crop",
     progress: Progress = no_progress,
 ) -> tf.data.Dataset:
     """Loads batches of pairs of images, the same scene twice.
@@ -75,7 +69,7 @@ def load_pairs(
             at a random place, the same for both images of a pair. None: no crop.
         mirror: Whether every other pair, at random, is mirrored left to right.
         skip_bad_images: As in `load_images`; a pair with such a file is left out.
-        initial_epoch, source_range, progress: As in `load_images`.
+        initial_epoch, source_range, resize, progress: As in `load_images`.
 
     Returns:
         A `tf.data.Dataset` of `(inputs, targets)`, both
@@ -93,8 +87,8 @@ def load_pairs(
     if direction not in ("ab", "ba"):
         raise UserError(f"direction must be 'ab' or 'ba'. Received: {direction!r}")
     check_order(value_range, batch_size, seed, initial_epoch)
-    options = (image_size, channels, data_dir, skip_bad_images, source_range, progress)
-    query = _Query(source, split, *options, load_size)
+    options = (image_size, channels, data_dir, skip_bad_images, source_range, resize)
+    query = Query(source, split, *options, progress, load_size)
     data = query.open_pairs()
     if direction == "ba":
         data = data.swap()
@@ -120,6 +114,7 @@ def load_domains(
     skip_bad_images: bool = False,
     initial_epoch: int = 0,
     source_range: _Range | None = None,
+    resize: str = "crop",
     progress: Progress = no_progress,
 ) -> tf.data.Dataset:
     """Loads batches of images of two domains that do not belong together.
@@ -143,15 +138,16 @@ def load_domains(
             give the truth together.
         load_size: As in `load_pairs`; each image has a crop of its own.
         mirror: As in `load_pairs`; each image by a draw of its own.
-        skip_bad_images, initial_epoch, source_range, progress: As in `load_images`.
+        skip_bad_images, initial_epoch, source_range, resize, progress: As in
+            `load_images`.
 
     Returns:
         A `tf.data.Dataset` of `(images_a, images_b)`, both
         `(batch, height, width, channels)` float32 in `value_range`.
     """
     check_order(value_range, batch_size, seed, initial_epoch)
-    options = (image_size, channels, data_dir, skip_bad_images, source_range, progress)
-    query = _Query(source, split, *options, load_size)
+    options = (image_size, channels, data_dir, skip_bad_images, source_range, resize)
+    query = Query(source, split, *options, progress, load_size)
     data = query.open_domains()
     augmentation = Augmentation(load_size and query.fit.size, mirror, joint=False)
     return make_batches(
@@ -168,7 +164,7 @@ def load_pair_arrays(
         source, split: As in `load_pairs`.
         num_images: How many pairs at most; None for all.
         **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `direction`,
-            `skip_bad_images`, `source_range` and `progress` of `load_pairs`.
+            `skip_bad_images`, `source_range`, `resize` and `progress` of `load_pairs`.
 
     Returns:
         Inputs and targets `(num_images, height, width, channels)` float32.
@@ -192,7 +188,7 @@ def load_domain_arrays(
         source, split, value_range: As in `load_domains`.
         num_images: How many images of each domain at most; None for all.
         **kwargs: `image_size`, `channels`, `data_dir`, `skip_bad_images`,
-            `source_range` and `progress` of `load_domains`.
+            `source_range`, `resize` and `progress` of `load_domains`.
 
     Returns:
         Images of A and of B `(num_images, height, width, channels)` float32. The
@@ -203,7 +199,7 @@ def load_domain_arrays(
     order = (value_range, batch_size, False, 0, 0)
     arrays = [
         array
-        for domain in _Query(source, split, **kwargs).open_domains()
+        for domain in Query(source, split, **kwargs).open_domains()
         for array in collect(make_batches([domain], *order), num_images, batch_size)
     ]  # of pairs, one source gives both
     return arrays[0], arrays[1]
@@ -216,7 +212,7 @@ def count_domains(
 
     Arguments are those of `load_domain_arrays`.
     """
-    data = _Query(source, split, **kwargs).open_domains()
+    data = Query(source, split, **kwargs).open_domains()
     return data[0].num_examples, data[-1].num_examples  # of pairs there is one source
 
 
@@ -231,69 +227,3 @@ def is_paired(source: PathLike, data_dir: PathLike | None = None) -> bool:
         builder = make_builder(os.fspath(source), data_dir)
         return tfds_source.find_pair(builder) is not None
     return has_pairs(scan(folder))
-
-
-@dataclass(frozen=True)
-class _Query:
-    """Which pairs or domains are asked for: arguments as in `load_pairs`."""
-
-    source: PathLike
-    split: str
-    image_size: Size = None
-    channels: int | None = 3
-    data_dir: PathLike | None = None
-    skip_bad_images: bool = False
-    source_range: _Range | None = None
-    progress: Progress = no_progress
-    load_size: Size = None
-
-    def open_pairs(self) -> Source:
-        fit, folder, builder = self._locate()
-        if folder is None:
-            return tfds_source.open_named_pairs(builder, self.split, fit)
-        options = self.skip_bad_images, self.progress
-        return folder_source.open_pair_folder(folder, self.split, fit, *options)
-
-    def open_domains(self) -> list[Source]:
-        """Returns domains A and B, or pairs as one source."""
-        fit, folder, builder = self._locate()
-        if folder is None:
-            data = tfds_source.open_named_domains(builder, self.split, fit)
-        else:
-            options = self.skip_bad_images, self.progress
-            data = folder_source.open_domain_folder(folder, self.split, fit, *options)
-        if len({domain.image_shape for domain in data}) > 1:
-            shapes = " and ".join(str(domain.image_shape) for domain in data)
-            raise UserError(
-                f"The domains of {self.source} differ in shape (height, width, "
-                f"channels): {shapes}. Pass image_size and channels to make them equal"
-            )
-        return data
-
-    @cached_property
-    def fit(self) -> Fit:
-        """What images are made to be in the end, after a crop if there is one."""
-        return make_fit(self.image_size, self.channels, self.source_range)
-
-    def _locate(self) -> tuple[Fit, Any, Any]:
-        """Returns what images are made to be at first, and a folder or a builder."""
-        fit = self.fit
-        if self.load_size is not None:
-            fit = fit._replace(size=self._check_load_size())
-        check_split(self.split)
-        if folder := find_folder(self.source):
-            return fit, folder, None
-        builder = make_builder(os.fspath(self.source), self.data_dir, self.fit.size)
-        return fit, None, builder
-
-    def _check_load_size(self) -> tuple[int, int]:
-        height, width = make_size("load_size", self.load_size)
-        if self.fit.size is None:
-            raise UserError("load_size needs image_size, which is cropped from it")
-        if height < self.fit.size[0] or width < self.fit.size[1]:
-            raise UserError(
-                "load_size must be at least image_size, which is cropped from it. "
-                f"Received: load_size={self.load_size} and "
-                f"image_size={self.image_size}"
-            )
-        return height, width

@@ -59,6 +59,7 @@ def _load_anomalies(subject: Subject) -> Any:
         data_dir=config.data_dir,
         skip_bad_images=config.skip_bad_images,
         source_range=config.value_range,
+        resize=config.resize,
     )
 
 

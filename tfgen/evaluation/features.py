@@ -30,6 +30,7 @@ def _data_features(run: Any) -> Any:
         data_dir=config.data_dir,
         skip_bad_images=config.skip_bad_images,
         source_range=config.value_range,
+        resize=config.resize,
     )
     return build_feature_network(*collect(batches, _MOST_CLASSIFIED, _BATCH_SIZE))
 

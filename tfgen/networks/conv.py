@@ -10,6 +10,7 @@ import keras
 
 from tfgen.networks.conditioning import add_labels
 from tfgen.networks.grids import STAGE
+from tfgen.sizes import nearest_size
 
 
 def build_conv_encoder(
@@ -99,10 +100,11 @@ def stage_widths(
         filters = [filters * min(2**stage, 8) for stage in range(num_stages)]
     scale = 2 ** len(filters)
     if not filters or not _divides(scale, image_shape):
+        nearest = nearest_size(image_shape, lambda *sizes: _divides(scale, sizes))
         raise ValueError(
             f"Height and width must be divisible by {scale}: {len(filters)} stage(s) "
-            f"of stride 2. Received: image_shape={tuple(image_shape)}. Resize the "
-            "images or pass fewer `filters`."
+            f"of stride 2. Received: image_shape={tuple(image_shape)}. The nearest "
+            f"size is {nearest}; or pass fewer `filters`."
         )
     return filters
 

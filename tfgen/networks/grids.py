@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from tfgen.sizes import nearest_size
+
 # The kernel is a multiple of the stride: transposed convolutions leave no checkerboard.
 STAGE = {
     "kernel_size": 4,
@@ -24,15 +26,25 @@ def smallest_grid(
         ValueError: The image is not a power of 2 times such a grid.
     """
     height, width, _ = image_shape
-    doublings = (min(height, width) // 4).bit_length() - 1
-    scale = 2 ** max(doublings, 0)
-    if height % scale or width % scale or doublings < least_doublings:
+
+    def takes(height: int, width: int) -> bool:
+        doublings = _doublings(height, width)
+        scale = 2 ** max(doublings, 0)
+        return height % scale == width % scale == 0 and doublings >= least_doublings
+
+    if not takes(height, width):
         raise ValueError(
             "The image's height and width must be a power of 2 times a grid whose "
             f"shorter side is 4 to 7, and at least {4 * 2**least_doublings} (28, 32, "
-            f"48 x 64, 64, ...). Received: image_shape={tuple(image_shape)}"
+            f"48 x 64, 64, ...). Received: image_shape={tuple(image_shape)}. The "
+            f"nearest size is {nearest_size(image_shape, takes)}."
         )
-    return (height // scale, width // scale), doublings
+    scale = 2 ** _doublings(height, width)
+    return (height // scale, width // scale), _doublings(height, width)
+
+
+def _doublings(height: int, width: int) -> int:
+    return (min(height, width) // 4).bit_length() - 1
 
 
 def upsample(

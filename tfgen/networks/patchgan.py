@@ -14,6 +14,7 @@ from typing import Any
 import keras
 
 from tfgen.networks.normalization import check_normalization, normalize
+from tfgen.sizes import show_size
 
 # Stages of stride 2 -> pixels that a logit sees, in height and in width.
 RECEPTIVE_FIELDS = {0: 1, 1: 16, 2: 34, 3: 70, 4: 142, 5: 286}
@@ -101,7 +102,9 @@ def _check_size(image_shape: Sequence[int | None], num_layers: int) -> None:
         )
     least = 3 * 2**num_layers if num_layers else 1
     if any(size is not None and size < least for size in image_shape[:2]):
+        nearest = show_size([max(size or least, least) for size in image_shape[:2]])
         raise ValueError(
             f"Height and width must be at least {least} for num_layers={num_layers}. "
-            f"Received: image_shape={tuple(image_shape)}. Pass fewer `num_layers`."
+            f"Received: image_shape={tuple(image_shape)}. The nearest size is "
+            f"{nearest}; or pass fewer `num_layers`."
         )

@@ -21,6 +21,7 @@ from tfgen.layers.recompute import apply_block
 from tfgen.layers.reflection_padding import ReflectionPadding2D
 from tfgen.networks.grids import grow
 from tfgen.networks.normalization import check_normalization, normalize
+from tfgen.sizes import nearest_size
 
 _HALVINGS = 2
 _UPSAMPLINGS = ("transposed", "bilinear")
@@ -140,11 +141,16 @@ def _check_size(image_shape: Sequence[int | None], padding: str) -> None:
         raise ValueError(
             f"`padding` must be 'reflect' or 'zero'. Received: {padding!r}"
         )
-    least = 2 * 2**_HALVINGS if padding == "reflect" else 2**_HALVINGS
-    for size in image_shape[:2]:
-        if size is not None and (size % 2**_HALVINGS or size < least):
-            raise ValueError(
-                f"Height and width must be divisible by {2**_HALVINGS} and at least "
-                f"{least}. Received: image_shape={tuple(image_shape)}. Resize the "
-                "images."
-            )
+    scale = 2**_HALVINGS
+    least = 2 * scale if padding == "reflect" else scale
+
+    def takes(*sizes: int | None) -> bool:
+        return all(n is None or (n % scale == 0 and n >= least) for n in sizes)
+
+    if not takes(*image_shape[:2]):
+        sizes = [size or least for size in image_shape[:2]]
+        raise ValueError(
+            f"Height and width must be divisible by {scale} and at least {least}. "
+            f"Received: image_shape={tuple(image_shape)}. The nearest size is "
+            f"{nearest_size(sizes, takes)}."
+        )

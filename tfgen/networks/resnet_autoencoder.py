@@ -27,6 +27,7 @@ from tfgen.networks.attention import is_grid_of_16, self_attention
 from tfgen.networks.conditioning import add_labels
 from tfgen.networks.conv import stage_widths
 from tfgen.networks.grids import STAGE, convolution, upsample
+from tfgen.sizes import nearest_size
 
 
 def build_resnet_encoder(
@@ -122,11 +123,17 @@ def _widths(
     if isinstance(dim, int):
         num_stages = len(stage_widths(image_shape, filters))
     else:
-        num_stages = max(image_shape[0] // dim[0], 1).bit_length() - 1
-        if tuple(2**num_stages * size for size in dim[:2]) != tuple(image_shape[:2]):
+
+        def takes(height: int, width: int) -> bool:
+            scale = 2 ** _count_doublings(height, dim)
+            return (height, width) == (scale * dim[0], scale * dim[1])
+
+        num_stages = _count_doublings(image_shape[0], dim)
+        if not takes(*image_shape[:2]):
             raise ValueError(
                 "Height and width must be a power of 2 times those of the grid "
-                f"{tuple(dim)}. Received: image_shape={tuple(image_shape)}"
+                f"{tuple(dim)}. Received: image_shape={tuple(image_shape)}. The "
+                f"nearest size is {nearest_size(image_shape, takes)}."
             )
         if num_classes is not None:
             raise ValueError(
@@ -134,6 +141,10 @@ def _widths(
                 f"num_classes={num_classes}"
             )
     return [filters * min(2**stage, 8) for stage in range(num_stages + 1)]
+
+
+def _count_doublings(height: int, grid: Sequence[int]) -> int:
+    return max(height // grid[0], 1).bit_length() - 1
 
 
 def _residual_blocks(features: Any, count: int, recompute: bool) -> Any:

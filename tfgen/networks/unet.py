@@ -28,6 +28,7 @@ from tfgen.layers.noise_dropout import NoiseDropout
 from tfgen.layers.recompute import apply_block
 from tfgen.networks.grids import grow
 from tfgen.networks.normalization import check_normalization, normalize
+from tfgen.sizes import nearest_size
 
 _KERNEL_SIZE = 4
 _MIN_STAGES, _MAX_STAGES = 2, 8
@@ -180,7 +181,9 @@ def _count_halvings(image_shape: Sequence[int]) -> int:
     for count in range(_MAX_STAGES, _MIN_STAGES - 1, -1):
         if height % 2**count == width % 2**count == 0:
             return count
+    scale = 2**_MIN_STAGES
+    nearest = nearest_size(image_shape, lambda h, w: h % scale == w % scale == 0)
     raise ValueError(
         "Height and width must be divisible by 4: at least 2 stages of stride 2. "
-        f"Received: image_shape={tuple(image_shape)}. Resize the images."
+        f"Received: image_shape={tuple(image_shape)}. The nearest size is {nearest}."
     )

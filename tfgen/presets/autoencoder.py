@@ -2,11 +2,19 @@
 
 from typing import Annotated, Any
 
-from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, POSITIVE, SEED, Preset
+from tfgen.presets.preset import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    POSITIVE,
+    SEED,
+    ImageSize,
+    Preset,
+)
+from tfgen.sizes import both_sides
 
 
 def build(
-    image_size: Annotated[int, "height and width of the images", AT_LEAST_1] = 28,
+    image_size: ImageSize = 28,
     channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 1,
     latent_dim: Annotated[int, "size of a latent", AT_LEAST_1] = 8,
     filters: Annotated[int, "channels of the first convolution", AT_LEAST_1] = 32,
@@ -24,7 +32,7 @@ def build(
     from tfgen.networks import build_conv_decoder, build_conv_encoder
     from tfgen.optimizers import FusedAdam
 
-    image_shape = (image_size, image_size, channels)
+    image_shape = (*both_sides(image_size), channels)
     model = Autoencoder(
         build_conv_encoder(image_shape, latent_dim, filters=filters),
         build_conv_decoder(latent_dim, image_shape, filters=filters),

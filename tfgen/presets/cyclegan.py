@@ -3,11 +3,12 @@
 from typing import Annotated, Any
 
 from tfgen.presets import translation
-from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, SEED, SHARE, Preset
+from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, SEED, SHARE, ImageSize, Preset
+from tfgen.sizes import both_sides
 
 
 def build(
-    image_size: Annotated[int, "height and width: a multiple of 4", AT_LEAST_1] = 256,
+    image_size: ImageSize = 256,
     channels: translation.Channels = 3,
     filters: Annotated[int, "of the first stage of the generators", AT_LEAST_1] = 64,
     num_blocks: Annotated[
@@ -44,7 +45,7 @@ def build(
     from tfgen.models.cyclegan import CycleGAN
     from tfgen.networks import build_patchgan_discriminator, build_resnet_generator
 
-    shape = (image_size, image_size, channels)
+    shape = (*both_sides(image_size), channels)
     shared = {"normalization": normalization, "initial_stddev": initial_stddev}
     generators = [
         build_resnet_generator(

@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any
 
-from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, POSITIVE, SEED, SHARE, Preset
+from tfgen.presets.preset import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    POSITIVE,
+    SEED,
+    SHARE,
+    ImageSize,
+    Preset,
+)
+from tfgen.sizes import both_sides
 
 _LOSSES = (
     *("minimax", "non_saturating", "least_squares"),
@@ -13,7 +22,7 @@ _WIDEST = 4  # times the channels next to the image: most that a residual block 
 
 
 def build(
-    image_size: Annotated[int, "height and width: 28, 32, 64, 128", AT_LEAST_1] = 28,
+    image_size: ImageSize = 28,
     channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 1,
     latent_dim: Annotated[int, "size of a latent", AT_LEAST_1] = 64,
     architecture: Annotated[
@@ -64,7 +73,7 @@ def build(
     from tfgen.models.gan import GAN
     from tfgen.optimizers import FusedAdam, LinearDecay
 
-    image_shape = (image_size, image_size, channels)
+    image_shape = (*both_sides(image_size), channels)
     of_both = {"filters": filters, "num_classes": num_classes}
     of_generator = {"conditioning": conditioning}
     of_discriminator = {"normalization": normalization}

@@ -3,11 +3,12 @@
 from typing import Annotated, Any
 
 from tfgen.presets import translation
-from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, SEED, SHARE, Preset
+from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, SEED, SHARE, ImageSize, Preset
+from tfgen.sizes import both_sides
 
 
 def build(
-    image_size: Annotated[int, "height and width: a power of 2", AT_LEAST_1] = 256,
+    image_size: ImageSize = 256,
     channels: translation.Channels = 3,
     filters: Annotated[int, "of the first stage of the U-Net", AT_LEAST_1] = 64,
     max_filters: Annotated[
@@ -41,7 +42,7 @@ def build(
     from tfgen.models.pix2pix import Pix2Pix
     from tfgen.networks import build_patchgan_discriminator, build_unet_generator
 
-    shape = (image_size, image_size)
+    shape = both_sides(image_size)
     shared = {"normalization": normalization, "initial_stddev": initial_stddev}
     model = Pix2Pix(
         build_unet_generator(

@@ -7,9 +7,10 @@ import math
 import numbers
 import typing
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from tfgen.errors import UserError
+from tfgen.sizes import EXPECTED, Size, read_size
 
 NONE = "none"  # the command line's word for `None`
 
@@ -49,6 +50,7 @@ AT_LEAST_0 = Range(0)
 AT_LEAST_1 = Range(1)
 SHARE = Range(0, 1, below=True)
 SEED = Range(0, 2**31 - 1)  # TensorFlow wraps larger ones
+ImageSize = Annotated[Size, "of the images, height and width"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Argument:
 
     Args:
         name: The keyword.
-        type: `int`, `float`, `bool` or `str`.
+        type: `int`, `float`, `bool` or `str`; or `Size`, of `tfgen.sizes`.
         default: The preset's value.
         help: What it is, in a few words.
         allowed: A `Range` of numbers, a tuple of strings, or `None` for any value.
@@ -74,7 +76,9 @@ class Argument:
     @property
     def expected(self) -> str:
         """What a value must be, in words."""
-        if isinstance(self.allowed, tuple):
+        if self.type is Size:
+            words = EXPECTED
+        elif isinstance(self.allowed, tuple):
             words = f"one of {', '.join(self.allowed)}"
         else:
             names = {int: "an integer", float: "a number", bool: "true or false"}
@@ -92,6 +96,8 @@ class Argument:
         """
         if value is None and self.is_optional:
             return None
+        if self.type is Size:
+            return read_size(f"`{self.name}`", value)
         is_right = _has_type(value, self.type)
         if isinstance(self.allowed, tuple) and not isinstance(value, str):
             is_right = not isinstance(value, bool | numbers.Number | None)
@@ -117,7 +123,7 @@ class Argument:
         value: Any = text
         if self.type is bool:
             value = {"true": True, "false": False}.get(text.lower(), text)
-        elif self.type is not str:
+        elif self.type in (int, float):
             try:
                 value = self.type(text)
             except ValueError:
@@ -177,6 +183,7 @@ class Preset:
     def _read_argument(self, parameter: inspect.Parameter) -> Argument:
         kind, text, *allowed = typing.get_args(parameter.annotation)
         kinds = typing.get_args(kind) or (kind,)  # of `int | None`
+        kinds = (Size,) if kind == Size else kinds
         return Argument(
             name=parameter.name,
             type=kinds[0],

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any
 
-from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, POSITIVE, SEED, Preset
+from tfgen.presets.preset import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    POSITIVE,
+    SEED,
+    ImageSize,
+    Preset,
+)
+from tfgen.sizes import both_sides
 
 # The rows of tfgen/distributions, which are too heavy to import for a list.
 LIKELIHOODS = (
@@ -38,7 +46,7 @@ DIVERGENCES = (
 
 
 def build(
-    image_size: Annotated[int, "height and width of the images", AT_LEAST_1] = 28,
+    image_size: ImageSize = 28,
     channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 1,
     latent_dim: Annotated[int, "size of a latent", AT_LEAST_1] = 8,
     network: Annotated[str, "architecture", ("conv", "resnet")] = "conv",
@@ -72,7 +80,7 @@ def build(
     latents = distributions.posterior(posterior)
     if free_bits:
         divergence = _free_bits(divergence, free_bits)
-    size = (image_size, image_size)
+    size = both_sides(image_size)
     kind, options = network, {"filters": filters}
     if hidden_units:
         kind, options = "mlp", {"hidden_units": (hidden_units, hidden_units)}

@@ -1,17 +1,26 @@
 """Autoencoders with discrete codes."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, POSITIVE, SEED, Preset
+from tfgen.presets.preset import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    POSITIVE,
+    SEED,
+    ImageSize,
+    Preset,
+)
+from tfgen.sizes import both_sides
 
 _LEVELS = (8, 5, 5, 5)  # 1,000 codes
 _CODE_DIM = 16  # of a codebook's vectors
 
 
 def build(
-    image_size: Annotated[int, "height and width of the images", AT_LEAST_1] = 64,
+    image_size: ImageSize = 64,
     channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 3,
-    grid: Annotated[int, "codes a side", AT_LEAST_1] = 8,
+    grid: Annotated[int, "codes along the shorter side", AT_LEAST_1] = 8,
     filters: Annotated[int, "channels next to the image", AT_LEAST_1] = 16,
     num_blocks: Annotated[int, "residual blocks of each grid", AT_LEAST_1] = 1,
     quantizer: Annotated[str, "of features", ("fsq", "vq")] = "fsq",
@@ -34,8 +43,9 @@ def build(
     from tfgen.networks import build_resnet_decoder, build_resnet_encoder
     from tfgen.optimizers import FusedAdam
 
-    image_shape = (image_size, image_size, channels)
-    codes = (grid, grid, len(_LEVELS) if quantizer == "fsq" else _CODE_DIM)
+    image_shape = (*both_sides(image_size), channels)
+    code_dim = len(_LEVELS) if quantizer == "fsq" else _CODE_DIM
+    codes = (*_grid(image_shape, grid), code_dim)
     options = {"filters": filters, "num_blocks": num_blocks}
     if prior == "transformer":
         prior = CausalTransformer(width=prior_width)
@@ -53,6 +63,13 @@ def build(
     )
     model.compile(FusedAdam(learning_rate), steps_per_execution=4)
     return model
+
+
+def _grid(image_shape: Sequence[int], grid: int) -> tuple[int, int]:
+    """Returns rows and columns of codes, the longer side in proportion."""
+    sides = image_shape[:2]
+    rows, columns = (round(grid * side / min(sides)) for side in sides)
+    return rows, columns
 
 
 PRESETS = (

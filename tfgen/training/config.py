@@ -12,6 +12,7 @@ from tfgen.errors import UserError
 from tfgen.files import replaced
 from tfgen.presets.cards import preset_of, read_card
 from tfgen.presets.preset import NONE
+from tfgen.sizes import Size, show_size
 
 FORMAT = 2  # of config.json; a newer tfgen counts on
 _VERSIONS = ("tfgen", "tensorflow", "keras", "tensorflow-probability", "numpy")
@@ -29,6 +30,9 @@ class Config:
         data: Name of a TFDS data set or absolute path of a folder; None where a model
             of the user's own was trained on a data set in Python.
         data_dir: Where TFDS keeps its data sets.
+        image_size: Integer, or `(height, width)`.
+        resize: How images of another aspect are brought to it: `"crop"`, `"pad"` or
+            `"stretch"`.
         value_range: `[low, high]`, the values in files that are black and white.
         kind: `"images"`, `"pairs"` or `"domains"`.
         steps_per_execution: Integer; `"auto"` until training begins.
@@ -49,13 +53,14 @@ class Config:
     batch_size: int
     seed: int
     precision: str
-    image_size: int | tuple[int, int]
+    image_size: Size
     channels: int
     skip_bad_images: bool = False
+    resize: str = "crop"
     value_range: list[float] | None = None
     kind: str = "images"
     direction: str = "ab"
-    load_size: int | None = None
+    load_size: Size | None = None
     mirror: bool = False
     strategy: str = "none"
     steps_per_execution: int | str = 1
@@ -112,7 +117,7 @@ class Config:
         names = ["data", "data_dir", "epochs", "batch_size", "seed", "precision"]
         names += ["steps_per_execution", "strategy", "checkpoint_every"]
         names += ["keep_checkpoints", "keep_best", "deterministic", "skip_bad_images"]
-        names += ["value_range", "init_from", "distance_every"]
+        names += ["resize", "value_range", "init_from", "distance_every"]
         if self.kind == "images":
             names.append("held_out_classes")
         else:
@@ -139,6 +144,10 @@ def _flag(name: str, value: Any) -> list[str]:
         return [flag] if value else []
     if name == "value_range":
         return [f"{flag}={value[0]},{value[1]}"] if value else []  # may begin with "-"
+    if name == "resize" and value == "crop":
+        return []
+    if isinstance(value, tuple | list):
+        value = show_size(value)
     return [] if value is None else [flag, str(value)]
 
 

@@ -24,7 +24,7 @@ def describe_page(
         run: A `tfgen.Run`.
         log: Function of a line about what was left out.
     """
-    page: dict[str, Any] = {}
+    page: dict[str, Any] = {"resize": run.config.resize}
     endpoints = run.endpoints
     try:
         if endpoints.takes_labels:

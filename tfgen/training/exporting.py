@@ -76,6 +76,7 @@ def export_run(
         representative_data=calibration,
         description=run.preset.summary if preset else "",
         licence=run.attribution or "",
+        resize=run.config.resize,
         latency_seconds=latency_seconds,
         page=describe_page(run, log) if "web" in formats else None,
         web_runtime=web_runtime,

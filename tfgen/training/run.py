@@ -17,6 +17,7 @@ from typing import Any
 
 from tfgen.errors import UserError
 from tfgen.presets.cards import preset_of
+from tfgen.sizes import both_sides
 from tfgen.training.config import Config
 from tfgen.training.run_data import RunData
 
@@ -116,9 +117,7 @@ class Run(RunData):
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """`(height, width, channels)` of the images that the model takes."""
-        size = self.config.image_size
-        height, width = (size, size) if isinstance(size, int) else size
-        return height, width, self.config.channels
+        return *both_sides(self.config.image_size), self.config.channels
 
     # ---- Use ----------------------------------------------------------------------
 

@@ -116,7 +116,8 @@ class RunData:
         from tfgen.data.pixels import Fit
 
         height, width, channels = self.endpoints.image_shape
-        fit = Fit((height, width), channels)
+        config = self.config
+        fit = Fit((height, width), channels, config.value_range, config.resize)
         images = [read_image(os.path.expanduser(path), fit)[0] for path in paths]
         return np.stack(images).astype(np.float32) / 255.0
 
@@ -220,5 +221,6 @@ class RunData:
             "data_dir": config.data_dir,
             "skip_bad_images": config.skip_bad_images,
             "source_range": config.value_range,
+            "resize": config.resize,
             **by_kind[config.kind](),
         }

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfgen.errors import UserError
+from tfgen.sizes import RESIZES, read_size, scale_size
 from tfgen.training.config import AUTO, Config
 from tfgen.training.data_record import record_data, resolve_data
 from tfgen.training.initial_weights import resolve_source
@@ -12,7 +13,7 @@ from tfgen.training.strategy import STRATEGIES
 
 _LARGEST_SEED = 2**31 - 1
 _COUNTS = ("epochs", "batch_size", "checkpoint_every", "keep_checkpoints")
-_COUNTS += ("load_size", "distance_every")
+_COUNTS += ("distance_every",)
 
 
 def preset_config(preset: Any, overrides: Mapping[str, Any], **options: Any) -> Config:
@@ -27,7 +28,7 @@ def preset_config(preset: Any, overrides: Mapping[str, Any], **options: Any) -> 
         UserError: An argument is unknown, or a value is out of range.
     """
     values = preset.resolve(overrides)
-    load_size = round(preset.load_scale * values["image_size"])
+    load_size = scale_size(values["image_size"], preset.load_scale)
     defaults = {
         "data": preset.data,
         "epochs": preset.epochs,
@@ -102,6 +103,8 @@ def check_config(config: Config) -> Config:
     Raises:
         UserError: One is not; it names the flag.
     """
+    if config.load_size is not None:
+        config.load_size = read_size("--load-size", config.load_size)
     for name in _COUNTS:
         value = getattr(config, name)
         is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
@@ -118,7 +121,8 @@ def check_config(config: Config) -> Config:
             f"Got: {steps!r}"
         )
     policies = (AUTO, "float32", "mixed_bfloat16", "mixed_float16")
-    for name, choices in (("strategy", STRATEGIES), ("precision", policies)):
+    choices_of = {"strategy": STRATEGIES, "precision": policies, "resize": RESIZES}
+    for name, choices in choices_of.items():
         if getattr(config, name) not in choices:
             raise UserError(
                 f"{_flag(name)} must be one of {', '.join(choices)}. "
