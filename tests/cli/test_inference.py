@@ -3,10 +3,12 @@
 import tracemalloc
 
 import numpy as np
+import pytest
 
 import tfgen as package
 from tests.cli.conftest import tfgen
 from tests.models import small
+from tfgen.errors import UserError
 from tfgen.evaluation import Subject
 from tfgen.evaluation.likelihood import estimate
 from tfgen.figures import pictures
@@ -59,3 +61,19 @@ def test_the_picture_of_samples_is_that_of_all_at_once(vae_run, tmp_path):
     panels = {"300 samples, seed 5": pictures.tile(images)}
     other = pictures.save_picture(pictures.compose(panels), tmp_path / "other.png")
     assert out.read_bytes() == other.read_bytes()
+
+
+def test_the_truncation_is_in_the_pictures_title_and_in_range(
+    vae_run, tmp_path, monkeypatch, capsys
+):
+    titles, compose = [], pictures.compose
+    monkeypatch.setattr(
+        pictures, "compose", lambda x, *rest: titles.extend(x) or compose(x, *rest)
+    )
+    flags = ("--num", 4, "--out", tmp_path / "samples.png", "--truncation")
+    assert tfgen("sample", vae_run, *flags, 0.7) == 0
+    assert titles == ["4 samples, seed 0, truncation 0.7"]
+    assert tfgen("sample", vae_run, *flags, 1.5) == 2
+    assert "1.5 is not in the range" in capsys.readouterr().err
+    with pytest.raises(UserError, match="truncation -1: it must be from 0 to 1"):
+        package.Run(vae_run).sample(2, truncation=-1.0)

@@ -11,6 +11,8 @@ import tfgen as package
 from tests import contracts
 from tests.cli.conftest import SMALL, tfgen
 from tfgen import data
+from tfgen.errors import UserError
+from tfgen.figures import films
 from tfgen.inference import to_float32
 from tfgen.training import Config, Run
 
@@ -55,6 +57,28 @@ def test_pictures_of_epochs_share_their_latents_and_images(vae_run):
     one, two = (np.asarray(picture, "float32") for picture in pictures)
     assert one.shape == two.shape
     assert one.std() > 0
+
+
+def test_epochs_are_filmed(vae_run, autoencoder_run, tmp_path, capsys):
+    """A frame an epoch, of what is written after each; the last one stays."""
+    film = tmp_path / "film.gif"
+    assert tfgen("train", "--resume", vae_run, "--film", film) == 0
+    assert "draws no samples" not in capsys.readouterr().out
+    written = [Image.open(path) for path in sorted((vae_run / "samples").iterdir())]
+    with Image.open(film) as frames:
+        assert frames.n_frames == 2
+        for index, picture in enumerate(written):
+            frames.seek(index)
+            assert frames.info["duration"] == (100, 1100)[index]  # ms
+            width, height = picture.size
+            pixels = np.float32(frames.convert("RGB"))[22 : 22 + height, 8 : 8 + width]
+            assert np.abs(pixels - np.float32(picture.convert("RGB"))).mean() < 2
+    assert tfgen("train", "--resume", autoencoder_run, "--film", film) == 0
+    assert "Autoencoder draws no samples: the film is of" in capsys.readouterr().out
+    assert tfgen("train", "vae_mnist_5k", "--film", "film.avi") == 2
+    assert "a film ends with .gif, .webp, .mp4" in capsys.readouterr().err
+    with pytest.raises(UserError, match="no picture of an epoch"):
+        films.training_frames(tmp_path)
 
 
 def test_existing_run_is_never_overwritten_silently(vae_run, folder, capsys):

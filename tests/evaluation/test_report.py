@@ -40,7 +40,7 @@ def test_a_report_is_one_file_that_tells_all(quick_run):
     titles = [marks["alt"] for marks in pictures]
     assert titles == [
         *("Samples", "Reconstructions", "Latent variables", "Interpolations"),
-        *("Nearest training images", "Training"),
+        *("Nearest training images", "Truncation", "Training"),
     ]
     assert all(marks["src"].startswith("data:image/png;base64,") for marks in pictures)
     assert not {"script", "link"} & {tag for tag, _ in page.tags}

@@ -71,6 +71,10 @@ def test_an_autoencoder_draws_by_a_mixture(run_of):
     noise = RNG.normal(size=(500, DIM + 1)).astype("float32")
     drawn = endpoints.run("draw_latents", noise)["latents"]
     np.testing.assert_allclose(drawn.mean(axis=0), LATENTS.mean(axis=0), atol=0.3)
+    # Truncated to nothing, they are all the mean of the mixture.
+    mean = loaded.decode(LATENTS.mean(axis=0, keepdims=True).astype("float32"))
+    truncated = endpoints.sample(2, seed=0, truncation=0.0)
+    np.testing.assert_allclose(truncated, np.repeat(mean, 2, axis=0), atol=1e-3)
     history = loaded.fit(images, verbose=0).history
     assert np.isfinite(history["loss"]).all()
 

@@ -9,7 +9,7 @@ import tfgen
 from tests.models import small
 from tests.models.test_contracts import make_vqvae
 from tfgen.errors import UserError
-from tfgen.inference import Endpoints
+from tfgen.inference import Endpoints, sample
 from tfgen.networks import build_resnet_decoder, build_resnet_encoder
 from tfgen.training.initial_weights import freeze, layers_by_name
 
@@ -82,6 +82,10 @@ def test_codes_are_not_latents(model):
     images = endpoints.sample(3, seed=0)
     np.testing.assert_allclose(images, endpoints.sample(3, seed=0))
     assert images.shape == (3, *small.IMAGE_SHAPE)
+    with pytest.raises(UserError, match="leave the truncation out"):
+        sample(endpoints, 3, truncation=0.5)
+    with pytest.raises(ValueError, match="leave `truncation` out"):
+        model.sample(3, truncation=0.5)
     labels = np.zeros(20, "int32")  # which `reconstruct` does not take
     assert len(endpoints.run("reconstruct", IMAGES, labels)["images"]) == 20
 

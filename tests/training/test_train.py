@@ -193,9 +193,11 @@ def test_callbacks_of_the_command_line(photos, tmp_path):
     name = f"{CountEpochs.__module__}:CountEpochs"
     flags = ("--data", photos, "--out", tmp_path / "run", "--filters", 4)
     more = ("--epochs", 1, "--batch-size", 32, "--callback", name)
+    more = (*more, "--film", tmp_path / "film.webp")
     assert run_command("train", "vae_mnist_5k", *flags, *more) == 0
     assert CountEpochs.epochs == 1
     assert Config.read(tmp_path / "run").callbacks == [name]
+    assert (tmp_path / "film.webp").is_file()
 
 
 def test_the_number_of_classes_is_the_datas(photos, tmp_path):

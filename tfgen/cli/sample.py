@@ -13,6 +13,12 @@ from tfgen.cli.progress import track
 @click.option("--num", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--label", type=click.IntRange(0), help="Class, if the model has any.")
+@click.option(
+    "--truncation",
+    type=click.FloatRange(0.0, 1.0),
+    help="Below 1: more typical and less varied; latents' distances from their mean "
+    "are multiplied by it.",
+)
 @picture_option("samples.png")
 def command(**options: Any) -> None:
     """Draw images from the model.

@@ -14,16 +14,18 @@ from tfgen.cli.train_options import (
     DATA,
     DETECT_ANOMALY,
     EPOCHS,
+    FILM,
     preset_arguments,
     preset_options,
 )
 from tfgen.errors import UserError
 from tfgen.presets import Preset, get_preset, presets
 from tfgen.training.config import Config
+from tfgen.training.run import Run
 from tfgen.training.run_folder import RunFolder, claimed_new, claimed_run
 from tfgen.training.settings import preset_config
 from tfgen.training.stop_signals import TrainingStopped
-from tfgen.training.strategy import WORKER_LOST_CODE, WorkerLostError
+from tfgen.training.strategy import WORKER_LOST_CODE, WorkerLostError, is_chief
 
 
 class _TrainGroup(click.Group):
@@ -42,27 +44,37 @@ class _TrainGroup(click.Group):
 
 @click.pass_context
 def _resume(
-    ctx: click.Context, resume: str | None, detect_anomaly: bool, **options: Any
+    ctx: click.Context,
+    resume: str | None,
+    detect_anomaly: bool,
+    film: str | None,
+    **options: Any,
 ) -> None:
     """Train a preset; `tfgen train PRESET --help` shows its flags.
 
     Ctrl-C, SIGTERM and SIGHUP save and stop; `tfgen train --resume RUN` goes on, to the
     bit as if nothing had happened. `--resume RUN --epochs N` goes on with a run that is
-    finished.
+    finished; `--resume RUN --film FILE` films one.
     """
     if resume is None:
         if ctx.invoked_subcommand is None:
             raise click.exceptions.NoArgsIsHelpError(ctx)
-        if any(options.values()):
+        if any(options.values()) or film:
             raise UserError("flags of training come after the preset's name")
         return
     if ctx.invoked_subcommand is not None:
         raise UserError("--resume goes on with a run: it takes no preset")
+    _check_film(film)
+    if film and options["epochs"] is None and Run(resume).is_finished:
+        import_tensorflow()
+        _film(Run(resume), film)
+        return
     with claimed_run(resume) as folder, _stops_explained(resume, folder):
         import_tensorflow()
         from tfgen.training.trainer import resume_run
 
-        resume_run(folder, **options, **_output(), detect_anomaly=detect_anomaly)
+        options |= {**_output(), "detect_anomaly": detect_anomaly}
+        _film(resume_run(folder, **options), film)
     click.echo(f"done: {folder.path}")
 
 
@@ -83,6 +95,7 @@ command = _TrainGroup(
             help="With --resume: go on though the data have changed.",
         ),
         DETECT_ANOMALY,
+        FILM,
     ],
 )
 
@@ -92,10 +105,12 @@ def _train(
     out: str | None,
     overwrite: bool,
     detect_anomaly: bool,
+    film: str | None,
     estimate: bool,
     callbacks: tuple[str, ...],
     **values: Any,
 ) -> None:
+    _check_film(film)
     source = click.get_current_context().get_parameter_source
     arguments = {name: values.pop(name) for name in preset_arguments(preset)}
     overrides = {
@@ -115,8 +130,26 @@ def _train(
         import_tensorflow()
         from tfgen.training.trainer import train_run
 
-        train_run(config, folder, **_output(), detect_anomaly=detect_anomaly)
+        options = {**_output(), "detect_anomaly": detect_anomaly}
+        _film(train_run(config, folder, **options), film)
     click.echo(f"done: {out or folder.path}")
+
+
+def _check_film(film: str | None) -> None:
+    if film is not None:
+        from tfgen.figures import films
+
+        films.check_ending(film)
+
+
+def _film(run: Any, film: str | None) -> None:
+    """Writes the film that was asked for, and says so where it is not of samples."""
+    if film is None or not is_chief(run.config.strategy):
+        return
+    if run.kind == "images" and "sample" not in run.endpoints:
+        kind = type(run.model).__name__
+        click.echo(f"{kind} draws no samples: the film is of its reconstructions")
+    click.echo(run.film(film))
 
 
 def _estimate(config: Config) -> None:

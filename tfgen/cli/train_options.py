@@ -59,6 +59,12 @@ DETECT_ANOMALY = click.Option(
     help="Name the operation that makes the first NaN or infinity (slow).",
 )
 
+FILM = click.Option(
+    ["--film"],
+    metavar="FILE",
+    help="Also film the fixed samples over epochs: a .gif, .webp or .mp4 file.",
+)
+
 _COMMON = (
     DATA,
     DATA_DIR,
@@ -154,6 +160,7 @@ _COMMON = (
         help="A Keras callback that is made without arguments.",
     ),
     DETECT_ANOMALY,
+    FILM,
     click.Option(
         ["--estimate"],
         is_flag=True,

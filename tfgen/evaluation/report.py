@@ -65,7 +65,7 @@ def render(evaluation: Any, beside: Mapping[str, Mapping[str, Any]]) -> str:
         attribution=config.attribution,
         lead=list(_lead(subject)),
         headlines=headlines(evaluation),
-        pictures=list(_pictures(subject)),
+        pictures=list(_pictures(evaluation)),
         groups=group_tables(evaluation, beside),
         beside=list(beside),
         notes=evaluation.notes,
@@ -119,8 +119,9 @@ def _lead(subject: Subject) -> Iterator[Picture]:
         yield _picture("Reconstructions", note, gallery.reconstructions(run))
 
 
-def _pictures(subject: Subject) -> Iterator[Picture]:
+def _pictures(evaluation: Any) -> Iterator[Picture]:
     """Yields the pictures that follow."""
+    subject = evaluation.subject
     run = subject.run
     if subject.encodes:
         note = "One variable a row, moved from -3 to +3 standard deviations."
@@ -133,6 +134,14 @@ def _pictures(subject: Subject) -> Iterator[Picture]:
             subject.note(str(error))
     if subject.generates and "drawn_features" in vars(subject):
         yield _neighbors(subject)
+    if subject.truncation:
+        note = (
+            "Latents nearer to their mean make more typical images and less varied "
+            "ones: tfgen sample --truncation."
+        )
+        floor = evaluation.find("precision"), evaluation.find("recall")
+        plot = plots.plot_truncation(subject.truncation, [x.floor for x in floor])
+        yield _picture("Truncation", note, plot)
     if subject.rocs:
         note = f"Images of {subject.unusual} told from test images, by each score."
         yield _picture("Anomalies", note, plots.plot_rocs(subject.rocs))

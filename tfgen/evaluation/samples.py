@@ -6,6 +6,7 @@ import numpy as np
 
 from tfgen.evaluation.figure import Figure, Figures
 from tfgen.evaluation.subject import Subject
+from tfgen.evaluation.truncation import measure_truncation
 
 
 def measure_samples(subject: Subject) -> Figures | None:
@@ -48,6 +49,8 @@ def measure_samples(subject: Subject) -> Figures | None:
             floor=1.0,
         )
     )
+    if "sample" in subject.endpoints and subject.model.can_truncate:
+        figures += measure_truncation(subject, scores.scores)
     return figures
 
 

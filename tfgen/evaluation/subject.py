@@ -37,6 +37,7 @@ class Subject:
         notes: Sentences that the reader of the figures is told.
         rocs: Of anomalies: score -> `tfgen.metrics.Roc`.
         translation: Direction -> row -> figure; None for a model of images.
+        truncation: Points of precision against recall, of a model that samples latents.
     """
 
     run: Any
@@ -69,6 +70,7 @@ class Subject:
         self.notes: list[str] = []
         self.rocs: dict[str, Any] = {}
         self.translation: dict[str, Any] | None = None
+        self.truncation: list[Any] = []
 
     def note(self, text: str) -> None:
         """Adds a note once."""
@@ -134,14 +136,22 @@ class Subject:
     @functools.cached_property
     def drawn_features(self) -> np.ndarray:
         """Features of images drawn from the model, half as many as there are real."""
+        return self.draw_features()
+
+    def draw_features(self, truncation: float | None = None) -> np.ndarray:
+        """Returns features of as many images, of truncated latents."""
         count = max(2, min(self.num_generated, len(self.test_features) // 2))
         starts = range(0, count, _BATCH_SIZE)
+        what = "drawing images"
+        what += "" if truncation is None else f", truncation {truncation:g}"
         return self._extract(
-            self.draw(start, min(_BATCH_SIZE, count - start))
-            for start in self.progress(starts, "drawing images", len(starts))
+            self.draw(start, min(_BATCH_SIZE, count - start), truncation)
+            for start in self.progress(starts, what, len(starts))
         )
 
-    def draw(self, start: int, count: int) -> np.ndarray:
+    def draw(
+        self, start: int, count: int, truncation: float | None = None
+    ) -> np.ndarray:
         """Returns images `start` to `start + count` of those drawn from the prior.
 
         A model without a prior is given the normal fitted to its latents of test
@@ -149,7 +159,8 @@ class Subject:
         """
         if "sample" in self.endpoints:
             labels = self._draw_labels(start + count)
-            return self.endpoints.sample(start + count, self.seed, labels, start)
+            options = (self.seed, labels, start, truncation)
+            return self.endpoints.sample(start + count, *options)
         rng = np.random.default_rng([self.seed, start])
         noise = rng.normal(size=(count, self.latents.shape[1]))
         latents = self.latents.mean(axis=0) + self.latents.std(axis=0) * noise

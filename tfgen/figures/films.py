@@ -1,5 +1,6 @@
 """Films: frames to GIF, WebP or MP4."""
 
+import importlib.util
 import os
 import pathlib
 from collections.abc import Sequence
@@ -8,9 +9,11 @@ import numpy as np
 from PIL import Image
 
 from tfgen.errors import UserError
+from tfgen.figures import pictures
 from tfgen.files import replaced
 
 ENDINGS = (".gif", ".webp", ".mp4")
+_MOST_FRAMES = 300  # of a training
 
 
 def save_film(
@@ -46,20 +49,46 @@ def save_film(
     return path
 
 
+def training_frames(folder: str | os.PathLike, hold: int = 0) -> list[np.ndarray]:
+    """Returns a frame an epoch: the pictures that `SampleGrid` wrote, of fixed latents.
+
+    Args:
+        folder: Of `epoch_0001.png`, `epoch_0002.png`, ... Of more than 300 some are
+            left out, never the last.
+        hold: Integer, how often the last frame is repeated: a film begins anew.
+
+    Raises:
+        UserError: There are none.
+    """
+    paths = {int(x.stem[6:]): x for x in pathlib.Path(folder).glob("epoch_*.png")}
+    epochs = sorted(paths)
+    if not epochs:
+        raise UserError(f"{folder} has no picture of an epoch to film")
+    places = np.linspace(len(epochs) - 1, 0, min(len(epochs), _MOST_FRAMES)).round()
+    frames = []
+    for epoch in (epochs[int(place)] for place in places[::-1]):
+        with Image.open(paths[epoch]) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+        title = f"epoch {epoch} of {epochs[-1]}"
+        frames.append(np.asarray(pictures.compose({title: pixels})))
+    return frames + hold * frames[-1:]
+
+
 def check_ending(path: str | os.PathLike) -> None:
     """Raises a UserError unless a film can be written to such a path."""
-    if pathlib.Path(path).suffix.lower() not in ENDINGS:
+    ending = pathlib.Path(path).suffix.lower()
+    if ending not in ENDINGS:
         raise UserError(f"{path}: a film ends with {', '.join(ENDINGS)}")
-
-
-def _write_mp4(frames: Sequence[np.ndarray], path: pathlib.Path, fps: float) -> None:
-    try:
-        import imageio_ffmpeg
-    except ImportError:
+    if ending == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
         raise UserError(
             'an mp4 needs imageio-ffmpeg: pip install "tfgen[film]", or write .gif or '
             ".webp"
-        ) from None
+        )
+
+
+def _write_mp4(frames: Sequence[np.ndarray], path: pathlib.Path, fps: float) -> None:
+    import imageio_ffmpeg
+
     height, width = frames[0].shape[:2]
     even = ((0, height % 2), (0, width % 2), (0, 0))  # as its coding of colours wants
     size = (width + width % 2, height + height % 2)

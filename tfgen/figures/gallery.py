@@ -19,7 +19,7 @@ from tfgen.figures.walking import (
     traversal_film,
 )
 from tfgen.inference import BATCH_SIZE, Translator
-from tfgen.inference.endpoints import check_labels, require_prior
+from tfgen.inference.endpoints import check_labels, check_truncation, require_prior
 from tfgen.progress import Progress, no_progress
 
 __all__ = [
@@ -39,6 +39,7 @@ def samples(
     num: int = 64,
     seed: int = 0,
     label: int | None = None,
+    truncation: float | None = None,
     progress: Progress = no_progress,
 ) -> Image.Image:
     """Draws `num` images from the model.
@@ -49,18 +50,22 @@ def samples(
         seed: Integer in [0, 2**31): image i is the served `sample` of
             `seed * 2**32 + i`.
         label: Integer, the class of all; by default the classes in turn, one a column.
+        truncation: Float in [0, 1], as in `tfgen.Run.sample`.
         progress: Function `(iterable, description, total) -> iterable`.
     """
     endpoints = run.endpoints
     require_prior(endpoints)
     labels = None if label is None else np.full(num, label, "int32")
     check_labels(endpoints, labels, num)
-    batches = endpoints.iterate_samples(num, seed, labels)
+    check_truncation(endpoints, truncation)
+    batches = endpoints.iterate_samples(num, seed, labels, truncation=truncation)
     batches = progress(batches, "drawing", math.ceil(num / BATCH_SIZE))
     num_classes = getattr(endpoints.model, "num_classes", None)
     columns = num_classes if label is None else None
     tiles = pictures.tile_batches(batches, num, columns)
-    return pictures.compose({f"{num} samples, seed {seed}": tiles}, run.attribution)
+    title = f"{num} samples, seed {seed}"
+    title += "" if truncation is None else f", truncation {truncation:g}"
+    return pictures.compose({title: tiles}, run.attribution)
 
 
 def reconstructions(

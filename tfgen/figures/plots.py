@@ -63,6 +63,30 @@ def plot_rocs(rocs: Mapping[str, Any]) -> Image.Image:
     return Image.fromarray(draw_figure(figure))
 
 
+def plot_truncation(
+    curve: Sequence[tuple[float, float, float]], real: Sequence[float]
+) -> Image.Image:
+    """Draws precision against recall, a point a truncation.
+
+    Args:
+        curve: `(truncation, precision, recall)` of each point.
+        real: Precision and recall of real images in place of samples.
+    """
+    truncations, precisions, recalls = zip(*curve, strict=True)
+    figure = new_figure(4.2, 3.6)
+    axes = figure.add_subplot()
+    axes.plot(recalls, precisions, marker="o", label="samples, by truncation")
+    for truncation, *place in zip(truncations, recalls, precisions, strict=True):
+        axes.annotate(f"{truncation:g}", place, (4, 4), textcoords="offset points")
+    axes.plot(*real[::-1], "k*", markersize=10, label="real images")
+    axes.set_xlabel("recall: share of real images among samples", fontsize=8)
+    axes.set_ylabel("precision: share of samples among real images", fontsize=8)
+    axes.tick_params(labelsize=7)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
+    return Image.fromarray(draw_figure(figure))
+
+
 def plot_projection(
     encoding: Encoding, names: tuple[str, ...]
 ) -> tuple[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Served endpoints, run in batches on arrays."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,10 +44,11 @@ class Endpoints:
     @property
     def has_latents(self) -> bool:
         """Whether images are encoded to latents, and decoded from them: not codes."""
-        return {"encode", "decode"} <= set(self.functions) and not self._has_codes
+        return {"encode", "decode"} <= set(self.functions) and not self.has_codes
 
     @property
-    def _has_codes(self) -> bool:
+    def has_codes(self) -> bool:
+        """Whether images are encoded to discrete codes."""
         decode = self.functions.get("decode")
         return decode is not None and decode.input_signature[0].name == "codes"
 
@@ -56,7 +58,7 @@ class Endpoints:
         if missing:
             kind = type(self.model).__name__
             raise UserError(f"{kind} has no {' and no '.join(missing)} endpoint: {why}")
-        if "decode" in names and self._has_codes:
+        if "decode" in names and self.has_codes:
             raise UserError(
                 f"{type(self.model).__name__} has discrete codes in place of latents: "
                 "nothing lies between them"
@@ -105,7 +107,12 @@ class Endpoints:
             yield {key: np.asarray(x) for key, x in function(*batch).items()}
 
     def sample(
-        self, num: int, seed: int, labels: np.ndarray | None = None, start: int = 0
+        self,
+        num: int,
+        seed: int,
+        labels: np.ndarray | None = None,
+        start: int = 0,
+        truncation: float | None = None,
     ) -> np.ndarray:
         """Returns images `start` to `num`, as they are served.
 
@@ -116,17 +123,48 @@ class Endpoints:
             seed: Integer in [0, 2**31).
             labels: Integers `(num,)`; by default the classes in turn, if there are any.
             start: Integer, below `num`.
+            truncation: Float in [0, 1], which latents' distances from their mean are
+                multiplied by; None for what is served.
         """
-        return np.concatenate(list(self.iterate_samples(num, seed, labels, start)))
+        batches = self.iterate_samples(num, seed, labels, start, truncation)
+        return np.concatenate(list(batches))
 
     def iterate_samples(
-        self, num: int, seed: int, labels: np.ndarray | None = None, start: int = 0
+        self,
+        num: int,
+        seed: int,
+        labels: np.ndarray | None = None,
+        start: int = 0,
+        truncation: float | None = None,
     ) -> Iterator[np.ndarray]:
         """Yields the images that `sample` returns, batch by batch."""
         labels = self.labels(num, labels)
         labels = None if labels is None else labels[start:]
-        for outputs in self.iterate("sample", make_seeds(seed, start, num), labels):
-            yield outputs["images"]
+        seeds = make_seeds(seed, start, num)
+        if truncation is None:
+            for outputs in self.iterate("sample", seeds, labels):
+                yield outputs["images"]
+            return
+        for first in range(0, len(seeds), BATCH_SIZE):
+            rows = slice(first, first + BATCH_SIZE)
+            inputs = [seeds[rows], np.float32(truncation)]
+            inputs += [] if labels is None else [np.asarray(labels[rows], np.int32)]
+            yield np.asarray(self._truncated(*inputs))
+
+    @functools.cached_property
+    def _truncated(self) -> Any:
+        """Samples of seeds, a truncation and, of a conditional model, labels."""
+        import tensorflow as tf
+
+        seeds, *labels = self.functions["sample"].input_signature
+        signature = [seeds, tf.TensorSpec((), tf.float32), *labels]
+        return tf.function(
+            lambda seeds, truncation, labels=None: self.model.sample_of_seeds(
+                seeds, labels, truncation
+            ),
+            input_signature=signature,
+            autograph=False,
+        )
 
     def labels(self, num: int, labels: np.ndarray | None = None) -> np.ndarray | None:
         """Returns labels for `num` images: those given, or the classes in turn."""
@@ -155,7 +193,11 @@ def as_endpoints(model: Any) -> Endpoints:
 
 
 def sample(
-    model: Any, num: int, seed: int = 0, labels: np.ndarray | None = None
+    model: Any,
+    num: int,
+    seed: int = 0,
+    labels: np.ndarray | None = None,
+    truncation: float | None = None,
 ) -> np.ndarray:
     """Returns `num` images drawn from a model, `(num, height, width, channels)`.
 
@@ -167,14 +209,18 @@ def sample(
         seed: Integer in [0, 2**31).
         labels: Integers `(num,)` for a conditional model; by default the classes in
             turn.
+        truncation: Float in [0, 1]: latents are moved towards their mean `m`, to `m +
+            truncation (z - m)`. None for none.
 
     Raises:
-        UserError: The model draws no images, or a label is not one of its classes.
+        UserError: The model draws no images, a label is not one of its classes, or the
+            truncation is out of range, or of a model of codes.
     """
     endpoints = as_endpoints(model)
     require_prior(endpoints)
     check_labels(endpoints, labels, num)
-    return endpoints.sample(num, seed, labels)
+    check_truncation(endpoints, truncation)
+    return endpoints.sample(num, seed, labels, truncation=truncation)
 
 
 def require_prior(endpoints: Endpoints) -> None:
@@ -187,6 +233,19 @@ def require_prior(endpoints: Endpoints) -> None:
         raise UserError(f"{kind} has no prior to draw from: it translates images")
     why = "nothing says where its latents lie; train a VAE, or fit_prior"
     endpoints.require("sample", why=why)
+
+
+def check_truncation(endpoints: Endpoints, truncation: float | None) -> None:
+    """Raises a UserError unless latents can be moved so far towards their mean."""
+    if truncation is None:
+        return
+    if not 0.0 <= truncation <= 1.0:
+        raise UserError(f"truncation {truncation:g}: it must be from 0 to 1")
+    if not endpoints.model.can_truncate:
+        raise UserError(
+            f"{type(endpoints.model).__name__} draws discrete codes, which have no "
+            "mean to move towards: leave the truncation out"
+        )
 
 
 def check_labels(endpoints: Endpoints, labels: np.ndarray | None, num: int) -> None:

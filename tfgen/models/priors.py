@@ -65,6 +65,11 @@ class PriorMixin(SamplingMixin):
     def _draw_latents(self, noise, labels):
         return self.draw_latents(noise, labels) if self.has_own_prior else noise
 
+    def _latent_centre(self, labels):
+        if not self.has_own_prior:
+            return 0.0
+        return distributions.moments(self.prior(labels))[0]
+
     @classmethod
     def from_config(cls, config):
         """Returns the model of a configuration, also of one that has `free_bits`."""

@@ -74,6 +74,7 @@ class VQVAE(SamplingMixin, GenerativeModel):
         *("code_use", "perplexity"),
     )
     call_keys = ("images",)
+    can_truncate = False
     attribute_of: ClassVar = {"likelihood": "pixel_likelihood"}
 
     def __init__(

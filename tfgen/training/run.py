@@ -102,6 +102,14 @@ class Run(RunData):
         }
 
     @property
+    def is_finished(self) -> bool:
+        """Whether all of its epochs are trained."""
+        path = self.path / "history.csv"
+        if not path.is_file():
+            return False
+        return max(map(len, self.history.values()), default=0) >= self.config.epochs
+
+    @property
     def preset(self) -> Any:
         """The `Preset` that was trained; None for a model of the user's own."""
         from tfgen.presets import get_preset
@@ -128,7 +136,13 @@ class Run(RunData):
 
         return Endpoints(self.model)
 
-    def sample(self, n: int, seed: int = 0, labels: Any = None) -> Any:
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        labels: Any = None,
+        truncation: float | None = None,
+    ) -> Any:
         """Returns `n` drawn images `(n, height, width, channels)` in [0, 1].
 
         Image i is what the served `sample` makes of `seed * 2**32 + i`.
@@ -138,10 +152,13 @@ class Run(RunData):
             seed: Integer in [0, 2**31).
             labels: Integers `(n,)`, for a conditional model; None for its classes in
                 turn.
+            truncation: Float in [0, 1]: the nearer to 0, the more typical, and the less
+                varied. Latents are moved towards their mean `m`: `m + truncation (z -
+                m)`. None for none.
         """
         from tfgen import inference
 
-        return inference.sample(self.endpoints, n, seed, labels)
+        return inference.sample(self.endpoints, n, seed, labels, truncation)
 
     def reconstruct(self, n: int) -> tuple[Any, Any]:
         """Returns the first `n` test images, and their reconstructions in [0, 1]."""
@@ -164,6 +181,25 @@ class Run(RunData):
         from tfgen.training.exporting import export_run
 
         return export_run(self, out, **options)
+
+    def film(self, path: str | os.PathLike, fps: float = 10.0) -> pathlib.Path:
+        """Writes the pictures of all epochs, of fixed latents, as a film.
+
+        Args:
+            path: Ends with .gif, .webp, or .mp4, which needs the extra `film`.
+            fps: Float, epochs a second. The last stays for a second.
+
+        Returns:
+            The path.
+
+        Raises:
+            UserError: The run has no such pictures, or the path has another ending.
+        """
+        from tfgen.figures import films
+
+        films.check_ending(path)
+        frames = films.training_frames(self.path / "samples", hold=round(fps))
+        return films.save_film(frames, path, fps)
 
     def demo(self, out: str | os.PathLike, **options: Any) -> Any:
         """Makes a page that runs the model in a browser: see `export`."""
