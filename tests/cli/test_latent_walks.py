@@ -10,7 +10,7 @@ from tfgen import latent
 from tfgen.errors import UserError
 from tfgen.figures import films, gallery, latent_walks
 from tfgen.inference import decode
-from tfgen.latent import inversion
+from tfgen.latent import finding, inversion
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,7 +30,7 @@ def photos(folder):
 @pytest.mark.parametrize("kind", ["sefa", "ganspace", "random", "latents"])
 def test_directions_of_a_gan_are_ordered_unit_vectors(gan_run, kind):
     endpoints = package.Run(gan_run).endpoints
-    directions, shares = latent_walks.find_directions(endpoints, kind, 4)
+    directions, shares = finding.find_directions(endpoints, kind, 4)
     assert directions.shape == (4, 5)
     np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1.0, rtol=1e-5)
     assert (np.diff(shares) <= 0).all()
@@ -127,7 +127,7 @@ def test_draws_of_a_gan_have_the_classes_that_they_look_like(gan_run, monkeypatc
     run = package.Run(gan_run)
     images, labels = run.arrays("train", labels=True)
     monkeypatch.setattr(type(run.endpoints), "takes_labels", False)
-    monkeypatch.setattr(latent_walks, "decode", lambda endpoints, z: images[: len(z)])
-    found = latent_walks.encode_draws(run, len(images))
+    monkeypatch.setattr(finding, "decode", lambda endpoints, z: images[: len(z)])
+    found = finding.encode_draws(run, len(images))
     assert found.latents.shape == (len(images), 5)
     assert np.mean(found.classes == labels) > 0.5

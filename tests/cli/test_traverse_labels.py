@@ -1,5 +1,7 @@
 """The rows of a traversal name the factors that their variables follow."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from tests.cli.conftest import tfgen
 from tfgen.data import Factors
 from tfgen.figures import pictures
 from tfgen.inference import encode
-from tfgen.latent.encoding import name_factors
+from tfgen.latent.naming import name_classes, name_codes, name_factors
 from tfgen.training.run import Run
 
 RNG = np.random.default_rng(0)
@@ -61,6 +63,28 @@ def test_rows_of_known_factors_are_named(sprites_run, tmp_path, titles):
         assert title.endswith(f" nats{names[dim]}")
 
 
-def test_rows_of_other_data_are_as_they_were(vae_run, tmp_path, titles):
-    assert tfgen("traverse", vae_run, "--out", tmp_path / "t.png") == 0
-    assert all(title.endswith(" nats") for title in titles)
+def test_codes_are_named_by_the_classes_that_they_part():
+    """Means 0, 1 and 5 and noise: the share is that of a one-way analysis."""
+    classes = np.repeat([0, 2, 3], 400)
+    noise = RNG.normal(size=(1200, 3))
+    means = np.array([0.0, 1.0, 5.0]).repeat(400)
+    codes = np.stack([means + noise[:, 0], noise[:, 1], -means + noise[:, 2]], axis=1)
+    found = name_classes(codes, classes, ("zero", "one", "two", "three"))
+    within = [codes[classes == c].var(axis=0) for c in (0, 2, 3)]
+    shares = 1.0 - np.mean(within, axis=0) / codes.var(axis=0)
+    assert found == [
+        f", from zero to three ({shares[0]:.2f})",
+        ", no class",
+        f", from three to zero ({shares[2]:.2f})",
+    ]
+    assert name_codes(codes, None, classes, "abcd")[0].startswith(", from a to d")
+    assert name_codes(codes) == ["", "", ""]
+
+
+def test_rows_of_classes_are_named(vae_run, tmp_path, titles):
+    for flags in ((), ("--directions", "sefa")):
+        assert tfgen("traverse", vae_run, *flags, "--out", tmp_path / "t.png") == 0
+    assert len(titles) == 6
+    name = r"from class_\d to class_\d \(0\.\d\d\)"
+    assert all(re.search(rf", (no class|{name})$", title) for title in titles)
+    assert all(" % of the variance of images, " in title for title in titles[3:])

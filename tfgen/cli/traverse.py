@@ -34,7 +34,10 @@ def command(**options: Any) -> None:
     The other variables stay as they are at the start: test image 0, or draw 0 of the
     prior for a GAN. Rows are ordered by how much their variable matters: its KL to the
     prior for a VAE, its spread for an autoencoder. Where the factors of the data are
-    known, a row names the one that its variable tells most of, and what share of it.
+    known, a row names the one that its variable tells most of, and what share of it;
+    where classes are, from which to which it leads, and what share of the variance
+    along it lies between classes. Of a GAN a classifier of the data, trained once and
+    kept, tells the classes of samples.
 
     DIRECTIONS in place of variables are found without labels: sefa (those that move a
     network's first features most; a GAN's default), ganspace (principal components of

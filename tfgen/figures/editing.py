@@ -17,6 +17,7 @@ from tfgen.latent.encoding import (
     encode_images,
     require_latents,
 )
+from tfgen.latent.finding import encode_draws
 
 _NUM_IMAGES = 512  # test images among which those to edit are looked for
 _NUM_INVERTED = 24  # likewise, of a GAN, for which that takes its time
@@ -104,7 +105,7 @@ def _find_direction(
     if "encode" in run.endpoints:
         encoding = encode_images(run.endpoints, run, "train", num_images)
     else:
-        encoding = latent_walks.encode_draws(run, num_images)
+        encoding = encode_draws(run, num_images)
 
     def choose(encoding: Encoding, factors: Any) -> list[int]:
         lacks = ~wanted.of(encoding, factors)

@@ -1,4 +1,4 @@
-"""Where walks through latent space start, the directions they take, and their films."""
+"""Where walks through latent space start, and what they show: pictures and films."""
 
 import os
 from collections.abc import Sequence
@@ -10,16 +10,9 @@ from tfgen.errors import UserError
 from tfgen.figures import pictures
 from tfgen.figures.panels import Panels
 from tfgen.inference import Endpoints, decode
-from tfgen.latent import unsupervised
-from tfgen.latent.encoding import Encoding, encode_images, locate, make_encoding
+from tfgen.latent.encoding import encode_images, locate
+from tfgen.latent.finding import draw_latents
 from tfgen.latent.walks import loop
-
-DIRECTIONS = ("latents", "sefa", "ganspace", "random")
-_NUM_DRAWN = 256  # latents that shares of the variance are measured on
-_NUM_FEATURES = 2000  # latents that GANSpace's components are of
-_MOST_AT_ONCE = 250
-_MOST_CLASSIFIED = 10_000  # training images of the classifier
-_MOST_DRAWN = 4_000
 
 
 def start_of(
@@ -49,48 +42,8 @@ def start_of(
         own = None if encoding.labels is None else encoding.labels[image]
         return encoding.latents[image], own, f"test image {image}"
     if seed is not None and seed < 0:
-        return np.zeros(_latent_dim(endpoints), np.float32), label, "0"
+        return np.zeros(endpoints.model.latent_dim, np.float32), label, "0"
     return draw_latents(endpoints, 1, seed or 0)[0], label, f"seed {seed or 0}"
-
-
-def draw_latents(endpoints: Endpoints, count: int, seed: int) -> np.ndarray:
-    """Returns draws of a standard normal prior, float32 `(count, latent_dim)`."""
-    shape = (count, _latent_dim(endpoints))
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def find_directions(
-    endpoints: Endpoints, kind: str, count: int, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns unit vectors, and the share of the images' variance with each.
-
-    The largest share comes first.
-
-    Args:
-        endpoints: Of a model that decodes.
-        kind: One of `DIRECTIONS`.
-        count: Integer, directions at most.
-        seed: Integer, of the draws that they are measured on.
-    """
-    dim = _latent_dim(endpoints)
-    network = _network(endpoints.model)
-    labels = endpoints.labels(_NUM_DRAWN)
-    if kind == "sefa":
-        num_labels = int(endpoints.takes_labels)
-        affine = unsupervised.first_affine_map(network, num_labels)
-        directions = unsupervised.sefa(affine, count)
-    elif kind == "ganspace":
-        directions = _ganspace(endpoints, network, count, seed)
-    elif kind == "random":
-        directions = unsupervised.random_directions(dim, count, seed)
-    else:
-        directions = np.eye(dim, dtype=np.float32)
-    latents = draw_latents(endpoints, _NUM_DRAWN, seed + 1)
-    shares = unsupervised.explained_variance(
-        lambda z: decode(endpoints, z, labels), latents, directions
-    )
-    order = np.argsort(-shares)[:count]
-    return directions[order], shares[order]
 
 
 def direction_panels(
@@ -99,17 +52,30 @@ def direction_panels(
     label: Any,
     directions: np.ndarray,
     shares: np.ndarray,
+    notes: Sequence[str],
     *,
     kind: str,
     steps: int,
     span: float,
 ) -> Panels:
-    """Returns a panel a direction: images from -span to +span along it."""
+    """Returns a panel a direction: images from -span to +span along it.
+
+    Args:
+        endpoints: Of a model that decodes.
+        start: Latent `(latent_dim,)` in the middle.
+        label: Integer, or None.
+        directions, shares: As `tfgen.latent.finding.find_directions` returns them.
+        notes: As `name_directions` returns them.
+        kind: What the directions are.
+        steps: Integer, images a row.
+        span: Float.
+    """
     offsets = np.linspace(-span, span, steps)
     panels = {}
-    for index, (direction, share) in enumerate(zip(directions, shares, strict=True)):
+    rows = zip(directions, shares, notes, strict=True)
+    for index, (direction, share, note) in enumerate(rows):
         latents = start + offsets[:, np.newaxis] * direction
-        title = f"{kind} {index}: {100.0 * share:.1f} % of the variance of images"
+        title = f"{kind} {index}: {100.0 * share:.1f} % of the variance of images{note}"
         panels[title] = pictures.tile(decode_with(endpoints, latents, label), steps)
     return panels
 
@@ -168,61 +134,10 @@ def points_of(
     return encode_images(endpoints, run, "test", count).latents
 
 
-def encode_draws(run: Any, count: int) -> Encoding:
-    """Returns the `Encoding` of a GAN's samples, with the classes that they look like.
-
-    A sample's class is the one whose training images have the nearest mean features, of
-    a classifier of the data.
-
-    Raises:
-        UserError: The class is an input of the model.
-    """
-    from tfgen.metrics import build_feature_network
-
-    endpoints = run.endpoints
-    if endpoints.takes_labels:
-        raise UserError(
-            "the class is an input of this model, not a direction of its latents: see "
-            "`tfgen sample --label`"
-        )
-    images, classes = run.arrays("train", min(count, _MOST_CLASSIFIED), labels=True)
-    network = build_feature_network(images, classes)
-    known, present = network.predict(images, verbose=0), np.unique(classes)
-    means = np.stack([known[classes == c].mean(axis=0) for c in present])
-    latents = draw_latents(endpoints, min(count, _MOST_DRAWN), 0)
-    features = network.predict(decode(endpoints, latents), verbose=0)
-    distances = np.square(features[:, np.newaxis] - means).sum(axis=-1)
-    drawn_classes = present[distances.argmin(axis=1)]
-    return make_encoding({"latents": latents}, endpoints.model, drawn_classes)
-
-
 def decode_with(endpoints: Endpoints, latents: np.ndarray, label: Any) -> np.ndarray:
     """Returns images of latents, all of one label if the model takes any."""
     labels = None if label is None else np.full(len(latents), label)
     return decode(endpoints, latents.astype(np.float32), labels)
-
-
-def _ganspace(endpoints: Any, network: Any, count: int, seed: int) -> np.ndarray:
-    latents = draw_latents(endpoints, _NUM_FEATURES, seed)
-    labels = endpoints.labels(len(latents))
-    features, middle = [], unsupervised.middle_features(network)
-    for first in range(0, len(latents), _MOST_AT_ONCE):
-        rows = slice(first, first + _MOST_AT_ONCE)
-        inputs = [latents[rows]] + ([] if labels is None else [labels[rows]])
-        features.append(middle(*inputs))
-    return unsupervised.ganspace(latents, np.concatenate(features), count)
-
-
-def _network(model: Any) -> Any:
-    """Returns the network from latents to images that is served."""
-    for name in ("ema_generator", "generator", "decoder"):
-        if getattr(model, name, None) is not None:
-            return getattr(model, name)
-    raise UserError(f"{type(model).__name__} has no latents to move along")
-
-
-def _latent_dim(endpoints: Endpoints) -> int:
-    return endpoints.model.latent_dim
 
 
 def _means(outputs: dict[str, np.ndarray]) -> np.ndarray:

@@ -14,9 +14,10 @@ from tfgen.figures import latent_walks, panels, pictures
 from tfgen.latent.encoding import (
     Encoding,
     encode_images,
-    name_factors,
     require_latents,
 )
+from tfgen.latent.finding import find_directions, name_directions
+from tfgen.latent.naming import name_codes
 from tfgen.latent.walks import lerp
 
 _NUM_IMAGES = 512  # test images that latent variables are ordered by
@@ -37,9 +38,11 @@ def traversal(
     """Draws what each latent variable, or direction, means: one a row.
 
     Latent variables are ordered by how much they matter: their KL to the prior for a
-    VAE, their standard deviation for an autoencoder. Where the factors of the data are
-    known, a row names the one that its variable tells most of, and what share of it.
-    Directions are ordered by the share of the variance of images that goes with them.
+    VAE, their standard deviation for an autoencoder. Directions are ordered by the
+    share of the variance of images that goes with them. Where the factors of the data
+    are known, a row names the one that its variable tells most of, and what share of
+    it; where classes are, from which to which it leads, and what share of the variance
+    along it lies between classes.
 
     Args:
         run: A `tfgen.Run` of a model that decodes latents.
@@ -61,6 +64,7 @@ def traversal(
         return _variables(run, image or 0, rows, steps, span)
     start, label, words, found = _walk(run, image, rows, directions, seed, photo)
     options = {"kind": directions, "steps": steps, "span": span}
+    options["notes"] = name_directions(run, found[0])
     drawn = latent_walks.direction_panels(endpoints, start, label, *found, **options)
     caption = "; ".join(filter(None, [f"around {words}", run.attribution]))
     return pictures.compose(drawn, caption)
@@ -96,7 +100,7 @@ def _walk(
     if image is None and seed is None and "encode" in run.endpoints:
         image = 0
     start = latent_walks.start_of(run, image, seed, photo)
-    return *start, latent_walks.find_directions(run.endpoints, directions, rows)
+    return *start, find_directions(run.endpoints, directions, rows)
 
 
 def _variables(run: Any, image: int, rows: int, steps: int, span: float) -> Image.Image:
@@ -105,9 +109,8 @@ def _variables(run: Any, image: int, rows: int, steps: int, span: float) -> Imag
     num = _NUM_FACTOR_IMAGES if factors else _NUM_IMAGES
     encoding = encode_images(endpoints, run, "test", max(num, image + 1))
     check_images([image], encoding)
-    notes = None
-    if factors:
-        notes = name_factors(encoding.latents[: len(factors.values)], factors)
+    classes = None if endpoints.takes_labels else encoding.classes
+    notes = name_codes(encoding.latents, factors, classes, run.class_names)
     options = {"rows": rows, "steps": steps, "span": span, "notes": notes}
     rows_of_images = panels.traversal_panels(endpoints, encoding, image, **options)
     return pictures.compose(rows_of_images, run.attribution)

@@ -7,7 +7,6 @@ import numpy as np
 
 from tfgen.errors import UserError
 from tfgen.inference import Endpoints
-from tfgen.metrics import factors_followed
 from tfgen.progress import Progress, no_progress
 
 
@@ -133,28 +132,3 @@ def _kl_per_dim(
     prior = tfd.Normal(prior_means, prior_stddevs)
     kl = tfd.kl_divergence(tfd.Normal(means, stddevs), prior)
     return np.asarray(kl).mean(axis=0, dtype="float64")
-
-
-def name_factors(latents: np.ndarray, factors: Any) -> list[str]:
-    """Returns for each latent variable ", follows <factor> (<share known of it>)".
-
-    It follows none if the share is not clearly above that of other images' factors.
-
-    Args:
-        latents: `(n, latent_dim)`.
-        factors: Of the same images, as `tfgen.data.load_factors` returns them.
-    """
-    varying = np.flatnonzero(np.ptp(factors.values, axis=0))  # of few images, not all
-    if not len(varying):
-        return [", follows no factor"] * latents.shape[1]
-    # Two variables and two factors are the least: the first of each comes once more.
-    codes = np.hstack([latents, latents[:, :1]])
-    values = factors.values[:, [*varying, varying[0]]]
-    best, shares = factors_followed(codes, values)
-    _, by_chance = factors_followed(codes, np.random.default_rng(0).permutation(values))
-    return [
-        f", follows {factors.names[varying[column]]} ({share:.2f})"
-        if share > 2.0 * chance
-        else ", follows no factor"
-        for column, share, chance in zip(best, shares, by_chance, strict=True)
-    ][:-1]

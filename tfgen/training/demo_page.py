@@ -10,6 +10,7 @@ from tfgen.errors import UserError
 _NUM_IMAGES = 512  # that latent variables are ordered by
 _NUM_FACTOR_IMAGES = 5_000  # likewise: a share of few images is high by chance
 _MOST_DIRECTIONS = 24
+_NUM_UNSUPERVISED = 8
 
 
 def describe_page(
@@ -17,8 +18,9 @@ def describe_page(
 ) -> dict[str, Any]:
     """Returns the page's part of an export: plain JSON, see `export/web/README.md`.
 
-    Latent variables are ordered and labelled as `tfgen traverse` does it, directions
-    are those of `tfgen edit`. Both are left out where the data are not there.
+    Latent variables are ordered and labelled as `tfgen traverse` does it. Directions
+    are those of `tfgen edit`, and of a GAN also those of SeFa. What the data say is
+    left out where they are not there.
 
     Args:
         run: A `tfgen.Run`.
@@ -27,11 +29,14 @@ def describe_page(
     page: dict[str, Any] = {"resize": run.config.resize}
     endpoints = run.endpoints
     try:
+        if "generate" in endpoints:
+            page["directions"] = _unsupervised(run)
         if endpoints.takes_labels:
             page["classes"] = _class_names(run)
         if endpoints.has_latents:
             page["latents"] = _latents(run)
-            page["directions"] = _directions(run)
+        if endpoints.has_latents or "generate" in endpoints:
+            page["directions"] = _directions(run) + page.get("directions", [])
     except UserError as error:
         log(f"The page does not say what latent variables mean: {error}")
     return page
@@ -45,14 +50,14 @@ def _class_names(run: Any) -> list[str]:
 
 def _latents(run: Any) -> list[dict[str, Any]]:
     """Returns the latent variables, the one that matters most first."""
-    from tfgen.latent.encoding import encode_images, name_factors
+    from tfgen.latent.encoding import encode_images
+    from tfgen.latent.naming import name_codes
 
     factors = run.known_factors("test", _NUM_FACTOR_IMAGES)
     num = _NUM_FACTOR_IMAGES if factors else _NUM_IMAGES
     encoding = encode_images(run.endpoints, run, "test", num)
-    notes = [""] * len(encoding.importance)
-    if factors:
-        notes = name_factors(encoding.latents[: len(factors.values)], factors)
+    classes = None if run.endpoints.takes_labels else encoding.classes
+    notes = name_codes(encoding.latents, factors, classes, run.class_names)
     return [
         {
             "index": int(dim),
@@ -65,10 +70,29 @@ def _latents(run: Any) -> list[dict[str, Any]]:
     ]
 
 
+def _unsupervised(run: Any) -> list[dict[str, Any]]:
+    """Returns the directions of `tfgen traverse`, 3 standard deviations each way."""
+    from tfgen.latent.finding import find_directions, name_directions
+
+    directions, shares = find_directions(run.endpoints, "sefa", _NUM_UNSUPERVISED)
+    notes = name_directions(run, directions)
+    return [
+        {
+            "label": f"SeFa {index}: {share:.0%} of the variance{note}",
+            "vector": direction.tolist(),
+            "span": 3.0,
+        }
+        for index, (direction, share, note) in enumerate(
+            zip(directions, shares, notes, strict=True)
+        )
+    ]
+
+
 def _directions(run: Any) -> list[dict[str, Any]]:
     """Returns the ways to the attributes of the data, as `tfgen edit` goes them."""
     from tfgen.latent.attributes import Choices, find_direction
     from tfgen.latent.encoding import encode_images
+    from tfgen.latent.finding import encode_draws
 
     if run.endpoints.takes_labels:  # its latents do not tell the class
         return []
@@ -83,7 +107,10 @@ def _directions(run: Any) -> list[dict[str, Any]]:
     if not texts or len(texts) > _MOST_DIRECTIONS:
         return []
     choices = Choices(run.class_names, factors)
-    encoding = encode_images(run.endpoints, run, "train", _NUM_FACTOR_IMAGES)
+    if "generate" in run.endpoints:
+        encoding = encode_draws(run, _NUM_FACTOR_IMAGES)
+    else:
+        encoding = encode_images(run.endpoints, run, "train", _NUM_FACTOR_IMAGES)
     directions = []
     for text in texts:
         attribute = choices.find("attribute", text)
