@@ -74,6 +74,12 @@ def test_samples_are_scored_beside_real_images(quick_run):
         floor = pytest.approx(score.floors[name], rel=1e-2, abs=1e-3)
         assert figures[f"{name}_floor"] == floor, name
     assert "fid" not in figures
+    # Truncated to a point, all would be one image; halfway they are less varied.
+    least = metrics.precision_recall(
+        subject.halves(count)[0], subject.draw_features(0.4)
+    )
+    assert figures["precision_at_truncation_0.4"] == pytest.approx(least.precision)
+    assert figures["recall_at_truncation_0.4"] == pytest.approx(least.recall)
     # 64 features of fewer images, and the reader is told.
     assert any("full rank" in note for note in figures["notes"])
 
@@ -118,11 +124,11 @@ def test_continuity_is_that_of_the_decoder(vae_run, many_images):
 
 def test_a_model_that_draws_training_images_is_found_out(vae_run, many_images):
     class Memory(Subject):
-        def draw(self, start, count):
+        def draw(self, start, count, truncation=None):
             return self.train_images[start : start + count]
 
     class Noise(Subject):
-        def draw(self, start, count):
+        def draw(self, start, count, truncation=None):
             shape = (count, *self.run.image_shape)
             return np.random.default_rng(0).random(shape).astype("float32")
 
@@ -213,6 +219,62 @@ def test_factors_beside_chance(sprites_run):
     for figure in figures.values():
         if figure.name != "modularity":  # of chance, whatever it is
             assert figure.floor < figure.value - 0.25, figure.name
+
+
+# ---- What latents know ---------------------------------------------------------------
+
+
+def test_latents_are_probed_beside_pixels(vae_run, monkeypatch):
+    """On the same images, with latents that are their classes, and noise."""
+    subject = subject_of(vae_run)
+    _, labels = subject.run.arrays("test", labels=True)
+
+    def encode(name, images, labels):
+        sums = {x.sum(): y for x, y in zip(*seen, strict=True)}
+        classes = np.array([sums[x.sum()] for x in images])
+        return {"mean": np.eye(3)[classes], "stddev": None}
+
+    splits = [subject.run.arrays(split, labels=True) for split in ("train", "test")]
+    seen = [np.concatenate(x) for x in zip(*splits, strict=True)]
+    monkeypatch.setattr(subject.endpoints, "run", encode)
+    figures = figures_of("probe", subject)
+    chance = np.bincount(labels).max() / len(labels)
+    for kind in ("linear", "neighbors"):
+        known = figures[f"probe_{kind}_latents"]
+        assert known.value == 1.0
+        assert known.floor == pytest.approx(chance, abs=0.2)
+        for name in ("pixels", "pca"):
+            assert figures[f"probe_{kind}_{name}"].value < 1.0
+    assert "8 test images" in figures["probe_linear_latents"].meaning
+    assert "principal components, 3 numbers" in figures["probe_linear_pca"].meaning
+
+
+def test_factors_are_probed_one_by_one(sprites_run):
+    figures = figures_of("probe", subject_of(sprites_run, num_images=50))
+    names = subject_of(sprites_run).run.known_factors("test", 5).names
+    values = [figures[f"probe_linear_latents_{name}"].value for name in names]
+    assert figures["probe_linear_latents"].value == pytest.approx(np.mean(values))
+    assert f"{len(names)} factors of 50" in figures["probe_linear_pixels"].meaning
+
+
+def test_a_gan_is_probed_by_its_discriminator_and_by_inversion(gan_run, monkeypatch):
+    from tfgen.evaluation import probe
+    from tfgen.latent import inversion
+
+    monkeypatch.setattr(probe, "_NUM_STEPS", 2)
+    monkeypatch.setattr(inversion, "_POOL", 8)
+    figures = figures_of("probe", subject_of(gan_run))
+    assert {f"probe_linear_{x}" for x in ("discriminator", "inverted", "pca")} <= set(
+        figures
+    )
+    assert "the model is given the class" in figures["probe_linear_inverted"].meaning
+    assert "is given" not in figures["probe_linear_discriminator"].meaning
+    assert np.isfinite(figures["probe_inversion_psnr"].value)
+
+
+def test_a_probe_is_measured_where_it_is_asked_for(pix2pix_run):
+    with pytest.raises(UserError, match="probe: it does not suit Pix2Pix"):
+        evaluate(pix2pix_run, metrics="probe")
 
 
 # ---- Anomalies -----------------------------------------------------------------------

@@ -10,7 +10,7 @@ from tfgen.cli.options import PATH, ListType, data_options, open_run, run_argume
 from tfgen.cli.progress import track
 from tfgen.cli.tables import print_evaluation
 from tfgen.errors import UserError
-from tfgen.evaluation import METRICS
+from tfgen.evaluation import METRICS, ON_REQUEST
 from tfgen.evaluation.features import FEATURES
 
 
@@ -20,7 +20,8 @@ from tfgen.evaluation.features import FEATURES
     "--metrics",
     metavar="A,B",
     type=ListType(METRICS),
-    help=f"Of {', '.join(METRICS)}.  [default: all that suit the model]",
+    help=f"Of {', '.join(METRICS)}.  [default: all that suit the model, but "
+    f"{', '.join(ON_REQUEST)}]",
 )
 @click.option(
     "--num-samples",

@@ -14,8 +14,9 @@ from typing import Any
 # Each is a module of this package, with a function `measure_<name>`.
 METRICS = (
     *("losses", "likelihood", "latents", "samples", "latent_space", "factors"),
-    *("anomalies", "translation"),
+    *("anomalies", "translation", "probe"),
 )
+ON_REQUEST = ("probe",)  # the others are measured by default
 _HOME = {
     "Evaluation": "tfgen.evaluation.evaluation",
     "FEATURES": "tfgen.evaluation.features",
@@ -26,7 +27,7 @@ _HOME = {
     "measure": "tfgen.evaluation.evaluation",
 }
 
-__all__ = ["METRICS", *_HOME]
+__all__ = ["METRICS", "ON_REQUEST", *_HOME]
 
 
 def __getattr__(name: str) -> Any:

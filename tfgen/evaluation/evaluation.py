@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfgen.errors import UserError
-from tfgen.evaluation import METRICS
+from tfgen.evaluation import METRICS, ON_REQUEST
 from tfgen.evaluation.features import FEATURES
 from tfgen.evaluation.figure import Figure, Figures, finite
 from tfgen.evaluation.subject import MOST_PAIRED, Subject
@@ -124,7 +124,7 @@ def evaluate(
         data: Name of a TFDS data set, or a folder; by default what the run was trained
             on.
         metrics: Some of `METRICS`, or their names with commas between; by default all
-            that suit the model and the data.
+            that suit the model and the data, but `"probe"`, which takes its time.
         data_dir: Where TFDS keeps its data sets.
         seed: Integer in [0, 2**31), of all draws.
         num_samples: Integer, importance samples an image, for the log-likelihood.
@@ -200,7 +200,8 @@ def _measure_all(
 def _check_names(metrics: str | Sequence[str] | None, features: str) -> list[str]:
     if isinstance(metrics, str):
         metrics = [name.strip() for name in metrics.split(",")]
-    names = list(METRICS if metrics is None else metrics)
+    default = [name for name in METRICS if name not in ON_REQUEST]
+    names = list(default if metrics is None else metrics)
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:
         raise UserError(

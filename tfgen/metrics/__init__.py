@@ -55,6 +55,7 @@ from tfgen.metrics.likelihood import (
     importance_weighted_log_likelihood,
     likelihood_ratio,
 )
+from tfgen.metrics.probing import Probe, probe
 from tfgen.metrics.translation import mean_absolute_error, psnr, ssim
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "LikelihoodEstimate",
     "ModeCoverage",
     "PrecisionRecall",
+    "Probe",
     "Roc",
     "active_units",
     "anomaly_roc",
@@ -102,6 +104,7 @@ __all__ = [
     "modularity",
     "mutual_information",
     "precision_recall",
+    "probe",
     "psnr",
     "sap",
     "score_importances",
