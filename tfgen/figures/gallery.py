@@ -19,7 +19,7 @@ from tfgen.figures.walking import (
     traversal_film,
 )
 from tfgen.inference import BATCH_SIZE, Translator
-from tfgen.inference.endpoints import check_labels, check_truncation, require_prior
+from tfgen.inference.calls import check_labels, check_truncation, require_prior
 from tfgen.progress import Progress, no_progress
 
 __all__ = [

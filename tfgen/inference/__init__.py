@@ -4,14 +4,8 @@
 in one call. Pass an `Endpoints` in place of the model to trace each function once.
 """
 
-from tfgen.inference.endpoints import (
-    BATCH_SIZE,
-    Endpoints,
-    decode,
-    encode,
-    reconstruct,
-    sample,
-)
+from tfgen.inference.calls import decode, encode, reconstruct, sample
+from tfgen.inference.endpoints import BATCH_SIZE, Endpoints
 from tfgen.inference.precision import to_float32
 from tfgen.inference.translator import Translator, translate
 
