@@ -17,13 +17,14 @@ from tfgen.cli.progress import track
     type=click.Choice(["ab", "ba"]),
     help="[default: what the run was trained on; ab if both]",
 )
-@click.option("--tile", is_flag=True, help="Tile by tile at full size, not resized.")
+@click.option("--tile", is_flag=True, help="Tile by tile at full size, not shrunk.")
 @click.option("--overwrite", is_flag=True, help="Replace files in OUT.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def command(run: str, input: str, out: str, **options: Any) -> None:
     """Translate an image file, or every image in a folder, to OUT.
 
-    Images of any size are resized to the model's and back; with --tile, a fully
+    Images of any size are shrunk or enlarged, without distortion, to what the model
+    sees, and the translation to the size of the image; with --tile, a fully
     convolutional generator translates them piece by piece, in all their detail. Files
     keep their names; one that cannot be read is passed over, named at the end, and
     makes the exit code 1. The seed is of the noise of a model whose dropout is on.

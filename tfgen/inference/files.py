@@ -11,6 +11,7 @@ from PIL import Image
 
 from tfgen.errors import UserError
 from tfgen.figures.pictures import save_picture
+from tfgen.inference.fitting import map_picture
 from tfgen.inference.tiling import map_tiles
 from tfgen.inference.translator import Translator
 from tfgen.progress import Progress, no_progress
@@ -44,8 +45,9 @@ def translate_files(
 ) -> TranslatedFiles:
     """Translates an image file, or every image in a folder, to `out`.
 
-    Images are resized to the model's size and back. Files keep their names and formats.
-    A file that cannot be read is passed over.
+    A model sees images of any size as it saw those that it was trained on, and none is
+    distorted: see `tfgen.inference.fitting`. A translation has its input's size. Files
+    keep their names and formats. A file that cannot be read is passed over.
 
     Args:
         run: A `tfgen.Run` of a model that translates.
@@ -121,36 +123,40 @@ def _make_translator(
             f"{run.path} was trained to translate {run.config.direction}, not "
             f"{direction}: train it with --direction {direction}"
         )
-    if tile:
-        _check_tiles(run.model, direction)
+    whole = _sees_whole(run.model, direction)
+    if tile and whole:
+        raise UserError(
+            f"--tile needs a fully convolutional generator, and {whole} sees the image "
+            "as a whole: leave --tile out"
+        )
     height, width, channels = run.image_shape
     fit = Fit(None, channels, run.config.value_range)
 
-    def run_model(images: np.ndarray, start: int = 0) -> np.ndarray:
-        return translator(images.astype("float32") / 255.0, direction, start)
-
-    def translate_tiles(image: np.ndarray) -> np.ndarray:
+    def translate(file: pathlib.Path) -> Image.Image:
+        (image,) = read_image(file, fit)
         counts = [0]  # of the tiles before: each has noise of its own
 
         def run_tiles(tiles: np.ndarray) -> np.ndarray:
             counts.append(counts[-1] + len(tiles))
-            return run_model(tiles, counts[-2])
+            images = tiles.astype("float32") / 255.0
+            return translator(images, direction, counts[-2])
 
-        return map_tiles(run_tiles, image, (height, width), dtype="uint8")
-
-    def translate(file: pathlib.Path) -> Image.Image:
-        (image,) = read_image(file, fit)
         if tile:
-            return _to_picture(translate_tiles(image))
-        resized = _resize(image, (height, width))
-        output = np.uint8(np.round(255.0 * run_model(resized[np.newaxis])[0]))
-        return _to_picture(_resize(output, image.shape[:2]))
+            output = map_tiles(run_tiles, image, (height, width), dtype="uint8")
+        else:
+            options = run.config.resize, not whole
+            output = map_picture(run_tiles, image, (height, width), *options)
+        del image  # of many megapixels
+        return Image.fromarray(output[..., 0] if output.shape[-1] == 1 else output)
 
     return translate
 
 
-def _check_tiles(model: Any, direction: str) -> None:
-    """Refuses a generator that sees the whole image at once: its tiles would differ."""
+def _sees_whole(model: Any, direction: str) -> str | None:
+    """Returns the name of a generator that sees the whole image; None if it does not.
+
+    Its tiles would differ where they meet.
+    """
     one_way = getattr(model, "generator", None)
     generator = one_way or getattr(model, f"generator_{direction}")
     grids = [
@@ -158,17 +164,4 @@ def _check_tiles(model: Any, direction: str) -> None:
         for layer in generator.layers
         if len(layer.output.shape) == 4
     ]
-    if min(min(grid) for grid in grids) < _COARSEST_GRID:
-        raise UserError(
-            f"--tile needs a fully convolutional generator, and {generator.name} sees "
-            "the image as a whole: leave --tile out"
-        )
-
-
-def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    picture = _to_picture(image).resize(size[::-1], Image.Resampling.BICUBIC)
-    return np.asarray(picture).reshape(*size, image.shape[-1])
-
-
-def _to_picture(image: np.ndarray) -> Image.Image:
-    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    return generator.name if min(map(min, grids)) < _COARSEST_GRID else None

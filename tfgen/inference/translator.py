@@ -6,7 +6,7 @@ import numpy as np
 
 from tfgen.inference.endpoints import as_endpoints, make_seeds
 
-_BATCH_PIXELS = 2**18  # of images in a batch to be translated
+_BATCH_PIXELS = 2**16  # of images in a batch to be translated: memory is theirs
 
 
 class Translator:

@@ -1,0 +1,68 @@
+"""Pictures of any size and aspect through a function of one size, never distorted."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tfgen.data.pixels import Fit, contain, fit_array
+from tfgen.inference.tiling import map_tiles
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+def map_picture(
+    function: Function,
+    image: np.ndarray,
+    size: tuple[int, int],
+    resize: str = "crop",
+    in_tiles: bool = True,
+) -> np.ndarray:
+    """Returns a picture of the same size, which the function sees at its own scale.
+
+    The function was trained on pictures that were brought to its size by `resize`, and
+    sees this one as it saw those:
+
+    - `"crop"`: the shorter side, for the aspect of `size`, is brought to the size, and
+      the longer one lies under tiles that overlap; or, for a function that must see the
+      whole, it is fitted into the size, and mirrored at its borders.
+    - `"pad"`: it is fitted into the size, in the middle of zeros.
+    - `"stretch"`: it is stretched to the size; the result is stretched back.
+
+    Args:
+        function: From `(n, *size, channels)` in [0, 1] to as many of the same size.
+        image: `(height, width, channels)` uint8.
+        size: `(height, width)` that the function takes.
+        resize: One of `tfgen.sizes.RESIZES`.
+        in_tiles: Whether the function may see a part at a time.
+
+    Returns:
+        `(height, width, channels)` of the image's own size and type.
+    """
+    own = image.shape[:2]
+    if own == size or resize == "stretch":
+        output = map_tiles(function, resize_array(image, size), size, dtype="uint8")
+        return resize_array(output, own)
+    if resize == "crop" and in_tiles:
+        inner = _cover(own, size)
+        output = map_tiles(function, resize_array(image, inner), size, dtype="uint8")
+        return resize_array(output, own)
+    inner = contain(own, size)
+    before = [(size[i] - inner[i]) // 2 for i in (0, 1)]
+    margins = [(before[i], size[i] - inner[i] - before[i]) for i in (0, 1)]
+    mode = "constant" if resize == "pad" else "symmetric"
+    padded = np.pad(resize_array(image, inner), [*margins, (0, 0)], mode)
+    output = map_tiles(function, padded, size, dtype="uint8")
+    rows, columns = (slice(start, start + inner[i]) for i, start in enumerate(before))
+    return resize_array(output[rows, columns], own)
+
+
+def _cover(size: tuple[int, int], limits: tuple[int, int]) -> tuple[int, int]:
+    """Returns the smallest size of the same aspect that is at least both limits."""
+    scale = max(limits[i] / size[i] for i in (0, 1))
+    height, width = (max(limits[i], round(scale * size[i])) for i in (0, 1))
+    return height, width
+
+
+def resize_array(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns an image `(height, width, channels)` that is resized to a size."""
+    return fit_array(image, Fit(size, resize="stretch"))
