@@ -21,10 +21,10 @@ def pytest_configure(config):
     import keras  # noqa: F401
     import tensorflow as tf
 
-    # A tenth of the suite: the collector would look through all of TensorFlow, ever
-    # again, and for each graph that a test makes.
+    # Full collections look through all of TensorFlow, ever again, and through each graph
+    # that a test made: up to a minute each. `_collect` looks at what is new alone.
+    gc.disable()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
     # On a GPU, products would be rounded to 10 bits.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     cpu = tf.config.list_physical_devices("CPU")[0]
@@ -40,6 +40,17 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in _LONGEST_FILES)
+
+
+_NEW_OBJECTS = 300_000
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown():
+    """Collects garbage, and never looks at what survives it again."""
+    if gc.get_count()[0] > _NEW_OBJECTS:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,6 @@ from tfgen.networks import (
     build_conv_encoder,
     build_mlp_decoder,
     build_mlp_encoder,
-    build_resnet_decoder,
-    build_resnet_encoder,
 )
 from tfgen.networks.conditioning import project_labels
 
@@ -147,12 +145,15 @@ def make_cyclegan(**kwargs):
 def make_vqvae(dim=2, **kwargs):
     def make():
         small.seeded()
+        images, codes = keras.Input(small.IMAGE_SHAPE), keras.Input((2, 2, dim))
+        features = keras.layers.Conv2D(dim, 4, strides=4)(images)
+        decoded = keras.layers.Conv2DTranspose(1, 4, strides=4)(codes)
         model = tfgen.VQVAE(
-            build_resnet_encoder(small.IMAGE_SHAPE, (2, 2, dim), filters=4),
-            build_resnet_decoder((2, 2, dim), small.IMAGE_SHAPE, filters=4),
+            keras.Model(images, features),
+            keras.Model(codes, decoded),
             levels=(4, 3),
             num_codes=6,
-            prior=CausalTransformer(width=8, num_blocks=2, num_heads=2),
+            prior=CausalTransformer(width=4, num_blocks=1, num_heads=1),
             seed=0,
             **kwargs,
         )
