@@ -44,6 +44,8 @@ def _set_environment() -> None:
     # TensorFlow's default on CPUs with AVX-512 only. Seen with AVX2: pix2pix trains 2.3
     # times as fast, CycleGAN 1.6, and the other models no slower.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if not (sys.stderr and sys.stderr.isatty()):
+        os.environ.setdefault("TQDM_DISABLE", "1")  # TFDS's bars, in a log
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever ~/.keras/keras.json says
 
 
