@@ -4,6 +4,7 @@ A test that changes one takes a copy. A conftest.py imports the fixtures that it
 folder uses.
 """
 
+import gc
 import json
 import pathlib
 
@@ -30,6 +31,7 @@ def run_tfgen(*arguments):
     """Runs a command in this process; returns its exit code."""
     with pytest.raises(SystemExit) as stop:
         main([str(argument) for argument in arguments])
+    gc.freeze()  # a command ends with a collection: the next one looks at what is new
     return stop.value.code
 
 
