@@ -11,6 +11,9 @@ as large. Each case has its own process, and glibc's malloc is configured in thr
 
 Growth in the first and not in the last is not a leak, but memory that malloc retains.
 
+`--sets [N]` measures instead the peak of reading a set that is kept in memory, of N
+images of the TFDS set.
+
 `--recompute` measures instead the memory of the gradient of a chain of residual blocks,
 with and without `tfgen.layers.Recompute`.
 
@@ -125,6 +128,42 @@ def train(case, folder):
     print(len(batches), *values.values(), resident(peak=True))
 
 
+def make_sets(folder, num_images):
+    """Writes a few and many images: copies of one file, and a TFDS set."""
+    import PIL.Image
+
+    rng = np.random.default_rng(0)
+    for kind, width in (("folder", 128), ("pairs", 256)):
+        file = os.path.join(folder, f"{kind}.png")
+        pixels = rng.integers(0, 256, (128, width, 3), np.uint8)
+        PIL.Image.fromarray(pixels).save(file)
+        for name, count in (("few", 20), ("many", 3000)):
+            for split in ("train", "test"):
+                os.makedirs(os.path.join(folder, kind, name, split))
+                os.link(file, os.path.join(folder, kind, name, split, "0.png"))
+            for i in range(1, count):
+                os.link(file, os.path.join(folder, kind, name, "train", f"{i}.png"))
+    prepare(os.path.join(folder, "TFDS", "few"), NUM_SHARDS)
+    prepare(os.path.join(folder, "TFDS", "many"), num_images)
+
+
+def read_set(kind, folder):
+    """Prints MB that the images of a set take, and how far the peak is above before."""
+    from tfgen import data
+
+    load = {
+        "folder": lambda path: data.load_images(path, batch_size=8),
+        "pairs": lambda path: data.load_pairs(path, batch_size=8),
+        "TFDS": lambda path: data.load_images("noise", data_dir=path, batch_size=8),
+    }[kind]
+    for name in ("few", "many"):  # the first warms everything up
+        before, size = resident(), 0
+        for batch in load(os.path.join(folder, kind, name)):
+            images = batch if isinstance(batch, tuple) else (batch,)
+            size += sum(int(np.prod(part.shape)) for part in images)
+    print(size / 2**20, resident(peak=True) - before)
+
+
 def differentiate(case):
     """Prints MB that the gradient of 12 residual blocks took, and its norm."""
     import keras
@@ -191,6 +230,16 @@ def print_growth(console, mallocs):
     console.print(table)
 
 
+def print_sets(console, num_images):
+    table = rich.table.Table("set", "MB as uint8", "peak, MB", "times")
+    with tempfile.TemporaryDirectory() as folder:
+        make_sets(folder, num_images)
+        for kind in ("folder", "pairs", "TFDS"):
+            size, peak = run_worker("--read", kind, "--data-dir", folder)
+            table.add_row(kind, f"{size:.0f}", f"{peak:.0f}", f"{peak / size:.2f}")
+    console.print(table)
+
+
 def print_recomputed(console):
     table = rich.table.Table("12 residual blocks", "MB", "norm of the gradient")
     for case in ("kept", "again"):
@@ -204,6 +253,8 @@ def main():
     parser.add_argument("--train", help=argparse.SUPPRESS)
     parser.add_argument("--data-dir", help=argparse.SUPPRESS)
     parser.add_argument("--differentiate", help=argparse.SUPPRESS)
+    parser.add_argument("--read", help=argparse.SUPPRESS)
+    parser.add_argument("--sets", type=int, nargs="?", const=2 * NUM_IMAGES)
     parser.add_argument("--recompute", action="store_true")
     parser.add_argument("--malloc", choices=MALLOC, action="append")
     options = parser.parse_args()
@@ -215,6 +266,10 @@ def main():
         train(options.train, options.data_dir)
     elif options.differentiate:
         differentiate(options.differentiate)
+    elif options.read:
+        read_set(options.read, options.data_dir)
+    elif options.sets:
+        print_sets(rich.console.Console(), options.sets)
     elif options.recompute:
         print_recomputed(rich.console.Console())
     else:
