@@ -39,10 +39,18 @@ def staging(target: pathlib.Path) -> Iterator[pathlib.Path]:
             shutil.rmtree(litter, ignore_errors=True)
     with (
         _signals_raise(),
-        tempfile.TemporaryDirectory(prefix=PREFIX, dir=target.parent) as folder,
+        _hidden_folder(target.parent) as folder,
         _mark_alive(pathlib.Path(folder)),
     ):
         yield pathlib.Path(folder)
+
+
+def _hidden_folder(parent: pathlib.Path) -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent)
+    except OSError as error:  # of a read-only file system, for one
+        error.filename = str(parent)
+        raise
 
 
 def write_texts(directory: pathlib.Path, texts: Mapping[str, str]) -> None:

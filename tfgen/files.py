@@ -42,7 +42,8 @@ def replaced(path: str | os.PathLike) -> Iterator[pathlib.Path]:
             error.filename, error.filename2 = str(path), None
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of a read-only file system, for one
+            temporary.unlink()
 
 
 @contextlib.contextmanager
@@ -54,15 +55,27 @@ def replaced_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """
     path = pathlib.Path(path).absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=path.parent, prefix=".", ignore_cleanup_errors=True
-    ) as base:
+    with _errors_name(path.parent):
+        folder = tempfile.TemporaryDirectory(
+            dir=path.parent, prefix=".", ignore_cleanup_errors=True
+        )
+    with folder as base:
         temporary, before = pathlib.Path(base, "new"), pathlib.Path(base, "before")
         temporary.mkdir()
         yield temporary
         if path.exists():  # a folder can only be renamed onto an empty one
             path.rename(before)
         temporary.rename(path)
+
+
+@contextlib.contextmanager
+def _errors_name(path: pathlib.Path) -> Iterator[None]:
+    """Lets an OSError name a path, where it names a hidden one in it."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
 
 
 def check_output_folder(
@@ -125,7 +138,8 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
     path = folder / LOCK
     handle = None
     try:
-        handle = _lock(path)
+        with _errors_name(folder):
+            handle = _lock(path)
         yield
     finally:
         if handle is not None:

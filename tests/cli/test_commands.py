@@ -14,6 +14,7 @@ from export.verify.latency import Latency
 from tests.cli.conftest import tfgen
 from tfgen.cli import tables
 from tfgen.inference import Endpoints, encode
+from tfgen.training import Run
 
 
 def run_python(code):
@@ -89,6 +90,17 @@ def test_sample_of_a_label(conditional_run, vae_run, tmp_path, capsys):
     assert "3 classes" in capsys.readouterr().err
     assert tfgen("sample", vae_run, "--label", 0, "--out", out) == 2
     assert "no classes" in capsys.readouterr().err
+    drawn = out.read_bytes()
+    assert tfgen("sample", conditional_run, "--label", "class_2", "--out", out) == 0
+    assert out.read_bytes() == drawn
+    assert tfgen("sample", conditional_run, "--label", "class_3", "--out", out) == 2
+    assert "no class 'class_3': choose of class_0" in capsys.readouterr().err
+
+
+def test_a_folder_called_2_is_not_the_third_class():
+    run = Run(".")
+    vars(run)["class_names"] = ("0", "1", "10", "2")  # sorted as texts
+    assert [run.find_class(name) for name in ("2", 2, "10", "3")] == [3, 3, 2, 3]
 
 
 def test_an_autoencoder_says_why_it_does_not_sample(autoencoder_run, tmp_path, capsys):

@@ -188,6 +188,23 @@ def test_files_have_the_mode_that_the_umask_allows(tmp_path, umask, mode):
     assert folder_mode == 0o777 & ~umask
 
 
+def test_errors_name_no_hidden_file_where_nothing_can_be_written(tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", os.fspath(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "mkdir", refuse)
+    monkeypatch.setattr(pathlib.Path, "unlink", refuse)
+    for write, named in (
+        (files.replaced(tmp_path / "a.png"), tmp_path / "a.png"),
+        (files.replaced_folder(tmp_path / "b"), tmp_path),
+        (files.locked(tmp_path), tmp_path),
+    ):
+        with pytest.raises(OSError, match="Read-only") as error, write:
+            pass
+        assert error.value.filename == str(named)
+
+
 def test_errors_name_the_file_and_not_the_temporary_one(tmp_path):
     with (
         pytest.raises(FileNotFoundError) as error,

@@ -94,11 +94,16 @@ def command(
     if out is not None:
         folder = pathlib.Path(out)
         folder.mkdir(parents=True, exist_ok=True)
-    evaluation.write(folder / "metrics.json")
     print_evaluation(evaluation, figures_beside)
-    if report:
-        path = evaluation.write_report(folder / "report.html", beside=figures_beside)
-        click.echo(path)
+    try:
+        evaluation.write(folder / "metrics.json")
+        if report:
+            page = evaluation.write_report(folder / "report.html", figures_beside)
+            click.echo(page)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename}: {error.strerror}: write it elsewhere with --out FOLDER"
+        ) from error
 
 
 def _read_metrics(run: str) -> dict[str, Any]:

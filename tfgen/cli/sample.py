@@ -12,7 +12,7 @@ from tfgen.cli.progress import track
 @run_argument
 @click.option("--num", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--label", type=click.IntRange(0), help="Class, if the model has any.")
+@click.option("--label", help="A class by name or number, if the model has any.")
 @click.option(
     "--truncation",
     type=click.FloatRange(0.0, 1.0),

@@ -38,7 +38,7 @@ def samples(
     run: Any,
     num: int = 64,
     seed: int = 0,
-    label: int | None = None,
+    label: str | int | None = None,
     truncation: float | None = None,
     progress: Progress = no_progress,
 ) -> Image.Image:
@@ -49,13 +49,16 @@ def samples(
         num: Integer.
         seed: Integer in [0, 2**31): image i is the served `sample` of
             `seed * 2**32 + i`.
-        label: Integer, the class of all; by default the classes in turn, one a column.
+        label: The class of all, by its name or number; by default the classes in turn,
+            one a column.
         truncation: Float in [0, 1], as in `tfgen.Run.sample`.
         progress: Function `(iterable, description, total) -> iterable`.
     """
     endpoints = run.endpoints
     require_prior(endpoints)
-    labels = None if label is None else np.full(num, label, "int32")
+    labels = None
+    if label is not None:
+        labels = np.full(num, run.find_class(label), "int32")
     check_labels(endpoints, labels, num)
     check_truncation(endpoints, truncation)
     batches = endpoints.iterate_samples(num, seed, labels, truncation=truncation)

@@ -1,10 +1,12 @@
 """The data of a run: read as the run's configuration says, each opened once."""
 
+import contextlib
 import functools
 import os
 from typing import Any
 
 from tfgen.errors import UserError
+from tfgen.names import find_name, list_names
 from tfgen.training.data_record import check_present
 
 
@@ -23,6 +25,26 @@ class RunData:
         from tfgen import data
 
         return data.class_names(self._open_data(), self.config.data_dir)
+
+    def find_class(self, name: str | int) -> int:
+        """Returns the number of a class that is given by its name or its number.
+
+        A folder called "2" may well be another class than the third. Where the data
+        are not known any more, numbers are taken as they are.
+
+        Raises:
+            UserError: There is no such class.
+        """
+        names: tuple[str, ...] = ()
+        with contextlib.suppress(UserError):
+            names = self.class_names
+        number = find_name(str(name), names)
+        if number is None and str(name).isdecimal():
+            return int(name)  # whether the model has it is seen later
+        if number is None:
+            known = list_names(names) if names else "numbers: the data are not known"
+            raise UserError(f"there is no class {name!r}: choose of {known}")
+        return number
 
     @property
     def kind(self) -> str:
