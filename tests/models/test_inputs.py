@@ -119,6 +119,7 @@ def test_the_look_reads_no_batch_twice():
     [
         ((SPREAD.astype("uint8"),), r"must be of floats.*uint8.*divided by 255"),
         ((IMAGES[..., 0],), r"\(batch, height, width, channels\).*channel axis"),
+        ((IMAGES > 0.5,), r"must be of floats. Received: bool$"),
         ((IMAGES[:, :7],), r"here \(None, 8, 8, 1\). Received: \(.*, 7, 8, 1\)$"),
         (({"image": IMAGES},), r"takes images, or \(images, labels\), not a dict"),
     ],
@@ -129,6 +130,27 @@ def test_data_of_another_form(models, data, message):
             method(*data, verbose=0)
         with pytest.raises(ValueError, match=message):
             method(tf.data.Dataset.from_tensor_slices(data[0]).batch(4), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "message"),
+    [
+        ([*IMAGES], {}, r"an array of all images. Received a list of 20: np\.stack"),
+        (IMAGES.tolist(), {}, r"Received a list of 20: np\.stack"),
+        (IMAGES[:0], {}, "VAE needs images. Received none"),
+        (IMAGES, {"sample_weight": np.ones(20)}, "no sample weights.*`sample_weight`"),
+        ((IMAGES, LABELS, LABELS), {}, "no sample weights.*of three parts"),
+        ((IMAGES, LABELS, LABELS, LABELS), {}, "Received data of 4 parts"),
+    ],
+)
+def test_data_of_no_form(models, x, options, message):
+    for method in (models("vae").fit, models("vae").evaluate):
+        with pytest.raises(ValueError, match=message) as error:
+            method(x, verbose=0, **options)
+        assert "\n" not in str(error.value)
+    with pytest.raises(ValueError, match=r"no sample weights.*`class_weight`"):
+        models("vae").fit(IMAGES, class_weight={0: 2.0}, verbose=0)
+    models("vae").evaluate((IMAGES,), verbose=0)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +189,10 @@ def test_endpoints_called_in_python(models):
         models("vae").reconstruct(IMAGES, LABELS)
     with pytest.raises(ValueError, match=r"`latents` must be \(None, 3\)"):
         models("vae").decode(np.zeros((2, 4), "float32"))
+    with pytest.raises(ValueError, match=r"batch axis: images\[None\]"):
+        models("vae").reconstruct(IMAGES[0])
+    with pytest.raises(ValueError, match=r"batch axis: latents\[None\]"):
+        models("vae").decode(np.zeros(3, "float32"))
     doubles = IMAGES.astype("float64")
     encoded = models("vae").encode(doubles), models("vae").encode(IMAGES)
     np.testing.assert_array_equal(encoded[0][0], encoded[1][0])
@@ -187,6 +213,13 @@ def test_two_optimizers_are_needed(models):
             with pytest.raises(ValueError, match="takes two optimizers"):
                 model.compile(*arguments, **keywords)
         model.compile("adam", "adam", run_eagerly=True)  # two by one name
+
+
+def test_optimizers_of_keras_2_are_refused(models):
+    old = pytest.importorskip("tf_keras").optimizers.Adam(1e-3)
+    for model, optimizers in ((models("vae"), [old]), (models("gan"), ["adam", old])):
+        with pytest.raises(ValueError, match=r"Keras 2: take keras\.optimizers\.Adam"):
+            model.compile(*optimizers)
 
 
 def test_channels_first_networks_are_refused():

@@ -51,6 +51,7 @@ class AdversarialModel(AveragingMixin, GenerativeModel):
         `jit_compile="auto"` uses XLA where there is a GPU.
         """
         checks.objective_is_own(self, kwargs)
+        checks.of_keras_3(generator_optimizer, discriminator_optimizer)
         checks.two_optimizers(
             self, generator_optimizer, discriminator_optimizer, kwargs
         )

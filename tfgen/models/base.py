@@ -98,6 +98,7 @@ class GenerativeModel(first_batch.FirstBatchMixin, keras.Model):
         `jit_compile=True`.
         """
         checks.objective_is_own(self, kwargs)
+        checks.of_keras_3(optimizer)
         self._jit_argument = jit_compile
         jit_compile = resolve_jit(jit_compile)
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
@@ -133,8 +134,6 @@ class GenerativeModel(first_batch.FirstBatchMixin, keras.Model):
         """Returns the inputs of `compute_terms`: images, and labels or targets."""
         keys = [k for k in keys or self.data_keys if k in self.input_specs]
         x, y = checks.unpack(self, data)
-        if isinstance(x, (tuple, list)):
-            x, y = x
         if len(keys) > 1 and y is None:
             raise ValueError(
                 f"This {type(self).__name__} needs data of ({', '.join(keys)}). "

@@ -8,7 +8,7 @@ what an endpoint is called on in Python.
 import contextlib
 import re
 
-import keras
+import numpy as np
 import tensorflow as tf
 
 from tfgen import distributions
@@ -129,6 +129,17 @@ def objective_is_own(model, arguments):
         )
 
 
+def of_keras_3(*optimizers):
+    """Raises a `ValueError` if an optimizer is one of Keras 2."""
+    for optimizer in optimizers:
+        package, name = type(optimizer).__module__.partition(".")[0], type(optimizer)
+        if package == "tf_keras":
+            raise ValueError(
+                f"{package}.optimizers.{name.__name__} is of Keras 2: take "
+                f"keras.optimizers.{name.__name__}"
+            )
+
+
 def two_optimizers(model, generator_optimizer, discriminator_optimizer, arguments):
     """Raises a `ValueError` if `compile` was given one optimizer for two networks."""
     is_shared = generator_optimizer is discriminator_optimizer
@@ -146,12 +157,14 @@ def two_optimizers(model, generator_optimizer, discriminator_optimizer, argument
 
 def unpack(model, data):
     """Returns what `fit` was given for x and y, the second one `None` if absent."""
-    x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-    if weights is not None:
+    parts = _flat(data)
+    if len(parts) > 3:
         raise ValueError(
-            f"{type(model).__name__} takes no sample weights. Received data of three "
-            "parts, weights the last: repeat or resample the images instead."
+            f"{type(model).__name__} takes images, alone or with labels or targets. "
+            f"Received data of {len(parts)} parts"
         )
+    x, y, weights = (*parts, None, None)[:3]
+    no_weights(model, "data of three parts, weights the last", weights)
     if isinstance(x, dict) or isinstance(y, dict):
         raise ValueError(
             f"{type(model).__name__} takes images, or (images, labels), not a dict. "
@@ -159,6 +172,34 @@ def unpack(model, data):
             "pairs of it."
         )
     return x, y
+
+
+def _flat(data):
+    """Returns the parts of data that Keras may have put into tuples in tuples."""
+    if not isinstance(data, (tuple, list)):
+        return [data]
+    return [part for one in data for part in _flat(one) if part is not None]
+
+
+def no_weights(model, received, *weights):
+    """Raises a `ValueError` if there are weights of samples or classes."""
+    if any(weight is not None for weight in weights):
+        raise ValueError(
+            f"{type(model).__name__} takes no sample weights. Received {received}: "
+            "repeat or resample the images instead."
+        )
+
+
+def some_arrays(model, x, parts):
+    """Raises a `ValueError` for lists of single images, and for no images."""
+    are_arrays = [isinstance(part, np.ndarray | tf.Tensor) for part in parts]
+    if isinstance(x, list) and not (len(x) <= 2 and all(are_arrays)):
+        raise ValueError(
+            f"{type(model).__name__} takes an array of all images. Received a list of "
+            f"{len(x)}: np.stack(images) makes an array of it."
+        )
+    if parts and are_arrays[0] and not len(parts[0]):
+        raise ValueError(f"{type(model).__name__} needs images. Received none.")
 
 
 def as_input(model, key, value):
@@ -172,7 +213,7 @@ def as_input(model, key, value):
     if spec.dtype.is_floating and not value.dtype.is_floating:
         raise ValueError(
             f"`{spec.name}` must be of floats. Received: {value.dtype.name}"
-            + (", to be divided by 255" if spec.name != "latents" else "")
+            + (", to be divided by 255" if value.dtype.is_integer else "")
         )
     if spec.dtype.is_integer and not value.dtype.is_integer:
         raise ValueError(
@@ -180,8 +221,11 @@ def as_input(model, key, value):
         )
     if not spec.shape.is_compatible_with(value.shape):
         axes = "(batch, height, width, channels)" if spec.shape.rank == 4 else ""
-        lacks_channels = spec.shape.rank == 4 and value.shape.rank == 3
-        advice = ". Add the channel axis: images[..., None]" if lacks_channels else ""
+        advice = ""
+        if spec.shape[1:].is_compatible_with(value.shape):
+            advice = f". Add the batch axis: {spec.name}[None]"
+        elif spec.shape.rank == 4 and value.shape.rank == 3:
+            advice = f". Add the channel axis: {spec.name}[..., None]"
         raise ValueError(
             f"`{spec.name}` must be {axes or tuple(spec.shape)}, here "
             f"{tuple(spec.shape)}. Received: {tuple(value.shape)}{advice}"

@@ -26,6 +26,7 @@ class FirstBatchMixin:
 
     def fit(self, x=None, y=None, *args, validation_data=None, **kwargs):
         with checks.one_line():
+            self._refuse_weights(kwargs)
             x = checked(self, x, y)
             if isinstance(validation_data, tuple):
                 checked(self, *validation_data[:2])
@@ -35,6 +36,7 @@ class FirstBatchMixin:
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         with checks.one_line():
+            self._refuse_weights(kwargs)
             if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` did it
                 x = checked(self, x, y)
             return super().evaluate(x, y, *args, **kwargs)
@@ -51,6 +53,10 @@ class FirstBatchMixin:
     def test_on_batch(self, x, y=None, *args, **kwargs):
         self._look_once(x, y)
         return super().test_on_batch(x, y, *args, **kwargs)
+
+    def _refuse_weights(self, arguments):
+        for name in ("sample_weight", "class_weight"):  # Keras drops them without y
+            checks.no_weights(self, f"`{name}`", arguments.get(name))
 
     def _look_once(self, x, y):
         if not self._has_seen_batch:
@@ -105,6 +111,7 @@ def checked(model, x, y=None, keys=None):
         return x
     parts = [*x] if isinstance(x, tuple | list) else [x]
     parts += [] if y is None else [y]
+    checks.some_arrays(model, x, parts)
     if all(isinstance(part, np.ndarray | tf.Tensor) for part in parts):
         rows = slice(None, None, max(1, len(parts[0]) // _ROWS))
         rows_of = [parts[0][rows], *parts[1:]]
