@@ -36,16 +36,24 @@ def count_modes(images):
     return int((counts >= LEAST).sum()), float(is_near.mean())
 
 
-def build_mlp(input_shape, output_shape, scale_in=1.0, scale_out=1.0):
+def build_mlp(input_shape, output_shape, scales=(1.0, 1.0), centre=0.0, units=UNITS):
+    """Returns a network of three hidden layers.
+
+    Args:
+        input_shape, output_shape: Of one example.
+        scales: What inputs and outputs are multiplied by.
+        centre: Float, added to outputs.
+        units: Integer, of a hidden layer.
+    """
     import keras
 
     inputs = features = keras.Input(input_shape)
-    features = keras.layers.Rescaling(scale_in)(keras.layers.Flatten()(features))
+    features = keras.layers.Rescaling(scales[0])(keras.layers.Flatten()(features))
     for _ in range(3):
-        features = keras.layers.Dense(UNITS, "leaky_relu")(features)
+        features = keras.layers.Dense(units, "leaky_relu")(features)
     features = keras.layers.Dense(int(np.prod(output_shape)))(features)
     outputs = keras.layers.Reshape(output_shape)(features)
-    return keras.Model(inputs, keras.layers.Rescaling(scale_out)(outputs))
+    return keras.Model(inputs, keras.layers.Rescaling(scales[1], centre)(outputs))
 
 
 def train(seed, options):
@@ -57,8 +65,8 @@ def train(seed, options):
     keras.utils.set_random_seed(seed)
     half = SCALE / 2.0
     model = tfgen.GAN(
-        build_mlp((LATENT_DIM,), (1, 2, 1), scale_out=1.0 / half),
-        build_mlp((1, 2, 1), (1,), scale_in=half),
+        build_mlp((LATENT_DIM,), (1, 2, 1), scales=(1.0, 1.0 / half)),
+        build_mlp((1, 2, 1), (1,), scales=(half, 1.0)),
         loss=options.loss,
         gradient_penalty=options.gradient_penalty,
         penalty_weight=options.penalty_weight,

@@ -1,10 +1,12 @@
 """`tfgen demo`: the page of a run and of an export, and what it says of latents."""
 
 import json
+import re
 import threading
 import urllib.request
 
 from tests.runs import run_tfgen
+from tfgen.latent.finding import find_directions
 from tfgen.presets import list_presets
 from tfgen.training import Run
 from tfgen.training.demo_page import describe_page
@@ -28,6 +30,23 @@ def test_latents_are_in_the_order_of_traverse(vae_run):
     assert [len(row["vector"]) for row in page["directions"]] == [3, 3, 3]
     assert page["directions"][0]["label"] == "towards class_0"
     json.dumps(page, allow_nan=False)
+
+
+def test_a_gan_has_directions_that_need_no_data(gan_run, tmp_path):
+    """Those of `tfgen traverse`, and the data's classes where the data are there."""
+    run = Run(gan_run)
+    page = describe_page(run)
+    assert page["classes"] == ["class_0", "class_1", "class_2"]
+    directions, _ = find_directions(run.endpoints, "sefa", 8)
+    for row, direction in zip(page["directions"], directions, strict=True):
+        assert re.fullmatch(r"SeFa \d: \d+% of the variance", row["label"])
+        assert (row["vector"], row["span"]) == (direction.tolist(), 3.0)
+    gone, lines = Run(gan_run, data=tmp_path / "gone"), []
+    vars(gone).update(model=run.model, endpoints=run.endpoints)
+    without = describe_page(gone, lines.append)
+    assert without["directions"] == page["directions"]
+    assert "classes" not in without
+    assert "does not say what latent variables mean" in lines[0]
 
 
 def test_a_run_becomes_a_page_without_a_browser(vae_run, tmp_path, monkeypatch, capsys):

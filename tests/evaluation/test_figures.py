@@ -14,10 +14,13 @@ import pytest
 from PIL import Image
 
 import tfgen
+from tests.models import small
+from tests.models.test_contracts import MODELS
 from tests.runs import read_metrics, write_images
 from tfgen import data, inference, metrics
 from tfgen.errors import UserError
 from tfgen.evaluation import FEATURES, Subject, evaluate, measure
+from tfgen.inference import Endpoints
 from tfgen.training.run import Run
 
 
@@ -249,7 +252,12 @@ def test_latents_are_probed_beside_pixels(vae_run, monkeypatch):
     assert "principal components, 3 numbers" in figures["probe_linear_pca"].meaning
 
 
-def test_factors_are_probed_one_by_one(sprites_run):
+def test_factors_are_probed_one_by_one(sprites_run, monkeypatch):
+    from tfgen.evaluation import probe
+    from tfgen.metrics import probing
+
+    monkeypatch.setattr(probe, "_NUM_LEARNED", 60)
+    monkeypatch.setattr(probing, "_STRENGTHS", (0.01,))
     figures = figures_of("probe", subject_of(sprites_run, num_images=50))
     names = subject_of(sprites_run).run.known_factors("test", 5).names
     values = [figures[f"probe_linear_latents_{name}"].value for name in names]
@@ -270,6 +278,16 @@ def test_a_gan_is_probed_by_its_discriminator_and_by_inversion(gan_run, monkeypa
     assert "the model is given the class" in figures["probe_linear_inverted"].meaning
     assert "is given" not in figures["probe_linear_discriminator"].meaning
     assert np.isfinite(figures["probe_inversion_psnr"].value)
+
+
+def test_codes_are_probed_as_the_vectors_that_are_decoded():
+    from tfgen.evaluation.probe import Images, _extract
+
+    model, images = MODELS["vqvae"](), small.images(6)
+    subject = types.SimpleNamespace(model=model, endpoints=Endpoints(model))
+    features, _ = _extract(subject, Images(images, None, {}))
+    vectors, (found,) = model.quantizer.decode(model.encode(images)), features["codes"]
+    np.testing.assert_array_equal(found, np.reshape(vectors, (6, -1)))
 
 
 def test_a_probe_is_measured_where_it_is_asked_for(pix2pix_run):
