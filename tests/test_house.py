@@ -14,7 +14,7 @@ FILES = {
 FLOORS = (
     (
         *("errors", "files", "names", "progress", "_compat", "attributions"),
-        *("replicas", "sizes"),
+        *("replicas", "sizes", "degradations"),
     ),
     (
         *("layers", "networks", "distributions", "losses", "penalties"),

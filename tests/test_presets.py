@@ -31,7 +31,14 @@ def small(preset):
     return {n: v for n, v in SMALL.items() if n in preset.arguments}
 
 
-@pytest.mark.parametrize("name", tfgen.list_presets())
+ALIKE = ("colorize_256", "superres4_openmoji_64", "superres4_256", "inpaint_256")
+BUILT = [
+    pytest.param(name, marks=pytest.mark.large if name in ALIKE else ())
+    for name in tfgen.list_presets()
+]
+
+
+@pytest.mark.parametrize("name", BUILT)
 def test_every_preset_builds_compiled(name):
     preset = get_preset(name)
     values = preset.resolve({})

@@ -1,15 +1,24 @@
 """How good translations are: against the truth, the input, the mean and real images."""
 
+import dataclasses
 import shutil
+import types
 
 import numpy as np
 import pytest
 
+import tfgen
 from tests.runs import read_metrics, run_tfgen
 from tfgen import inference, metrics
+from tfgen.data.degrade import find_holes
+from tfgen.degradations import read_steps
 from tfgen.evaluation import Subject, evaluate, measure, translation
+from tfgen.evaluation.filling import make_filler
+from tfgen.evaluation.tables import translation_tables
 from tfgen.inference import Translator
+from tfgen.presets import get_preset
 from tfgen.training.run import Run
+from tfgen.training.settings import preset_config
 
 
 def test_pix2pix_is_measured_against_the_truth(pix2pix_run):
@@ -114,3 +123,59 @@ def test_domains_without_pairs_have_distances_only(
             assert set(rows[row]) == {"kernel_distance", "kernel_distance_error"}
             value = pytest.approx(distance.value, rel=1e-3, abs=1e-6)
             assert rows[row]["kernel_distance"] == value, (direction, row)
+
+
+@pytest.fixture
+def inpainting(folder):
+    """The configuration of a run that fills holes."""
+    preset, overrides = get_preset("inpaint_256"), {"image_size": 16, "channels": 1}
+    return preset_config(preset, overrides, data=str(folder), seed=3, batch_size=4)
+
+
+def test_a_hole_is_filled_from_its_border(inpainting):
+    """A ramp is biharmonic: it comes back."""
+    pytest.importorskip("skimage.restoration")
+    ramp = np.linspace(0.2, 0.8, 16, dtype="float32")[:, np.newaxis, np.newaxis]
+    images = np.tile(ramp, (3, 1, 16, 2))
+    holes = find_holes(read_steps("mask25"), images.shape[1:], 3, 7, 3)
+    holes[:, [0, -1]] = holes[:, :, [0, -1]] = False
+    inputs = np.where(holes[..., np.newaxis], 0.5, images)
+    assert np.abs(inputs - images).max() > 0.05
+    filled = make_filler(inpainting)(inputs, 7)
+    np.testing.assert_allclose(filled[:, 3:-3, 3:-3], images[:, 3:-3, 3:-3], atol=0.06)
+    assert make_filler(dataclasses.replace(inpainting, degrade="gray")) is None
+
+
+@pytest.mark.large
+def test_a_filled_hole_stands_beside_the_model(inpainting, tmp_path):
+    skimage = pytest.importorskip("skimage.restoration")
+    sizes = {"image_size": 16, "filters": 4, "discriminator_filters": 4}
+    model = tfgen.create_model("inpaint_256", **sizes, patch_layers=1, channels=1)
+    run = Run.of(tmp_path / "run", inpainting)
+    vars(run)["model"] = model
+    subject = Subject(run)
+    (count,) = measure("translation", subject)
+    inputs, targets = run.arrays("test")
+    assert count.value == len(inputs) > 3
+    holes = find_holes(read_steps("mask25"), inputs.shape[1:], 3, 0, len(inputs))
+    np.testing.assert_allclose(inputs[holes], 128 / 255)
+    np.testing.assert_array_equal(inputs[~holes], targets[~holes])
+    filled = [
+        skimage.inpaint_biharmonic(image[..., 0], hole)
+        for image, hole in zip(inputs, holes, strict=True)
+    ]
+    error = np.abs(np.clip(filled, 0, 1) - targets[..., 0]).mean()
+    rows = subject.translation["ab"]
+    assert rows["fill"]["mean_absolute_error"] == pytest.approx(error, rel=1e-4)
+    assert rows["fill"]["psnr"] > rows["copy"]["psnr"]
+    assert "kernel_distance" not in rows["fill"]
+
+
+def test_the_trivial_answer_is_named(inpainting):
+    """Of a copy it is said that it is an interpolation, where it is one."""
+    config = dataclasses.replace(inpainting, degrade="downscale4")
+    figures = {"copy": {"psnr": 20.0}, "model": {"psnr": 25.0}}
+    subject = types.SimpleNamespace(config=config)
+    evaluation = types.SimpleNamespace(translation={"ab": figures}, subject=subject)
+    labels = [label for label, _ in translation_tables(evaluation)["a to b"]]
+    assert labels == ["the input, copied: bicubic interpolation", "the model"]

@@ -52,10 +52,13 @@ PAIRS = Config(
     load_size=(20, 30),
     mirror=False,
 )
+MADE = dataclasses.replace(PAIRS, direction="ab", degrade="gray,noise25")
 OF_THE_RUN = {"attribution", "data_record", "versions", "format"}  # found, not asked
 
 
-@pytest.mark.parametrize("config", [IMAGES, PAIRS], ids=["images", "pairs"])
+@pytest.mark.parametrize(
+    "config", [IMAGES, PAIRS, MADE], ids=["images", "pairs", "made"]
+)
 def test_the_command_of_a_run_is_parsed_to_its_configuration(
     config, tmp_path, monkeypatch
 ):
@@ -66,7 +69,7 @@ def test_the_command_of_a_run_is_parsed_to_its_configuration(
     if config is IMAGES:  # every flag that there is
         plain = Config("x", {}, "x", None, 1, 1, 1, "float32", 1, 3)
         fields = {field.name for field in dataclasses.fields(Config)} - OF_THE_RUN
-        fields -= {"kind", "direction", "load_size", "mirror"}
+        fields -= {"kind", "direction", "degrade", "load_size", "mirror"}
         same = [f for f in fields if getattr(config, f) == getattr(plain, f)]
         assert not same
     words = config.arguments(tmp_path / "again")

@@ -38,7 +38,7 @@ def command(as_json: bool) -> None:
 
 def _summarize(preset: Preset, card: dict[str, Any] | None) -> tuple[str, str]:
     if card is None:
-        data = "" if preset.data else f", on your {preset.kind}"
+        data = "" if preset.data else f", on your {preset.takes}"
         return f"not yet{data}", ""
     minutes = f"{card['training']['minutes']:g} min"
     size = f"{card['weights']['bytes'] / 1e6:.1f} MB"

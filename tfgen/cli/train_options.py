@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from tfgen.cli.options import SIZE
+from tfgen.degradations import EXAMPLE
 from tfgen.presets import Argument, Preset
 from tfgen.presets.preset import NONE
 from tfgen.sizes import RESIZES
@@ -185,6 +186,11 @@ _DIRECTION = click.Option(
     show_default=True,
     help="Which image of a pair is made of the other.",
 )
+_DEGRADE = click.Option(
+    ["--degrade"],
+    metavar=EXAMPLE,
+    help="Make inputs from images by these, joined by commas: no pairs are needed.",
+)
 _COMMON_ARGUMENTS = ("seed", "num_steps")  # of presets, said by the common options
 
 
@@ -196,7 +202,7 @@ def preset_options(preset: Preset) -> list[click.Option]:
     else:
         options += _TRANSLATION
     if preset.kind == "pairs":
-        options.append(_DIRECTION)
+        options += [_DIRECTION, _DEGRADE]
     for name in preset_arguments(preset):
         argument = preset.arguments[name]
         flag = f"--{name.replace('_', '-')}"

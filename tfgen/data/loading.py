@@ -16,6 +16,7 @@ import tensorflow as tf
 from tfgen.data import pipeline
 from tfgen.data.builders.preparing import base_name, known_names
 from tfgen.data.pixels import Fit
+from tfgen.degradations import Step
 from tfgen.errors import UserError
 from tfgen.sizes import RESIZES, both_sides, read_size
 
@@ -108,11 +109,13 @@ def make_batches(
     seed: int,
     initial_epoch: int,
     augmentation: pipeline.Augmentation | None = None,
+    degradations: Sequence[Step] = (),
 ) -> tf.data.Dataset:
     """Returns batches whose components are those of all sources, one after the other.
 
     Each source has its own order; an epoch is as long as the longest, and the others
-    repeat. The attribute `in_memory` says whether they are kept there.
+    repeat. The attribute `in_memory` says whether they are kept there. With
+    `degradations` the components are pairs of one image, degraded and as it is.
     """
     num_examples = max(part.num_examples for part in data)
     in_memory = sum(part.num_bytes for part in data) <= IN_MEMORY_BYTES
@@ -128,6 +131,9 @@ def make_batches(
     make_epoch = pipeline.zip_epochs(make_epochs)
     if augmentation:
         make_epoch = pipeline.augment_epochs(make_epoch, augmentation, seed)
+    if degradations:
+        order = (batch_size, shuffle, seed)
+        make_epoch = pipeline.degrade_epochs(make_epoch, degradations, *order)
     batches = pipeline.repeat_epochs(
         make_epoch, num_examples, batch_size, value_range, initial_epoch
     )

@@ -17,6 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tfgen.data.degrade import degrade, order_seed
+from tfgen.data.seeds import fold_seed, permute, stack_seed
+from tfgen.degradations import Step
+
 PARALLEL_CALLS = os.cpu_count() or 1
 _PREFETCHED_BATCHES = 4
 _LOOKS = 8  # batches that may be looked at before a pass counts as one
@@ -183,6 +187,33 @@ def augment_epochs(
     return make_augmented
 
 
+def degrade_epochs(
+    make_epoch: EpochFn,
+    steps: Sequence[Step],
+    batch_size: int,
+    shuffle: bool,
+    seed: int,
+) -> EpochFn:
+    """Makes pairs of batches of images: an input that is degraded, and the image.
+
+    The draws for an image depend on the seed and its number in the epoch; and on the
+    epoch, if the order does.
+    """
+
+    def make_pairs(epoch: tf.Tensor) -> tf.data.Dataset:
+        draws = order_seed(seed, epoch + 1 if shuffle else 0)
+
+        def work(index: tf.Tensor, images: tuple[tf.Tensor]) -> tuple:
+            (targets,) = images
+            rows = tf.range(tf.shape(targets, tf.int64)[0])
+            return degrade(targets, steps, draws, index * batch_size + rows), targets
+
+        batches = make_epoch(epoch).enumerate()
+        return batches.map(work, num_parallel_calls=PARALLEL_CALLS)
+
+    return make_pairs
+
+
 def augment_batch(
     images: tuple[tf.Tensor, ...], augmentation: Augmentation, seed: tf.Tensor
 ) -> tuple[tf.Tensor, ...]:
@@ -242,21 +273,6 @@ def _as_tensor(array: np.ndarray) -> tf.Tensor:
         return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
     with tf.device("CPU:0"):
         return tf.constant(array)
-
-
-def permute(values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Shuffles along the first axis by a seed `(2,)` int64, on every machine alike."""
-    return tf.random.experimental.stateless_shuffle(values, seed=seed, alg="philox")
-
-
-def stack_seed(seed: int, epoch: tf.Tensor) -> tf.Tensor:
-    """Returns the seed `(2,)` int64 of an epoch."""
-    return tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
-
-
-def fold_seed(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
-    """Returns another seed `(2,)` for each number, on every machine alike."""
-    return tf.random.experimental.stateless_fold_in(seed, number, alg="philox")
 
 
 def dataset_options() -> tf.data.Options:

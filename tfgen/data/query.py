@@ -38,12 +38,22 @@ class Query:
     load_size: Size = None
 
     def open_pairs(self) -> Source:
-        """Returns the pairs, or the images that pairs are made of."""
+        """Returns the pairs as one source."""
         fit, folder, builder = self._locate()
         if folder is None:
             return tfds_source.open_named_pairs(builder, self.split, fit)
         options = self.skip_bad_images, self.progress
         return folder_source.open_pair_folder(folder, self.split, fit, *options)
+
+    def open_images(self) -> Source:
+        """Returns single images, as `load_images` does."""
+        fit, folder, _ = self._locate()
+        if folder is None:
+            return tfds_source.open_named(
+                str(self.source), self.split, fit, False, self.data_dir
+            )
+        options = self.skip_bad_images, None, self.progress
+        return folder_source.open_folder(folder, self.split, fit, False, *options)
 
     def open_domains(self) -> list[Source]:
         """Returns domains A and B, or pairs as one source."""

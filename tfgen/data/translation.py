@@ -21,6 +21,7 @@ from tfgen.data.loading import (
 )
 from tfgen.data.pipeline import Augmentation
 from tfgen.data.query import Query
+from tfgen.degradations import has_step, read_steps
 from tfgen.errors import UserError
 from tfgen.progress import Progress, no_progress
 
@@ -39,6 +40,7 @@ def load_pairs(
     data_dir: PathLike | None = None,
     direction: Literal["ab", "ba"] = "ab",
     *,
+    degrade: str | None = None,
     load_size: Size = None,
     mirror: bool = False,
     skip_bad_images: bool = False,
@@ -64,6 +66,11 @@ def load_pairs(
         batch_size: Integer, the pairs of a batch.
         seed: Integer seed of the orders, the crops and the mirror images.
         direction: "ab" for A as inputs and B as targets, "ba" for the contrary.
+        degrade: Makes the inputs from the targets, which are the images of any source
+            of `load_images`: "gray", "downscale4" (times), "mask25" (per cent),
+            "noise25" (standard deviation, of 255), "jpeg10" (quality), "blur2" (pixels,
+            standard deviation), or several joined by commas. The draws for an image
+            depend on the seed and its number; with `shuffle` also on the epoch.
         load_size: Integer or `(height, width)`, at least `image_size`: images are
             brought to this size first, and each time `image_size` is cropped from it
             at a random place, the same for both images of a pair. None: no crop.
@@ -89,13 +96,17 @@ def load_pairs(
     check_order(value_range, batch_size, seed, initial_epoch)
     options = (image_size, channels, data_dir, skip_bad_images, source_range, resize)
     query = Query(source, split, *options, progress, load_size)
-    data = query.open_pairs()
+    steps = read_steps(degrade) if degrade is not None else ()
+    if steps and direction != "ab":
+        raise UserError("degrade makes inputs from targets: leave direction out")
+    data = query.open_images() if steps else query.open_pairs()
+    if has_step(degrade, "jpeg") and data.image_shape[-1] not in (1, 3):
+        raise UserError("degrade=jpeg takes images of 1 or 3 channels: pass channels")
     if direction == "ba":
         data = data.swap()
     augmentation = Augmentation(load_size and query.fit.size, mirror)
-    return make_batches(
-        [data], value_range, batch_size, shuffle, seed, initial_epoch, augmentation
-    )
+    order = (batch_size, shuffle, seed, initial_epoch, augmentation, steps)
+    return make_batches([data], value_range, *order)
 
 
 def load_domains(
@@ -164,7 +175,8 @@ def load_pair_arrays(
         source, split: As in `load_pairs`.
         num_images: How many pairs at most; None for all.
         **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `direction`,
-            `skip_bad_images`, `source_range`, `resize` and `progress` of `load_pairs`.
+            `degrade`, `seed`, `skip_bad_images`, `source_range`, `resize` and
+            `progress` of `load_pairs`.
 
     Returns:
         Inputs and targets `(num_images, height, width, channels)` float32.

@@ -81,6 +81,7 @@ def _translation_headlines(translation: dict[str, Any]) -> list[str]:
                 f"{label} {values[row]:.3f}"
                 for row, label in (
                     ("copy", "inputs left as they are"),
+                    ("fill", "holes filled from their borders"),
                     ("mean_image", "the mean target"),
                     ("real", "real targets"),
                 )

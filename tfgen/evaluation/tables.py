@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from tfgen.degradations import has_step
 from tfgen.evaluation.figure import format_figure
 from tfgen.evaluation.translation import MEANING, ROWS
 
@@ -41,7 +42,7 @@ def translation_tables(evaluation: Any) -> dict[str, list[tuple[str, list[str]]]
     return {
         " to ".join(direction): [
             (
-                ROWS[row],
+                _label(row, evaluation.subject.config.degrade),
                 [
                     format_figure(figures.get(name), figures.get(f"{name}_error"))
                     for name in MEANING
@@ -51,3 +52,9 @@ def translation_tables(evaluation: Any) -> dict[str, list[tuple[str, list[str]]]
         ]
         for direction, rows in (evaluation.translation or {}).items()
     }
+
+
+def _label(row: str, degrade: str | None) -> str:
+    if row == "copy" and has_step(degrade, "downscale"):
+        return f"{ROWS[row]}: bicubic interpolation"
+    return ROWS[row]

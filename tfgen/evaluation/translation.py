@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from tfgen.degradations import has_step
 from tfgen.evaluation.figure import Figure, Figures
+from tfgen.evaluation.filling import make_filler
 from tfgen.evaluation.subject import Subject
 from tfgen.inference import Translator
 from tfgen.metrics import (
@@ -36,6 +38,7 @@ ROWS = {
     "model": "the model",
     "copy": "the input, copied",
     "mean_image": "the mean target",
+    "fill": "the hole, filled from its border",
     "real": "real targets",
 }
 
@@ -76,7 +79,11 @@ def _compare(
     """Returns direction -> row -> what is kept of test images, and their number."""
     is_aligned = subject.run.is_aligned
     means = [images.mean(axis=0) for images in train]
-    table = {d: {name: _Row() for name in ROWS} for d in translator.directions}
+    filler = make_filler(subject.config)
+    if filler is None and has_step(subject.config.degrade, "mask"):
+        subject.note("Without scikit-image (tfgen[inpainting]) no hole is filled.")
+    names = [name for name in ROWS if name != "fill" or filler is not None]
+    table = {d: {name: _Row() for name in names} for d in translator.directions}
     start = num_inputs = 0
     for batch in _iterate(subject):
         for direction, rows in table.items():
@@ -85,6 +92,8 @@ def _compare(
             outputs = translator(inputs, direction, start) if len(inputs) else inputs
             for name, images in (("model", outputs), ("copy", inputs), ("real", truth)):
                 rows[name].see(images, network)
+            if is_aligned and filler is not None:
+                rows["fill"].compare(filler(inputs, start), truth)
             if is_aligned:
                 mean = np.broadcast_to(means[1 - source], truth.shape)
                 rows["model"].compare(outputs, truth)

@@ -36,7 +36,7 @@ def read_card(name: str) -> dict[str, Any]:
     """
     preset = get_preset(name)
     if not is_trained(name):
-        data = "" if preset.data else f" --data FOLDER_OF_{preset.kind.upper()}"
+        data = "" if preset.data else f" --data FOLDER_OF_{preset.takes.upper()}"
         raise UserError(
             f"{name} is a preset without trained weights: train it with `tfgen train "
             f"{name}{data}`, or create_model({name!r}) makes an untrained model"

@@ -70,6 +70,45 @@ def build(
     return model
 
 
+_OPENMOJI = {
+    "image_size": 64,
+    "filters": 32,
+    "max_filters": 160,
+    "upsampling": "bilinear",
+    "discriminator_filters": 32,
+    "patch_layers": 2,
+}
+# What is asked for is the picture itself, less one of its like: no noise, much L1.
+_RESTORATION = {"dropout": 0.0, "lambda_l1": 1000.0}
+
+
+def _restoration(task: str, summary: str, degrade: str) -> tuple[Preset, Preset]:
+    """Returns the presets of emoji and of photographs, whose inputs are made."""
+    shared = {"build": build, "paper": "Isola et al., 2017", "kind": "pairs"}
+    shared |= {"mirror": True, "degrade": degrade}
+    return (
+        Preset(
+            name=f"{task}_openmoji_64",
+            summary=f"Emoji, {summary}",
+            data="openmoji",
+            epochs=5,
+            batch_size=16,
+            defaults={**_OPENMOJI, **_RESTORATION},
+            **shared,
+        ),
+        Preset(
+            name=f"{task}_256",
+            summary=f"Your photographs, {summary}",
+            data=None,
+            epochs=100,
+            batch_size=1,
+            defaults=_RESTORATION,
+            load_scale=286 / 256,
+            **shared,
+        ),
+    )
+
+
 PRESETS = (
     Preset(
         name="pix2pix_openmoji_64",
@@ -80,14 +119,7 @@ PRESETS = (
         batch_size=16,
         paper="Isola et al., 2017",
         kind="pairs",
-        defaults={
-            "image_size": 64,
-            "filters": 32,
-            "max_filters": 160,
-            "upsampling": "bilinear",
-            "discriminator_filters": 32,
-            "patch_layers": 2,
-        },
+        defaults=_OPENMOJI,
         mirror=True,
     ),
     Preset(
@@ -102,4 +134,7 @@ PRESETS = (
         load_scale=286 / 256,
         mirror=True,
     ),
+    *_restoration("colorize", "from grey to colour", "gray"),
+    *_restoration("superres4", "four times as fine", "downscale4"),
+    *_restoration("inpaint", "a hole filled", "mask25"),
 )

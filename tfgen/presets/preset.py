@@ -160,6 +160,7 @@ class Preset:
         load_scale: Float, size to which training pairs and domains are resized, over
             the size that is then cropped at random.
         mirror: Whether training pairs and domains are mirrored at random.
+        degrade: What makes pairs of images: `degrade` of `tfgen.data.load_pairs`.
     """
 
     name: str
@@ -173,6 +174,12 @@ class Preset:
     kind: str = "images"
     load_scale: float = 1.0
     mirror: bool = False
+    degrade: str | None = None
+
+    @property
+    def takes(self) -> str:
+        """What data it wants: `"images"`, `"pairs"` or `"domains"`."""
+        return "images" if self.degrade else self.kind
 
     @property
     def arguments(self) -> dict[str, Argument]:

@@ -34,6 +34,7 @@ class Config:
         resize: How images of another aspect are brought to it: `"crop"`, `"pad"` or
             `"stretch"`.
         value_range: `[low, high]`, the values in files that are black and white.
+        degrade: What makes the inputs of pairs from images: see `load_pairs`.
         kind: `"images"`, `"pairs"` or `"domains"`.
         steps_per_execution: Integer; `"auto"` until training begins.
         precision: Keras's dtype policy; `"auto"` until training begins.
@@ -60,6 +61,7 @@ class Config:
     value_range: list[float] | None = None
     kind: str = "images"
     direction: str = "ab"
+    degrade: str | None = None
     load_size: Size | None = None
     mirror: bool = False
     strategy: str = "none"
@@ -77,6 +79,11 @@ class Config:
     data_record: dict[str, Any] = dataclasses.field(default_factory=dict)
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     format: int = FORMAT
+
+    @property
+    def reads_pairs(self) -> bool:
+        """Whether the data are pairs or domains, and not images."""
+        return self.kind != "images" and self.degrade is None
 
     @classmethod
     def read(cls, run: str | os.PathLike) -> "Config":
@@ -123,7 +130,7 @@ class Config:
         else:
             names += ["load_size", "mirror"]
         if self.kind == "pairs":
-            names.append("direction")
+            names.append("direction" if self.degrade is None else "degrade")
         flags = {name: getattr(self, name) for name in names}
         words = ["tfgen", "train", str(self.preset)]
         for callback in self.callbacks:

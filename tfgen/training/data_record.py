@@ -14,8 +14,7 @@ def record_data(config: Any) -> dict[str, Any]:
     """
     from tfgen import data
 
-    is_translation = config.kind != "images"
-    fingerprint = data.fingerprint(config.data, config.data_dir, is_translation)
+    fingerprint = data.fingerprint(config.data, config.data_dir, config.reads_pairs)
     return fingerprint._asdict()
 
 

@@ -234,7 +234,10 @@ class RunData:
         config = self.config
         by_kind = {
             "images": lambda: {"classes": self.known_classes(held_out)},
-            "pairs": lambda: {"direction": config.direction},
+            "pairs": lambda: {
+                "direction": config.direction,
+                "degrade": config.degrade,
+            },
             "domains": dict,
         }
         return {

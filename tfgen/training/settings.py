@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from tfgen.degradations import read_steps
 from tfgen.errors import UserError
 from tfgen.sizes import RESIZES, read_size, scale_size
 from tfgen.training.config import AUTO, Config
@@ -35,6 +36,7 @@ def preset_config(preset: Any, overrides: Mapping[str, Any], **options: Any) -> 
         "batch_size": preset.batch_size,
         "load_size": load_size if preset.load_scale != 1.0 else None,
         "mirror": preset.mirror,
+        "degrade": preset.degrade,
     }
     config = Config(
         preset=preset.name,
@@ -47,7 +49,7 @@ def preset_config(preset: Any, overrides: Mapping[str, Any], **options: Any) -> 
     if config.data is None:
         raise UserError(
             f"{preset.name} has no data of its own: pass --data, a TFDS name or a "
-            f"folder of {preset.kind}"
+            f"folder of {preset.takes}"
         )
     if config.init_from is not None:
         config.init_from = resolve_source(config.init_from)
@@ -103,6 +105,13 @@ def check_config(config: Config) -> Config:
     Raises:
         UserError: One is not; it names the flag.
     """
+    if config.degrade is not None:
+        read_steps(config.degrade)
+        if config.kind != "pairs" or config.direction != "ab":
+            raise UserError(
+                "--degrade makes the inputs of pairs from images: it goes with presets "
+                "of pairs, and without --direction"
+            )
     if config.load_size is not None:
         config.load_size = read_size("--load-size", config.load_size)
     for name in _COUNTS:
@@ -187,8 +196,7 @@ def settle_data(config: Config) -> str:
 
     config.data = resolve_data(config.data)
     config.data_record = record_data(config)
-    is_translation = config.kind != "images"
-    description = data.describe(config.data, config.data_dir, is_translation)
+    description = data.describe(config.data, config.data_dir, config.reads_pairs)
     config.attribution = description.attribution
     return description.summary
 

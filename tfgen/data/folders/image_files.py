@@ -16,6 +16,7 @@ from tfgen.data import decode, pipeline
 from tfgen.data.decode import Header
 from tfgen.data.loading import Source
 from tfgen.data.pixels import WHOLE, Fit
+from tfgen.data.seeds import permute
 from tfgen.errors import UserError
 from tfgen.progress import Progress
 
@@ -86,7 +87,7 @@ class ImageFiles:
         def stream(seed: tf.Tensor | None) -> tf.data.Dataset:
             indices = tf.range(count)
             if seed is not None:
-                indices = pipeline.permute(indices, seed)
+                indices = permute(indices, seed)
             indices = tf.data.Dataset.from_tensor_slices(indices)
             return indices.map(load, num_parallel_calls=pipeline.PARALLEL_CALLS)
 
