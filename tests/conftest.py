@@ -21,8 +21,8 @@ def pytest_configure(config):
     import keras  # noqa: F401
     import tensorflow as tf
 
-    # Full collections look through all of TensorFlow, ever again, and through each graph
-    # that a test made: up to a minute each. `_collect` looks at what is new alone.
+    # Full collections look through all of TensorFlow, ever again, and through each
+    # graph that a test made: up to a minute each. `_collect` looks at what is new.
     gc.disable()
     gc.freeze()
     # On a GPU, products would be rounded to 10 bits.
