@@ -22,7 +22,7 @@ def pytest_configure(config):
     import tensorflow as tf
 
     # Full collections look through all of TensorFlow, ever again, and through each
-    # graph that a test made: up to a minute each. `_collect` looks at what is new.
+    # graph that a test made: up to a minute each. Below, what is new is looked at.
     gc.disable()
     gc.freeze()
     # On a GPU, products would be rounded to 10 bits.

@@ -23,6 +23,7 @@ DEFAULT = (
     "conditional_gan_fashion_mnist",
     "pix2pix_openmoji_64",
     "cyclegan_openmoji_64",
+    "cut_openmoji_64",
 )
 PRESETS = [
     pytest.param(name, marks=() if name in DEFAULT else pytest.mark.large)

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Autoencoder": "tfgen.models.autoencoder",
+    "CUT": "tfgen.models.cut",
     "CycleGAN": "tfgen.models.cyclegan",
     "Evaluation": "tfgen.evaluation",
     "GAN": "tfgen.models.gan",
@@ -99,6 +100,7 @@ _SAVED_CLASSES = {
         "Wasserstein",
     ),
     "models.autoencoder": ("Autoencoder",),
+    "models.cut": ("CUT",),
     "models.cyclegan": ("CycleGAN",),
     "models.gan": ("GAN",),
     "models.image_pool": ("ImagePool",),

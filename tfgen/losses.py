@@ -183,6 +183,24 @@ def l1(one: Tensor, other: Tensor) -> Tensor:
     return tf.reduce_mean(tf.abs(one - other))
 
 
+def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    """Returns how little each patch is told from the others of its image, in nats.
+
+    The mean of `-log( exp(q_i k_i / t) / sum_j exp(q_i k_j / t) )` over patches `i` and
+    images, with products of vectors.
+
+    Args:
+        queries: `(batch, patches, dim)`, unit vectors of generated patches.
+        keys: `(batch, patches, dim)`, unit vectors of the same places of the input.
+        temperature: Float, `t`.
+
+    Reference: [Park et al., 2020](https://arxiv.org/abs/2007.15651), eqs. 2 and 3.
+    """
+    logits = tf.matmul(queries, keys, transpose_b=True) / temperature
+    own = tf.reduce_sum(queries * keys, axis=-1) / temperature
+    return tf.reduce_mean(tf.reduce_logsumexp(logits, axis=-1) - own)
+
+
 def _mean_softplus(logits: Tensor) -> Tensor:
     return tf.reduce_mean(tf.nn.softplus(logits))  # -log s(-logits), without overflow
 

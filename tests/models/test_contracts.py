@@ -16,6 +16,7 @@ from tfgen.networks import (
     build_conv_encoder,
     build_mlp_decoder,
     build_mlp_encoder,
+    build_patch_projector,
 )
 from tfgen.networks.conditioning import project_labels
 
@@ -142,6 +143,19 @@ def make_cyclegan(**kwargs):
     return make
 
 
+def make_cut(**kwargs):
+    def make():
+        small.seeded()
+        generator = make_translator()
+        layers = [generator.layers[i].name for i in (0, 1)]
+        projector = build_patch_projector(generator, layers, units=4)
+        networks = generator, make_patch_discriminator(), projector
+        model = tfgen.CUT(*networks, num_patches=20, seed=0, **kwargs)
+        return compile_adversarial(model)
+
+    return make
+
+
 def make_vqvae(dim=2, **kwargs):
     def make():
         small.seeded()
@@ -218,6 +232,8 @@ MODELS = {
     "noisy_pix2pix": make_pix2pix(loss="least_squares", dropout_at_inference=True),
     # 20 images: the history is filled, and exchanged.
     "cyclegan": make_cyclegan(pool_size=5, ema_decay=0.9),
+    "cut": make_cut(ema_decay=0.9),
+    "fast_cut": make_cut(lambda_nce=10.0, lambda_identity_nce=0.0),
     "plain_cyclegan": make_cyclegan(
         loss="non_saturating", lambda_identity=0.0, pool_size=0
     ),
@@ -225,7 +241,7 @@ MODELS = {
 
 
 # One of each model passes all contracts by default; its variants those that look.
-FIRST = ("gan", "autoencoder", "vae", "pix2pix", "cyclegan", "vqvae")
+FIRST = ("gan", "autoencoder", "vae", "pix2pix", "cyclegan", "vqvae", "cut")
 # What autoencoder and CycleGAN have in common with the VAE and pix2pix.
 LARGE = [(name, contracts.check_mirrored_strategy) for name in FIRST[1::3]]
 # Odd, so that the last of three batches does not divide by two replicas; but every step
@@ -252,7 +268,7 @@ def images_of(name):
 @functools.cache
 def labels_of(name, count=20):
     """Labels, targets or nothing: what the variant is trained on beside images."""
-    if "pix2pix" in name or "cyclegan" in name:
+    if any(family in name for family in ("pix2pix", "cyclegan", "cut")):
         return small.targets(count)
     return small.labels(count) if MODELS[name]().num_classes else None
 

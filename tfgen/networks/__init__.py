@@ -8,6 +8,7 @@ from tfgen._compat import require_tensorflow_backend
 from tfgen.networks.conv import build_conv_decoder, build_conv_encoder
 from tfgen.networks.dcgan import build_dcgan_discriminator, build_dcgan_generator
 from tfgen.networks.mlp import build_mlp_decoder, build_mlp_encoder
+from tfgen.networks.patch_projector import build_patch_projector
 from tfgen.networks.patchgan import build_patchgan_discriminator
 from tfgen.networks.resnet import build_resnet_generator
 from tfgen.networks.resnet_autoencoder import (
@@ -29,6 +30,7 @@ __all__ = [
     "build_dcgan_generator",
     "build_mlp_decoder",
     "build_mlp_encoder",
+    "build_patch_projector",
     "build_patchgan_discriminator",
     "build_resnet_decoder",
     "build_resnet_encoder",

@@ -7,6 +7,9 @@ block of two 3x3 convolutions. Instance normalisation and ReLU follow each. With
 `upsampling="bilinear"`, u interpolates before a plain convolution: a transposed one
 leaves a woven texture on flat areas.
 
+The features of `d128`, `d256` and of each `R256` are the outputs of the layers
+`down_1`, `down_2`, `block_1`, `block_2`, ...
+
 Reference: [Zhu et al., 2017](https://arxiv.org/abs/1703.10593), app. 7.2;
 [Johnson et al., 2016](https://arxiv.org/abs/1603.08155).
 """
@@ -70,8 +73,10 @@ def build_resnet_generator(
     features = stages.convolve(images, filters, kernel_size=7)
     for stage in range(1, _HALVINGS + 1):
         features = stages.resize(features, filters * 2**stage, keras.layers.Conv2D)
-    for _ in range(num_blocks):
+        features = keras.layers.Identity(name=f"down_{stage}")(features)
+    for block in range(1, num_blocks + 1):
         features = apply_block(stages.add_residual, features, recompute)
+        features = keras.layers.Identity(name=f"block_{block}")(features)
     for stage in reversed(range(_HALVINGS)):
         width = filters * 2**stage
         if upsampling == "bilinear":

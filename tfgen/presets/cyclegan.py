@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from tfgen.presets import translation
-from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, SEED, SHARE, ImageSize, Preset
+from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, SEED, ImageSize, Preset
 from tfgen.sizes import both_sides
 
 
@@ -11,15 +11,9 @@ def build(
     image_size: ImageSize = 256,
     channels: translation.Channels = 3,
     filters: Annotated[int, "of the first stage of the generators", AT_LEAST_1] = 64,
-    num_blocks: Annotated[
-        int, "residual blocks: 9 for 256 pixels, 6 for 128", AT_LEAST_0
-    ] = 9,
-    padding: Annotated[str, "of the generators", ("reflect", "zero")] = "reflect",
-    upsampling: Annotated[
-        str,
-        "of the generators; bilinear leaves no texture",
-        ("transposed", "bilinear"),
-    ] = "transposed",
+    num_blocks: translation.NumBlocks = 9,
+    padding: translation.Padding = "reflect",
+    upsampling: translation.Upsampling = "transposed",
     discriminator_filters: translation.DiscriminatorFilters = 64,
     patch_layers: translation.PatchLayers = 3,
     normalization: translation.Normalization = "instance",
@@ -28,12 +22,8 @@ def build(
         float, "of the identity term, times that", AT_LEAST_0
     ] = 0.5,
     pool_size: Annotated[int, "generated images kept for D", AT_LEAST_0] = 50,
-    loss: Annotated[
-        str, "adversarial loss", ("least_squares", "non_saturating")
-    ] = "least_squares",
-    ema_decay: Annotated[
-        float | None, "of the moving average of the generators", SHARE
-    ] = None,
+    loss: translation.Loss = "least_squares",
+    ema_decay: translation.EmaDecay = None,
     initial_stddev: translation.InitialStddev = 0.02,
     learning_rate: translation.LearningRate = 2e-4,
     beta_1: translation.Beta1 = 0.5,

@@ -14,9 +14,7 @@ def build(
     max_filters: Annotated[
         int | None, "of any stage; none: 8 times `filters`", AT_LEAST_1
     ] = None,
-    upsampling: Annotated[
-        str, "of the U-Net; bilinear leaves no texture", ("transposed", "bilinear")
-    ] = "transposed",
+    upsampling: translation.Upsampling = "transposed",
     dropout: Annotated[
         float, "rate of the dropout of the U-Net, the noise", SHARE
     ] = 0.5,
@@ -25,12 +23,8 @@ def build(
     patch_layers: translation.PatchLayers = 3,
     normalization: translation.Normalization = "instance",
     lambda_l1: Annotated[float, "weight of the L1 term", AT_LEAST_0] = 100.0,
-    loss: Annotated[
-        str, "adversarial loss", ("non_saturating", "least_squares")
-    ] = "non_saturating",
-    ema_decay: Annotated[
-        float | None, "of the moving average of the generator", SHARE
-    ] = None,
+    loss: translation.Loss = "non_saturating",
+    ema_decay: translation.EmaDecay = None,
     initial_stddev: translation.InitialStddev = 0.02,
     learning_rate: translation.LearningRate = 2e-4,
     beta_1: translation.Beta1 = 0.5,

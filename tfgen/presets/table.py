@@ -4,10 +4,10 @@ from typing import Any
 
 from tfgen._compat import require_tensorflow_backend
 from tfgen.errors import UserError
-from tfgen.presets import autoencoder, cyclegan, gan, pix2pix, vae, vqvae
+from tfgen.presets import autoencoder, cut, cyclegan, gan, pix2pix, vae, vqvae
 from tfgen.presets.preset import Preset, near_matches
 
-_FAMILIES = (autoencoder, vae, vqvae, gan, pix2pix, cyclegan)
+_FAMILIES = (autoencoder, vae, vqvae, gan, pix2pix, cyclegan, cut)
 
 
 def presets() -> dict[str, Preset]:

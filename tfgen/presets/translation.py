@@ -2,12 +2,19 @@
 
 from typing import Annotated, Any
 
-from tfgen.presets.preset import AT_LEAST_1, POSITIVE, SHARE, Range
+from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, POSITIVE, SHARE, Range
 
 Channels = Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1]
+NumBlocks = Annotated[int, "residual blocks: 9 for 256 pixels, 6 for 128", AT_LEAST_0]
+Padding = Annotated[str, "of the generator", ("reflect", "zero")]
+Upsampling = Annotated[
+    str, "of the generator; bilinear leaves no texture", ("transposed", "bilinear")
+]
 DiscriminatorFilters = Annotated[int, "of the first stage of D", AT_LEAST_1]
 PatchLayers = Annotated[int, "of D: 0, 1, 3, 5 see 1, 16, 70, 286 pixels", Range(0, 5)]
 Normalization = Annotated[str | None, "of all networks", ("instance", "batch")]
+Loss = Annotated[str, "adversarial loss", ("least_squares", "non_saturating")]
+EmaDecay = Annotated[float | None, "of the moving average of the generator", SHARE]
 InitialStddev = Annotated[float, "of the weights before training", POSITIVE]
 LearningRate = Annotated[float, "of both Adams, in the first half", POSITIVE]
 Beta1 = Annotated[float, "of both Adams", SHARE]
@@ -21,7 +28,7 @@ def compile_with_adams(
     """Compiles a model with two Adams whose learning rate ends at 0.
 
     Args:
-        model: A `Pix2Pix` or a `CycleGAN`.
+        model: A `Pix2Pix`, a `CycleGAN` or a `CUT`.
         learning_rate: Float, of the first half of training.
         beta_1: Float.
         num_steps: Integer, steps of training; `None` keeps the learning rate.

@@ -162,3 +162,11 @@ def write_json(value: Any, path: pathlib.Path) -> None:
     """Writes JSON atomically."""
     with replaced(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def kind_of(model: Any) -> str:
+    """Returns what a model is trained on: `"images"`, `"pairs"` or `"domains"`."""
+    keys = getattr(model, "data_keys", ())
+    if "images_b" in keys:
+        return "domains"
+    return "pairs" if "targets" in keys else "images"

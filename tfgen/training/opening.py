@@ -9,7 +9,7 @@ from typing import Any
 
 from tfgen.errors import UserError
 from tfgen.presets import cards, hub
-from tfgen.training.config import Config
+from tfgen.training.config import Config, kind_of
 from tfgen.training.run import Run
 
 _BATCH_SIZE = 64
@@ -69,11 +69,7 @@ def _of_model(model: Any, path: pathlib.Path, data: Any, data_dir: Any) -> Run:
             f"{type(model).__name__} has no method signatures(): pass a model of tfgen"
         )
     endpoints = Endpoints(model)
-    kind = "images"
-    if "translate_ab" in endpoints:
-        kind = "domains"
-    elif "translate" in endpoints:
-        kind = "pairs"
+    kind = kind_of(model)
     height, width, channels = endpoints.image_shape
     attribution = None
     if data is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from tfgen.degradations import read_steps
 from tfgen.errors import UserError
 from tfgen.sizes import RESIZES, read_size, scale_size
-from tfgen.training.config import AUTO, Config
+from tfgen.training.config import AUTO, Config, kind_of
 from tfgen.training.data_record import record_data, resolve_data
 from tfgen.training.initial_weights import resolve_source
 from tfgen.training.strategy import STRATEGIES
@@ -76,11 +76,6 @@ def model_config(model: Any, **options: Any) -> Config:
         )
     if not options.get("data"):
         raise UserError("a model of one's own has no data: pass data=...")
-    kind = "images"
-    if "translate_ab" in names:
-        kind = "domains"
-    elif "translate" in names:
-        kind = "pairs"
     if options.get("init_from") or options.get("freeze"):
         raise UserError(
             "`init_from` and `freeze` are for presets: give a model of your own its "
@@ -93,7 +88,7 @@ def model_config(model: Any, **options: Any) -> Config:
             overrides={},
             image_size=height if height == width else (height, width),
             channels=channels,
-            kind=kind,
+            kind=kind_of(model),
             **{**_DEFAULTS, "epochs": 10, "batch_size": 128, **_given(options)},
         )
     )
