@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import tfgen
 from tests import contracts
 from tests.models import small
 from tests.models.test_contracts import (
@@ -14,6 +15,7 @@ from tests.models.test_contracts import (
     make_gan,
 )
 from tfgen.optimizers import FusedAdam
+from tfgen.training.fitting import accumulate
 
 
 def compiled(model, steps, adam=FusedAdam):
@@ -69,3 +71,22 @@ def test_a_penalty_now_and_then_counts_steps():
     history = compiled(make(), 2).fit(contracts.dataset(small.images(32)), verbose=0)
     # Of four batches the first two are the first step, which has the penalty.
     assert history.history["gradient_penalty"][0] > 0.0
+
+
+@pytest.mark.parametrize("name", ["autoencoder_mnist_5k", "pix2pix_256"])
+def test_a_preset_accumulates_with_all_else_as_it_was(name):
+    sizes = {"image_size": 16, "filters": 2}
+    if name == "pix2pix_256":
+        sizes |= {"discriminator_filters": 2, "patch_layers": 1, "num_steps": 9}
+    model = tfgen.create_model(name, **sizes)
+    before = model.get_compile_config()
+    accumulate(model, 3)
+    after = model.get_compile_config()
+    for optimizer in contracts.optimizers(model):
+        assert optimizer.gradient_accumulation_steps == 3
+        assert optimizer.built
+    for key, value in before.items():
+        if key.endswith("optimizer"):
+            assert value["config"].pop("gradient_accumulation_steps") is None
+            assert after[key]["config"].pop("gradient_accumulation_steps") == 3
+        assert after[key] == value

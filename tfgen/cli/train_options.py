@@ -71,6 +71,14 @@ _COMMON = (
     DATA_DIR,
     EPOCHS,
     click.Option(["--batch-size"], type=click.IntRange(1)),
+    click.Option(
+        ["--accumulate"],
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        metavar="BATCHES",
+        help="Gradients of so many are one step: a larger batch than memory holds.",
+    ),
     click.Option(["--out"], help="Run directory.  [default: runs/PRESET]"),
     click.Option(["--overwrite"], is_flag=True, help="Replace the run in --out."),
     click.Option(
@@ -208,7 +216,10 @@ def preset_options(preset: Preset) -> list[click.Option]:
         flag = f"--{name.replace('_', '-')}"
         default = NONE if argument.default is None else argument.default
         text = f"{argument.help}: {argument.expected}  [default: {default}]"
-        options.append(click.Option([flag], type=_ArgumentType(argument), help=text))
+        # `--recompute` alone is `--recompute true`.
+        word = {"is_flag": False, "flag_value": "true"} if argument.type is bool else {}
+        kind = _ArgumentType(argument)
+        options.append(click.Option([flag], type=kind, help=text, **word))
     return options
 
 

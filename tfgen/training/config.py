@@ -37,6 +37,7 @@ class Config:
         degrade: What makes the inputs of pairs from images: see `load_pairs`.
         kind: `"images"`, `"pairs"` or `"domains"`.
         steps_per_execution: Integer; `"auto"` until training begins.
+        accumulate: Integer, batches whose mean gradient is one step of the optimizers.
         precision: Keras's dtype policy; `"auto"` until training begins.
         init_from: Preset, run or file whose weights training starts from.
         freeze: Patterns of the layers that stay as they are.
@@ -66,6 +67,7 @@ class Config:
     mirror: bool = False
     strategy: str = "none"
     steps_per_execution: int | str = 1
+    accumulate: int = 1
     checkpoint_every: int | None = None
     keep_checkpoints: int = 3
     keep_best: str | None = None
@@ -124,7 +126,7 @@ class Config:
         names = ["data", "data_dir", "epochs", "batch_size", "seed", "precision"]
         names += ["steps_per_execution", "strategy", "checkpoint_every"]
         names += ["keep_checkpoints", "keep_best", "deterministic", "skip_bad_images"]
-        names += ["resize", "value_range", "init_from", "distance_every"]
+        names += ["accumulate", "resize", "value_range", "init_from", "distance_every"]
         if self.kind == "images":
             names.append("held_out_classes")
         else:
@@ -151,7 +153,7 @@ def _flag(name: str, value: Any) -> list[str]:
         return [flag] if value else []
     if name == "value_range":
         return [f"{flag}={value[0]},{value[1]}"] if value else []  # may begin with "-"
-    if name == "resize" and value == "crop":
+    if (name, value) in (("resize", "crop"), ("accumulate", 1)):  # the defaults
         return []
     if isinstance(value, tuple | list):
         value = show_size(value)

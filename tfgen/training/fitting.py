@@ -186,12 +186,36 @@ def _create_model(run: Run, num_steps: int, log: Log, is_new: bool) -> Any:
         overrides["num_steps"] = config.epochs * num_steps
     with optional_imports_hidden():  # of Keras 2, which TensorFlow Probability imports
         model = create_model(config.preset, **overrides)
+    if config.accumulate > 1:
+        accumulate(model, config.accumulate)
     if config.init_from is not None and is_new:
         initialize(model, config.init_from, log)
     freeze(model, config.freeze)
     if config.steps_per_execution != AUTO:
         model.steps_per_execution = config.steps_per_execution
     return model
+
+
+def accumulate(model: Any, steps: int) -> None:
+    """Compiles a model anew, so that its optimizers step once in so many batches.
+
+    Args:
+        model: A compiled model.
+        steps: Integer, batches whose mean gradient is a step's.
+    """
+
+    def edit(optimizer: dict[str, Any]) -> None:
+        values = optimizer["config"]
+        if "inner_optimizer" in values:  # which scales the loss for float16
+            edit(values["inner_optimizer"])
+        else:
+            values["gradient_accumulation_steps"] = steps
+
+    config = model.get_compile_config()
+    for name, value in config.items():
+        if name.endswith("optimizer"):
+            edit(value)
+    model.compile_from_config(config)
 
 
 def _check_workers(strategy: Any, config: Config, num_steps: int, backup: Any) -> None:

@@ -13,7 +13,8 @@ from tfgen.training.initial_weights import resolve_source
 from tfgen.training.strategy import STRATEGIES
 
 _LARGEST_SEED = 2**31 - 1
-_COUNTS = ("epochs", "batch_size", "checkpoint_every", "keep_checkpoints")
+_COUNTS = ("epochs", "batch_size", "accumulate")
+_COUNTS += ("checkpoint_every", "keep_checkpoints")
 _COUNTS += ("distance_every",)
 
 
@@ -80,6 +81,11 @@ def model_config(model: Any, **options: Any) -> Config:
         raise UserError(
             "`init_from` and `freeze` are for presets: give a model of your own its "
             "weights, and set layers' `trainable`, before it is compiled"
+        )
+    if options.get("accumulate", 1) != 1:
+        raise UserError(
+            "`accumulate` is for presets: give the optimizers of a model of your own "
+            "gradient_accumulation_steps"
         )
     height, width, channels = _image_shape(model)
     return check_config(
