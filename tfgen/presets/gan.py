@@ -120,6 +120,19 @@ PRESETS = (
         paper="Radford et al., 2016",
     ),
     Preset(
+        name="conditional_gan_mnist",
+        summary="GAN that makes the digit it is asked for",
+        build=build,
+        data="mnist",
+        epochs=20,
+        batch_size=64,
+        paper="Miyato & Koyama, 2018",
+        defaults={
+            "num_classes": 10,
+            "ema_decay": 0.999,
+        },
+    ),
+    Preset(
         name="wgan_gp_mnist_5k",
         summary="Wasserstein GAN with gradient penalty",
         build=build,
