@@ -179,7 +179,9 @@ def add_edge_file(name, card):
 
 def draw(name, count, data_dir=None, inputs=None):
     """Returns `count` images that show a preset: of `inputs`, where it translates."""
-    run = tfgen.Run(name, data_dir=data_dir)
+    run = tfgen.Run(name)
+    if run.config.data not in OFFLINE:
+        run = tfgen.Run(name, data_dir=data_dir)
     if run.kind != "images":
         inputs = inputs_of(run, count) if inputs is None else inputs
         direction = run.config.direction
