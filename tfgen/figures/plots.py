@@ -76,9 +76,12 @@ def plot_truncation(
     figure = new_figure(4.2, 3.6)
     axes = figure.add_subplot()
     axes.plot(recalls, precisions, marker="o", label="samples, by truncation")
+    style = {"textcoords": "offset points", "fontsize": 8}
     for truncation, *place in zip(truncations, recalls, precisions, strict=True):
-        axes.annotate(f"{truncation:g}", place, (4, 4), textcoords="offset points")
+        axes.annotate(f"{truncation:g}", place, (4, 4), **style)
     axes.plot(*real[::-1], "k*", markersize=10, label="real images")
+    axes.set_xlim(min(*recalls, real[1]) - 0.1, 1.05)  # differences by chance are small
+    axes.set_ylim(min(*precisions, real[0]) - 0.1, 1.05)
     axes.set_xlabel("recall: share of real images among samples", fontsize=8)
     axes.set_ylabel("precision: share of samples among real images", fontsize=8)
     axes.tick_params(labelsize=7)
