@@ -6,7 +6,6 @@ and ONNX Runtime Web where .onnx files are the second way.
 """
 
 import base64
-import dataclasses
 import hashlib
 import json
 import pathlib
@@ -20,17 +19,13 @@ from export._staging import staging
 from export.check import FLOORS_DB, TOLERANCES, check_in_browser
 from export.errors import CheckError
 from export.verify import golden
+from export.verify.browser import FORMAT
 from export.verify.chromium import find_chromium
 from export.web.runtimes import FOLDER, Runtimes
 
 PAGE, MODELS = "index.html", "web/models.json"
-FORMAT = 1
-
 SOURCES = pathlib.Path(__file__).parent.parent / "web"
-_SCRIPTS = (
-    *("demo.js", "pictures.js", "runtime.js", "views.js", "widgets.js"),
-    "style.css",
-)
+_SCRIPTS = ("demo.js", "runtime.js", "views.js", "widgets.js", "style.css")
 
 
 def write(directory: pathlib.Path, report: Mapping[str, Any]) -> None:
@@ -130,19 +125,31 @@ def _examples_path(name: str) -> str:
 
 def _read_examples(
     directory: pathlib.Path, export: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Returns the golden examples of an export's files, by endpoint."""
+) -> dict[str, list[dict[str, Any]]]:
+    """Returns the golden examples of an export's files: rows, by endpoint."""
     goldens: dict[str, golden.Golden] = {}
     for file in export["files"]:
         if file["format"] in ("tflite", "onnx"):
             goldens |= golden.read(directory / file["path"])
     return {
-        endpoint: {
-            kind: {name: _to_text(array) for name, array in arrays.items()}
-            for kind, arrays in dataclasses.asdict(goldens[endpoint]).items()
-        }
+        endpoint: _describe_rows(goldens[endpoint])
         for endpoint in sorted(goldens.keys() & _endpoints(export).keys())
     }
+
+
+def _describe_rows(one: golden.Golden) -> list[dict[str, Any]]:
+    """Returns the inputs and outputs of each row; outputs with the peak of `psnr`."""
+    peaks = {name: golden.peak(name, array) for name, array in one.outputs.items()}
+    return [
+        {
+            "inputs": {name: _to_text(array[i]) for name, array in one.inputs.items()},
+            "outputs": {
+                name: {**_to_text(array[i]), "peak": peaks[name]}
+                for name, array in one.outputs.items()
+            },
+        }
+        for i in range(len(next(iter(one.outputs.values()))))
+    ]
 
 
 def _to_text(array: np.ndarray) -> dict[str, Any]:

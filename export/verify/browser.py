@@ -15,7 +15,14 @@ from export.web.server import serving
 
 Answer = tuple[dict[str, Any], dict[str, golden.Arrays]]
 
+FORMAT = 2  # of `models.json`, and of what `answers.js` finds in the page's scripts
+
+_ANSWERS = (pathlib.Path(__file__).parent / "answers.js").read_text(encoding="utf-8")
 _GPU = ("--enable-unsafe-webgpu",)  # what Chromium asks for on Linux
+_IS_ON_GPU = (
+    "import(new URL('web/runtime.js', document.baseURI))"
+    ".then(({ state }) => state.runtime.gpu)"
+)
 _TYPES = {"Float32Array": "<f4", "Int32Array": "<i4", "Uint8Array": "|u1"}
 
 
@@ -43,7 +50,7 @@ def run(
     with serving(directory) as address, open_page(*flags) as page:
         for place in ("cpu", "gpu") if gpu else ("cpu",):
             page.open(f"{address}index.html?on={place}", timeout)
-            if place == "gpu" and not page.evaluate("window.tfgen.onGpu()"):
+            if place == "gpu" and not page.evaluate(_IS_ON_GPU):
                 return
             backend = {"cpu": "browser", "gpu": "browser-gpu"}[place]
             for path in paths:
@@ -58,12 +65,16 @@ def files_of(directory: pathlib.Path) -> list[str]:
     """Returns the paths of the .tflite files that a folder's page runs.
 
     Raises:
-        ExportError: The folder has no page.
+        ExportError: The folder has no page, or one of another version.
     """
     try:
         text = (directory / "web/models.json").read_text(encoding="utf-8")
-        models = json.loads(text)["models"]
-        files = [file for model in models for file in model["files"]]
+        described = json.loads(text)
+        if described["format"] != FORMAT:
+            raise ExportError(
+                f"{directory}: the page is of another version of tfgen: make it again"
+            )
+        files = [file for model in described["models"] for file in model["files"]]
         return [file["path"] for file in files if file["format"] == "tflite"]
     except FileNotFoundError:
         raise ExportError(
@@ -74,7 +85,7 @@ def files_of(directory: pathlib.Path) -> list[str]:
 
 
 def _ask(page: Page, path: str, timeout: float) -> Answer:
-    answer = page.evaluate(f"window.tfgen.answers({json.dumps(path)})", timeout)
+    answer = page.evaluate(f"({_ANSWERS})({json.dumps(path)})", timeout)
     outputs = {
         endpoint: {
             name: np.concatenate([_decode(row[name]) for row in rows])

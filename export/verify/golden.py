@@ -212,19 +212,23 @@ def is_images(name: str, array: np.ndarray) -> bool:
 def psnr(name: str, expected: np.ndarray, answer: np.ndarray) -> float:
     """Returns the peak signal-to-noise ratio over all rows, in dB, at most 150.
 
-    10 log10(peak^2 / mean squared difference); the peak of images is 1, and of other
-    tensors the range of the expected values, 0 included.
+    10 log10(peak^2 / mean squared difference), see `peak`.
     """
     error = np.mean((expected.astype(np.float64) - answer.astype(np.float64)) ** 2)
-    peak = 1.0 if is_images(name, expected) else _range_with_zero(expected)
+    highest = peak(name, expected)
     if error == 0.0:
         return _MOST_DB
-    if not peak or not np.isfinite(error):
+    if not highest or not np.isfinite(error):
         return 0.0
-    return min(_MOST_DB, float(10.0 * np.log10(peak**2 / error)))
+    return min(_MOST_DB, float(10.0 * np.log10(highest**2 / error)))
 
 
-def _range_with_zero(array: np.ndarray) -> float:
-    # A nearly constant tensor, such as the scale of a collapsed posterior, is compared
-    # with its magnitude, not with its small variation.
-    return max(float(array.max()), 0.0) - min(float(array.min()), 0.0)
+def peak(name: str, expected: np.ndarray) -> float:
+    """Returns 1 for images, and for other tensors the range of values, 0 included.
+
+    With 0, a nearly constant tensor, such as the scale of a collapsed posterior, is
+    compared with its magnitude, not with its small variation.
+    """
+    if is_images(name, expected):
+        return 1.0
+    return max(float(expected.max()), 0.0) - min(float(expected.min()), 0.0)

@@ -1,31 +1,39 @@
-// Opens exported files in the browser, runs them, reads golden examples, compares.
+// Opens exported files in the browser, runs them, compares them with golden examples.
 
 const asked = new URLSearchParams(location.search);  // ?runtime=onnx, ?on=cpu or ?on=gpu
 
-// `gpu` is undecided until a runtime starts; `times` are of the last frames, in ms.
-export const state = { threads: 1, gpu: undefined, hasGpu: false, times: [], session: null };
+// `times` are of the last frames, in ms; `label` is the class that is chosen.
+export const state = { threads: 1, label: 0, times: [] };
 
 export const map = (object, change) => Object.fromEntries(Object.entries(object).map(change));
 
 const TYPES = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
 
+export async function download(path) {
+  const response = await fetch(new URL(path, document.baseURI));
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${response.statusText}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+export const readJson = async (path, revive) =>
+  JSON.parse(new TextDecoder().decode(await download(path)), revive);
+
 // ---- Runtimes: each opens an export's file as a session { endpoints, run, close } -----
 
-async function startLiteRT({ wasm, version, integrity }) {
+// WebGPU needs a build that suspends, and an adapter; it is chosen if that is hardware.
+async function startLiteRT({ wasm, version, integrity }, onGpu) {
   const litert = await import("@litertjs/core");
   const relaxed = await litert.supportsFeature("relaxedSimd");
-  // WebGPU needs a build that suspends, and an adapter; it is chosen if that is hardware.
   const adapter = relaxed && "Suspending" in WebAssembly
-    ? await navigator.gpu?.requestAdapter() : null;
-  const wanted = { cpu: false, gpu: true }[asked.get("on")] ?? !adapter?.info.isFallbackAdapter;
-  state.hasGpu = Boolean(adapter);
-  state.gpu = state.hasGpu && (state.gpu ?? wanted);
-  const threaded = relaxed && !state.gpu && self.crossOriginIsolated
+    && await navigator.gpu?.requestAdapter();
+  const chosen = onGpu ?? { cpu: false, gpu: true }[asked.get("on")];
+  const gpu = Boolean(adapter) && (chosen ?? !adapter.info.isFallbackAdapter);
+  const threaded = relaxed && !gpu && self.crossOriginIsolated
     && await litert.supportsFeature("threads");
   let path = new URL(wasm, document.baseURI).href;
   self.Module = { printErr: (line) => console.debug(line) };
   if (integrity) {  // from another host: what is run is what its hashes name
-    const kind = !relaxed ? "compat_" : threaded ? "threaded_" : state.gpu ? "jspi_" : "";
+    const kind = !relaxed ? "compat_" : threaded ? "threaded_" : gpu ? "jspi_" : "";
     const [script, binary] = await Promise.all(["js", "wasm"].map(async (end) => {
       const name = `litert_wasm_${kind}internal.${end}`;
       const response = await fetch(path + name, { integrity: integrity[name] });
@@ -34,14 +42,15 @@ async function startLiteRT({ wasm, version, integrity }) {
     self.Module.locateFile = (name) => (name.endsWith(".wasm") ? binary : script);
     path = `${script}#.js`;
   }
-  await litert.loadLiteRt(path, { threads: threaded, jspi: state.gpu });
+  await litert.loadLiteRt(path, { threads: threaded, jspi: gpu });
+  const options = () => (gpu ? { accelerator: "webgpu", gpuOptions: { precision: "fp32" } }
+    : { accelerator: "wasm", cpuOptions: { numThreads: state.threads } });
   return {
-    kind: "tflite", name: "LiteRT.js", version, stop: () => litert.unloadLiteRt(),
+    kind: "tflite", name: "LiteRT.js", version, gpu, hasGpu: Boolean(adapter),
     threads: threaded ? Math.min(8, navigator.hardwareConcurrency || 1) : 1,
-    open: async (file) => openTflite(litert, await litert.loadAndCompile(
-      await download(file.path), state.gpu
-        ? { accelerator: "webgpu", gpuOptions: { precision: "fp32" } }
-        : { accelerator: "wasm", cpuOptions: { numThreads: state.threads } })),
+    stop: () => litert.unloadLiteRt(),
+    open: async ({ path: file }) =>
+      openTflite(litert, await litert.loadAndCompile(await download(file), options())),
   };
 }
 
@@ -49,7 +58,7 @@ function openTflite(litert, model) {
   const runOnce = async (endpoint, inputs) => {
     const runner = model.signatures[endpoint];
     const tensors = Object.fromEntries(runner.getInputDetails().map(({ name, dtype, shape }) =>
-      [name, new litert.Tensor(TYPES[dtype].from(inputs[name]), shape)]));
+      [name, new litert.Tensor(TYPES[dtype].from(inputs[name].data), shape)]));
     const results = await runner.run(tensors);
     const outputs = {};
     for (const { name, shape } of runner.getOutputDetails()) {
@@ -67,16 +76,16 @@ async function startOnnx({ module, version }) {
   const url = new URL(module, document.baseURI).href;
   const ort = await import(url);
   Object.assign(ort.env.wasm, { wasmPaths: new URL(".", url).href, numThreads: 1 });
-  const open = async (file, model) => {
+  const open = async ({ parts }, { endpoints }) => {
     const sessions = {};
-    for (const [endpoint, path] of Object.entries(file.parts)) {
+    for (const [endpoint, path] of Object.entries(parts)) {
       sessions[endpoint] = await ort.InferenceSession.create(await download(path));
     }
     const runOnce = async (endpoint, inputs) => {
       const session = sessions[endpoint];
       const feeds = Object.fromEntries(session.inputNames.map((name) => {
-        const { dtype, shape } = model.endpoints[endpoint].inputs[name];
-        const data = TYPES[dtype].from(inputs[name]);
+        const { dtype, shape } = endpoints[endpoint].inputs[name];
+        const data = TYPES[dtype].from(inputs[name].data);
         return [name, new ort.Tensor(dtype, data, [1, ...shape.slice(1)])];
       }));
       return map(await session.run(feeds), ([name, { data, dims }]) => {
@@ -87,29 +96,20 @@ async function startOnnx({ module, version }) {
     const close = () => Object.values(sessions).forEach((session) => session.release());
     return { endpoints: Object.keys(sessions), close, run: runOnce };
   };
-  return { kind: "onnx", name: "ONNX Runtime Web", version, threads: 1, stop() {}, open };
+  return { kind: "onnx", name: "ONNX Runtime Web", version, gpu: false, threads: 1, open };
 }
 
-export async function startRuntime({ litert, onnx }) {
-  const problems = [];
-  const ways = [["tflite", startLiteRT, litert], ["onnx", startOnnx, onnx]];
-  while (ways.length) {
-    const [[kind, start, options]] = ways;
+// Starts the first runtime that does: LiteRT.js, that on the CPU, ONNX Runtime Web.
+export async function startRuntime({ litert, onnx }, gpu) {
+  const problems = new Set();
+  const ways = [["tflite", startLiteRT, litert, gpu], ["tflite", startLiteRT, litert, false],
+    ["onnx", startOnnx, onnx]];
+  for (const [kind, start, ...options] of ways) {
     try {
-      if (options && (asked.get("runtime") ?? kind) === kind) return await start(options);
-    } catch (error) {
-      problems.push(`${kind}: ${error.message ?? error}`);
-      state.hasGpu = false;
-    }
-    if (state.gpu) state.gpu = false; else ways.shift();  // WebGPU fails: once more without
+      if (options[0] && (asked.get("runtime") ?? kind) === kind) return await start(...options);
+    } catch (error) { problems.add(`${kind}: ${error.message ?? error}`); }
   }
-  throw new Error(problems.join("; ") || "the folder names no runtime");
-}
-
-export async function download(path) {
-  const response = await fetch(new URL(path, document.baseURI));
-  if (!response.ok) throw new Error(`${path}: ${response.status} ${response.statusText}`);
-  return new Uint8Array(await response.arrayBuffer());
+  throw new Error([...problems].join("; ") || "the folder names no runtime");
 }
 
 // ---- One thing at a time ---------------------------------------------------------------
@@ -121,73 +121,56 @@ export function inTurn(work) {
   return next;
 }
 
-// The controls of a model that is no longer shown get no answer.
-export async function run(model, endpoint, inputs) {
+// Returns what an endpoint answers to `data`: images, or a code. Its other inputs are the
+// chosen class, and noise as in the first example. The controls of a model that is no
+// longer shown get no answer.
+export async function run(model, endpoint, data) {
   const outputs = await inTurn(async () => {
     if (state.model !== model) return null;
+    const inputs = map(model.golden[endpoint][0].inputs, ([name, noise]) =>
+      [name, { labels: { data: [state.label] }, noise }[name] ?? { data }]);
     const start = performance.now();
     const answered = await state.session.run(endpoint, inputs);
     state.times = [...state.times.slice(-29), performance.now() - start];
     return answered;
   });
-  return outputs ?? new Promise(() => {});
+  return outputs?.images ?? outputs?.mean ?? outputs?.latents ?? new Promise(() => {});
 }
 
-// ---- Golden examples: inputs, and what Keras answered ----------------------------------
+// ---- Golden examples: of each endpoint rows { inputs, outputs }, as Keras answered -----
 
-export async function readExamples({ examples: path }) {
-  const examples = JSON.parse(new TextDecoder().decode(await download(path)));
-  for (const tensors of Object.values(examples).flatMap(Object.values)) {
-    for (const tensor of Object.values(tensors)) {
-      const bytes = Uint8Array.from(atob(tensor.data), (char) => char.charCodeAt(0));
-      tensor.data = new TYPES[tensor.dtype](bytes.buffer);
-    }
-  }
-  return examples;
-}
+export const readExamples = (path) => readJson(path, (_, value) => {
+  if (!value?.dtype) return value;
+  const bytes = Uint8Array.from(atob(value.data), (char) => char.charCodeAt(0));
+  return { ...value, data: new TYPES[value.dtype](bytes.buffer) };
+});
 
-export function row({ data, shape }, index) {
-  const size = data.length / shape[0];
-  return data.subarray(index * size, (index + 1) * size);
-}
-
-// The outputs of each row of each endpoint, and how long each took.
 export async function answer(session, examples) {
-  const answers = {}, times = {};
-  for (const [endpoint, { inputs }] of Object.entries(examples)) {
-    if (!session.endpoints.includes(endpoint)) continue;
-    [answers[endpoint], times[endpoint]] = [[], []];
-    for (let index = 0; index < Object.values(inputs)[0].shape[0]; index += 1) {
-      const one = map(inputs, ([name, array]) => [name, row(array, index)]);
-      const start = performance.now();
-      answers[endpoint].push(await session.run(endpoint, one));
-      times[endpoint].push(performance.now() - start);
+  const answers = {};
+  for (const endpoint of session.endpoints.filter((name) => name in examples)) {
+    answers[endpoint] = [];
+    for (const { inputs } of examples[endpoint]) {
+      answers[endpoint].push(await session.run(endpoint, inputs));
     }
   }
-  return { answers, times };
+  return answers;
 }
 
-export function judge(file, examples, { answers }) {
-  let difference = 0, psnr = 150;
-  for (const [endpoint, { outputs }] of Object.entries(examples)) {
-    if (!answers[endpoint]) difference = psnr = NaN;
-    for (const [name, expected] of Object.entries(outputs)) {
-      let squares = 0, low = 0, high = 0;
-      answers[endpoint]?.forEach((answered, index) => row(expected, index).forEach((value, i) => {
-        const gap = Math.abs(value - answered[name].data[i]);
-        difference = gap <= difference ? difference : gap;  // NaN stays
-        squares += gap * gap;
-        [low, high] = [Math.min(low, value), Math.max(high, value)];
-      }));
-      const peak = expected.shape.length === 4 ? 1 : high - low;
-      if (squares !== 0) {
-        psnr = Math.min(psnr, 10 * Math.log10(peak * peak * expected.data.length / squares));
-      }
+// Whether a file answers as Keras did, by the floors of `tfgen check`.
+export function judge({ floor_db: floor, tolerance }, examples, answers) {
+  let difference = 0, psnr = 150;  // NaN where an answer is missing, or is NaN
+  for (const [endpoint, rows] of Object.entries(examples)) {
+    for (const [name, { peak }] of Object.entries(rows[0].outputs)) {
+      const gaps = rows.flatMap(({ outputs }, row) => Array.from(outputs[name].data,
+        (value, i) => Math.abs(value - answers[endpoint]?.[row][name].data[i])));
+      const error = gaps.reduce((sum, gap) => sum + gap * gap / gaps.length, 0);
+      difference = gaps.reduce((most, gap) => Math.max(most, gap), difference);
+      if (error !== 0) psnr = Math.min(psnr, 10 * Math.log10(peak * peak / error));
     }
   }
-  const [ok, text] = file.floor_db
-    ? [psnr >= file.floor_db, `PSNR ${psnr.toFixed(1)} dB, at least ${file.floor_db} dB`]
-    : [difference <= file.tolerance, `${difference.toExponential(1)} ≤ ${file.tolerance}`];
+  const [ok, text] = floor
+    ? [psnr >= floor, `PSNR ${psnr.toFixed(1)} dB, at least ${floor} dB`]
+    : [difference <= tolerance, `${difference.toExponential(1)} ≤ ${tolerance}`];
   const verdict = ok ? "agrees with Keras" : "does NOT agree with Keras";
   return { ok, text: `this page ${verdict} on the golden examples: ${text}` };
 }

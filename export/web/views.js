@@ -1,27 +1,91 @@
-// The controls of a model, by its endpoints: those of latents, and those of pictures.js.
+// The controls of a model, by its endpoints: those of pictures, and those of latents.
 
-import { between, extras, reconstruction, translation } from "./pictures.js";
 import { run, state } from "./runtime.js";
 import {
-  button, coalesce, div, el, hint, onDrag, paint, picture, section, select, slider,
+  button, div, el, hint, imageInput, live, onDrag, pause, picture, redrawing, section, select,
+  slider, thumbnail,
 } from "./widgets.js";
 
-const isLatent = (endpoint) => endpoint?.inputs.latents?.dtype === "float32";
-
-// Returns parts of the page, each { node, refresh }: `refresh` draws its pictures again.
-export function makeView(model, examples) {
-  const { endpoints } = model;
-  const decoder = ["decode", "generate"].find((name) => isLatent(endpoints[name]));
+// Returns the parts of the page.
+export function makeView(model) {
+  const { endpoints, page } = model;
+  const decoder = ["decode", "generate"]
+    .find((name) => endpoints[name]?.inputs.latents?.dtype === "float32");
   const parts = Object.keys(endpoints)
     .filter((name) => name.startsWith("translate") && state.session.endpoints.includes(name))
-    .map((name) => translation(model, name, examples));
-  if (decoder) parts.push(...latentParts(model, decoder, examples));
-  else if (endpoints.reconstruct) parts.push(reconstruction(model, examples));
-  if (!parts.length) parts.push({ node: hint("This page has no controls for these endpoints.") });
+    .map((name) => translation(model, name));
+  if (decoder) parts.push(...latentParts(model, decoder));
+  else if (endpoints.reconstruct) {
+    parts.push(fromPicture("Your picture and its reconstruction", model, "reconstruct",
+      picture("reconstruction"), (input) => run(model, "reconstruct", input.read())));
+  }
+  if (!parts.length) parts.push(hint("This page has no controls for these endpoints."));
+  if (Object.values(endpoints).some(({ inputs }) => inputs.labels)) {
+    parts.unshift(div("row wide", select("Class", page.classes ?? ["0", "1"], 0, (label) => {
+      state.label = label;
+      state.redraw();
+    })));
+  }
   return parts;
 }
 
-export const refreshAll = (parts) => parts.forEach(({ refresh }) => refresh?.());
+// ---- Pictures of one's own -------------------------------------------------------------
+
+function pictureInput(model, endpoint, onchange, first = 0) {
+  const examples = model.golden[endpoint].map(({ inputs }) =>
+    Object.entries(inputs).find(([name]) => name.startsWith("images"))[1]);  // or `images_a`
+  const large = endpoint.startsWith("translate") && model.page.tiled !== false;
+  const input = imageInput(examples, onchange, large);
+  input.take(first);
+  return input;
+}
+
+// A picture of one's own, and what `produce` makes of it on a canvas.
+function fromPicture(title, model, endpoint, canvas, produce, ...below) {
+  const output = live(canvas, () => produce(input));
+  const input = pictureInput(model, endpoint, output.redraw);
+  return section(title, "wide", div("pair", input.node, el("div", {}, output, ...below)));
+}
+
+const TITLES = { translate: "Translate", translate_ab: "A to B", translate_ba: "B to A" };
+
+function translation(model, endpoint) {
+  const canvas = picture("translated picture", { id: `output-${endpoint}` });
+  return fromPicture(TITLES[endpoint] ?? endpoint, model, endpoint, canvas, (input) => {
+    canvas.classList.toggle("photo", input.canvas.classList.contains("photo"));
+    return inTiles((tile) => run(model, endpoint, tile), input);
+  }, hint("Draw, or drop a picture: a large one is translated in tiles."));
+}
+
+// A picture of any size, in tiles that overlap by half and are blended linearly.
+async function inTiles(translate, { canvas, read, size: [height, width] }) {
+  const { width: columns, height: rows } = canvas;
+  const starts = (length, tile) => {
+    const last = Math.ceil(2 * (length - tile) / tile);
+    const step = (length - tile) / (last || 1);
+    return Array.from({ length: last + 1 }, (_, i) => Math.round(i * step));
+  };
+  const ramp = (i, length) => Math.min(i + 0.5, length - i - 0.5);
+  const total = new Float32Array(rows * columns);
+  let sum = null, depth = 0;
+  for (const top of starts(rows, height)) {
+    for (const left of starts(columns, width)) {
+      const { data, shape } = await translate(read(left, top));
+      depth = shape.at(-1);
+      sum ??= new Float32Array(rows * columns * depth);
+      for (let i = 0; i < height * width; i += 1) {
+        const [y, x] = [Math.floor(i / width), i % width];
+        const weight = ramp(y, height) * ramp(x, width);
+        const to = (top + y) * columns + left + x;
+        total[to] += weight;
+        for (let c = 0; c < depth; c += 1) sum[to * depth + c] += weight * data[i * depth + c];
+      }
+      await pause();
+    }
+  }
+  const blended = sum.map((value, i) => value / total[Math.floor(i / depth)]);
+  return { data: blended, shape: [rows, columns, depth] };
+}
 
 // ---- Latents ---------------------------------------------------------------------------
 
@@ -37,64 +101,74 @@ function normal(seed, size) {  // mulberry32, and Box and Muller's normal variab
     Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()));
 }
 
-function latentParts(model, decoder, examples) {
+function latentParts(model, decoder) {
   const [, size] = model.endpoints[decoder].inputs.latents.shape;
   const { latents: named, directions = [] } = model.page;
-  const plain = Array.from({ length: size }, (_, index) => ({ index, label: `latent ${index}` }));
-  const variables = (named ?? plain).map((variable) => ({ centre: 0, spread: 1, ...variable }));
+  const variables = named ?? Array.from({ length: size }, (_, index) =>
+    ({ index, label: `latent ${index}`, centre: 0, spread: 1 }));
   const centre = new Float32Array(size);
   for (const variable of variables) centre[variable.index] = variable.centre;
   const latents = centre.slice();
-  const weights = directions.map(() => 0);
-  const parts = [];
-  const { chosen, nodes } = extras(model, decoder, examples, () => refreshAll(parts));
-  const decode = async (vector) =>
-    (await run(model, decoder, { latents: vector, ...chosen })).images;
+  const decode = (vector) => run(model, decoder, vector);
 
-  const canvas = picture("decoded picture", { id: "output" });
-  const draw = coalesce(async () => paint(canvas, await decode(latents.map((value, i) =>
-    directions.reduce((sum, { vector }, d) => sum + weights[d] * vector[i], value)))));
-  const sliders = variables.map(({ index, label, centre: value, spread }) => slider(label,
-    { min: value - 3 * spread, max: value + 3 * spread, value, step: spread / 50 || 0.01 },
-    (moved) => { latents[index] = moved; map.mark(); draw(); }));
-  const ways = directions.map(({ label, span = 1.5 }, d) => slider(label,
-    { min: -span, max: span }, (weight) => { weights[d] = weight; draw(); }));
-  const put = (vector) => {
+  const output = live(picture("decoded picture", { id: "output" }), () => decode(latents));
+  const move = (vector) => {
     latents.set(vector);
     sliders.forEach(({ set }, i) => set(latents[variables[i].index]));
     map.mark();
-    draw();
+    output.redraw();
   };
-  const map = latentMap(variables, latents, decode, put);
-  const samples = sampleGrid(size, (noise) => {
-    const sample = centre.slice();
-    for (const { index, spread } of variables) sample[index] += spread * noise[index];
-    return sample;
-  }, decode, put);
-  const centred = button("Centre", () => {
+  const put = (vector) => {
     ways.forEach(({ set }) => set(0));
-    weights.fill(0);
-    put(centre);
-  });
-  const columns = (title, text, list, className) => section(title, className, hint(text),
+    move(vector);
+  };
+  const sliders = variables.map(({ index, label, centre: value, spread }) => slider(label,
+    { min: value - 3 * spread, max: value + 3 * spread, value, step: spread / 50 || 0.01 },
+    (moved) => move(latents.with(index, moved))));
+  const ways = directions.map(({ label, vector, span = 1.5 }) => slider(label,
+    { min: -span, max: span }, (to, from) =>
+      move(latents.map((value, i) => value + (to - from) * vector[i]))));
+  const map = latentMap(variables, latents, decode, put);
+  // Of a seed; between two seeds, on a circle through both: as normal as they are.
+  const sample = (seed) => {
+    const [a, b] = [0, 1].map((next) => normal(Math.floor(seed) + next, size));
+    const [p, q] = [Math.cos, Math.sin].map((part) => part(seed % 1 * Math.PI / 2));
+    const vector = centre.slice();
+    for (const { index: i, spread } of variables) vector[i] += spread * (p * a[i] + q * b[i]);
+    return vector;
+  };
+  const samples = sampleGrid(sample, decode, put);
+  const column = (title, className, text, list) => section(title, className, hint(text),
     div("sliders", ...list.map(({ node }) => node)));
-  parts.push({ refresh: draw, node: section("Decoded", "", canvas,
-    div("row", button("Another sample", samples.another), centred, ...nodes)) });
-  const order = "The one that matters most is first; three standard deviations each way.";
-  parts.push({ node: columns("Latent variables", named ? order : "", sliders, "") });
-  parts.push({ node: section("Map of two", "", map.node), refresh: map.refresh });
-  if (ways.length) parts.push({ node: columns("Directions", "", ways, "wide columns") });
-  parts.push(samples);
-  if (model.endpoints.encode) {
-    const encode = async ({ data }) => {
-      const outputs = await run(model, "encode", { images: data, ...chosen });
-      return (outputs.mean ?? outputs.latents).data;
-    };
-    parts.push(reconstruction(model, examples, { encode, decode, put }),
-      between(model, examples, encode, decode));
-  }
+  const parts = [
+    section("Decoded", "", output, div("row", button("Another sample", samples.another),
+      button("Centre", () => put(centre)))),
+    column("Latent variables", "", named
+      ? "The one that matters most is first; three standard deviations each way." : "", sliders),
+    section("Map of two", "", map.node),
+  ];
+  if (ways.length) parts.push(column("Directions", "wide columns", "", ways));
+  parts.push(samples.node);
+  if (model.endpoints.encode) parts.push(reconstruction(model, decode, put));
   if (decoder === "generate") samples.another();
   return parts;
+}
+
+// The reconstruction of a picture, and the way to that of another one.
+function reconstruction(model, decode, put) {
+  const encode = async (input) => (await run(model, "encode", input.read())).data;
+  const [code, use] = [hint(""), button("Use its code above")];
+  const output = live(picture("reconstruction"), async () => {
+    const [a, b] = [await encode(first), await encode(second)];
+    const vector = a.map((value, i) => value + way.value() * (b[i] - value));
+    code.textContent = `code: ${Array.from(vector, (value) => value.toFixed(1)).join(" ")}`;
+    use.onclick = () => put(vector);
+    return decode(vector);
+  });
+  const way = slider("from the first to the second", { min: 0, max: 1 }, output.redraw);
+  const [first, second] = [0, 1].map((i) => pictureInput(model, "encode", output.redraw, i));
+  return section("Your pictures: reconstruction, and the way between", "wide", div("pair",
+    first.node, el("div", {}, output, way.node, div("row", use), code), second.node));
 }
 
 const ARROWS = {
@@ -102,100 +176,71 @@ const ARROWS = {
 };
 
 function latentMap(variables, latents, decode, put) {
-  const CELLS = 9, SIDE = 360;
+  const COUNT = 9;
   const axes = [variables[0], variables[1] ?? variables[0]];
-  const canvas = picture("map of two latent variables: drag, or use the arrow keys",
-    { className: "map", width: SIDE, height: SIDE, tabIndex: 0, role: "application" });
-  const context = canvas.getContext("2d");
-  const paper = el("canvas", { width: SIDE, height: SIDE });
-  const value = ({ centre, spread }, part) => centre + spread * (6 * part - 3);
-  const parts = () => axes.map(({ index, centre, spread }) =>
+  const here = () => axes.map(({ index, centre, spread }) =>
     ((latents[index] - centre) / (spread || 1) + 3) / 6);
+  const at = (place) => {  // the latents there: parts of the map's width and height
+    const moved = latents.slice();
+    axes.forEach(({ index, centre, spread }, i) => {
+      moved[index] = centre + spread * (6 * Math.min(1, Math.max(0, place[i])) - 3);
+    });
+    return moved;
+  };
+  const cells = Array.from({ length: COUNT * COUNT }, (_, i) => live(el("canvas"), () =>
+    decode(at([i % COUNT, Math.floor(i / COUNT)].map((cell) => (cell + 0.5) / COUNT)))));
+  const ring = el("span", { className: "ring" });
+  const map = el("div", { className: "map", tabIndex: 0, role: "application",
+    ariaLabel: "map of two latent variables: drag, or use the arrow keys" }, ...cells, ring);
+  const redraw = redrawing(map);
   let timer = 0;
   const mark = () => {  // and draw the map of where one is, once one rests there
-    ring();
+    [ring.style.left, ring.style.top] = here().map((part) => `${100 * part}%`);
     clearTimeout(timer);
-    timer = setTimeout(refresh, 300);
+    timer = setTimeout(redraw, 300);
   };
-  const ring = () => {
-    const [x, y] = parts();
-    context.drawImage(paper, 0, 0);
-    Object.assign(context, { strokeStyle: "#e5484d", lineWidth: 3 });
-    context.beginPath();
-    context.arc(x * SIDE, y * SIDE, 9, 0, 7);
-    context.stroke();
-  };
-  const refresh = coalesce(async () => {
-    const cell = el("canvas");
-    const side = SIDE / CELLS;
-    const around = latents.slice();
-    for (let i = 0; i < CELLS * CELLS; i += 1) {
-      const [column, line] = [i % CELLS, Math.floor(i / CELLS)];
-      around[axes[0].index] = value(axes[0], (column + 0.5) / CELLS);
-      around[axes[1].index] = value(axes[1], (line + 0.5) / CELLS);
-      paint(cell, await decode(around));
-      paper.getContext("2d").drawImage(cell, column * side, line * side, side, side);
-      if (column === CELLS - 1) ring();
-    }
-  });
-  const go = (...to) => {
-    const moved = latents.slice();
-    axes.forEach((axis, i) => {
-      moved[axis.index] = value(axis, Math.min(1, Math.max(0, to[i])));
-    });
-    put(moved);
-  };
-  onDrag(canvas, go);
-  canvas.addEventListener("keydown", (event) => {
+  onDrag(map, (place) => put(at(place)));
+  map.onkeydown = (event) => {
     const step = ARROWS[event.key];
     if (!step) return;
     event.preventDefault();
-    go(...parts().map((part, i) => part + step[i] / 60));
-  });
+    put(at(here().map((part, i) => part + step[i] / 60)));
+  };
   const choices = ["Across", "Down"].map((text, i) => select(text,
     variables.map(({ label }) => label), variables.indexOf(axes[i]),
-    (chosen) => { axes[i] = variables[chosen]; refresh(); }));
-  return { node: el("div", {}, canvas, div("row", ...choices)), mark, refresh };
+    (chosen) => { axes[i] = variables[chosen]; mark(); }));
+  return { node: el("div", {}, map, div("row", ...choices)), mark };
 }
 
 // Samples by seed; one that is pressed is taken, and a walk goes from one to the next.
-function sampleGrid(size, place, decode, put) {
+function sampleGrid(sample, decode, put) {
   const COUNT = 12;
-  let seed = 0, position = -1, playing = false;
-  const tiles = Array.from({ length: COUNT }, () => el("canvas"));
-  const refresh = coalesce(async () => {
-    for (const [i, tile] of tiles.entries()) {
-      paint(tile, await decode(place(normal(seed + i, size))));
-    }
-  });
-  const turn = (to) => {
-    seed = Math.max(0, Math.floor(to) || 0);
-    field.value = seed;
-    refresh();
-  };
-  const field = el("input", { type: "number", min: 0, step: 1, value: 0,
-    onchange: () => turn(Number(field.value)) });
-  const walk = (to) => {  // on a circle through both: as normal as they are
+  let first = 0, position = -1;
+  const walk = (to) => {
     position = to % COUNT;
-    const at = seed + Math.floor(position);
-    const [a, b] = [normal(at, size), normal(at + 1, size)];
-    const [p, q] = [Math.cos, Math.sin].map((part) => part(position % 1 * Math.PI / 2));
     way.set(position);
-    put(place(a.map((value, i) => p * value + q * b[i])));
+    put(sample(first + position));
   };
   const way = slider("from sample to sample", { min: 0, max: COUNT - 0.01 }, walk);
-  const another = () => walk(Math.floor(position) + 1);
+  const tiles = Array.from({ length: COUNT }, (_, i) => thumbnail(
+    live(el("canvas"), () => decode(sample(first + i))), `sample ${i + 1}`, () => walk(i)));
+  const grid = div("grid", ...tiles);
+  const redraw = redrawing(grid);
+  const turn = (to) => {
+    field.value = first = Math.max(0, Math.floor(to) || 0);
+    redraw();
+  };
+  const field = el("input", { type: "number", min: 0, value: 0,
+    onchange: () => turn(field.value) });
   const play = button("Walk", async () => {
-    playing = !playing;
-    play.ariaPressed = String(playing);
-    while (playing && play.isConnected) {
+    play.ariaPressed = String(play.ariaPressed !== "true");
+    while (play.ariaPressed === "true" && play.isConnected) {
       walk(Math.max(0, position) + 0.02);
       await new Promise(requestAnimationFrame);
     }
   });
   const node = section("Samples", "wide", div("row", el("label", {}, "Seed ", field),
-    button("Previous", () => turn(seed - COUNT)), button("Next", () => turn(seed + COUNT)), play),
-  way.node, div("grid", ...tiles.map((tile, i) => el("button", { type: "button",
-    className: "thumbnail", ariaLabel: `sample ${i + 1}`, onclick: () => walk(i) }, tile))));
-  return { node, refresh, another };
+    button("Previous", () => turn(first - COUNT)), button("Next", () => turn(first + COUNT)), play),
+  way.node, grid);
+  return { node, another: () => walk(Math.floor(position) + 1) };
 }

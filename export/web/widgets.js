@@ -1,16 +1,9 @@
 // What the page is made of. Text is always a text node, never markup.
 
-import { row } from "./runtime.js";
-
 export const byId = (id) => document.getElementById(id);
 
-export function el(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (name in node) node[name] = value;
-    else node.setAttribute(name, value);
-  }
+export function el(tag, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
   node.append(...children);
   return node;
 }
@@ -31,22 +24,30 @@ export function select(label, options, value, onchange) {
 export function slider(text, { min, max, value = 0, step = 0.01 }, oninput) {
   const shown = el("output");
   const input = el("input", { type: "range", min, max, step,
-    oninput: () => { set(input.value); oninput(Number(input.value)); } });
+    oninput: () => {
+      const before = now;
+      set(input.valueAsNumber);
+      oninput(now, before);
+    } });
+  let now = value;
   const set = (number) => {
-    input.value = number;
-    shown.textContent = Number(number).toFixed(2);
+    now = input.value = number;
+    shown.textContent = number.toFixed(2);
   };
   set(value);
-  return { set, node: el("label", { className: "slider" }, el("span", {}, text), shown, input) };
+  const node = el("label", { className: "slider" }, el("span", {}, text), shown, input);
+  return { node, set, value: () => now };
 }
 
 export function fail(error) {
   byId("agreement").className = "bad";
-  byId("agreement").textContent = error.message ?? String(error);
+  byId("agreement").textContent = error.message ?? error;
 }
 
-// Calls `work` once more after it ended if it was asked for in the meantime.
-export function coalesce(work) {
+export const pause = () => new Promise((resolve) => { setTimeout(resolve, 0); });
+
+// Returns a function that does `work`, and once more if it is called in the meantime.
+function coalesce(work) {
   let busy = false, again = false;
   return async () => {
     again = true;
@@ -54,150 +55,138 @@ export function coalesce(work) {
     busy = true;
     try {
       while (again) {
+        await pause();
         again = false;
         await work();
-        await pause();
       }
     } catch (error) { fail(error); } finally { busy = false; }
   };
 }
 
-export const pause = () => new Promise((resolve) => { setTimeout(resolve, 0); });
-
-// ---- Pictures: arrays of one image (height, width, channels) in [0, 1] -----------------
+// ---- Pictures: tensors { data, shape } of one image in [0, 1], channels last -----------
 
 export const picture = (label, attributes = {}) =>
-  el("canvas", { className: "picture", role: "img", "aria-label": label, ...attributes });
+  el("canvas", { className: "picture", role: "img", ariaLabel: label, ...attributes });
 
-export function paint(canvas, { data, shape }) {
+// A canvas that `redraw` paints with what `produce` answers.
+export const live = (canvas, produce) => Object.assign(canvas, {
+  redraw: coalesce(async () => paint(canvas, await produce())),
+});
+
+// Returns a function that draws the live pictures within a node, one after the other.
+export const redrawing = (node) => coalesce(async () => {
+  for (const canvas of node.querySelectorAll("canvas")) await canvas.redraw?.();
+});
+
+export const thumbnail = (canvas, label, onclick) =>
+  el("button", { type: "button", className: "thumbnail", ariaLabel: label, onclick }, canvas);
+
+function paint(canvas, { data, shape }) {
   const [height, width, channels] = shape.slice(-3);
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const pixels = new ImageData(width, height);
-  for (let i = 0; i < width * height; i += 1) {
-    for (let c = 0; c < 3; c += 1) {  // ImageData rounds and clips
-      pixels.data[4 * i + c] = 255 * data[i * channels + (channels < 3 ? 0 : c)];
-    }
-    pixels.data[4 * i + 3] = 255;
+  for (let i = 0; i < 4 * width * height; i += 1) {  // ImageData rounds and clips
+    const from = Math.floor(i / 4) * channels + (channels < 3 ? 0 : i % 4);
+    pixels.data[i] = i % 4 === 3 ? 255 : 255 * data[from];
   }
   canvas.getContext("2d").putImageData(pixels, 0, 0);
+  return canvas;
 }
 
-function read(canvas, channels) {
-  const { width, height } = canvas;
-  const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-  const data = new Float32Array(width * height * channels);
-  for (let i = 0; i < width * height; i += 1) {
-    const [r, g, b] = pixels.subarray(4 * i, 4 * i + 3);
-    data.set(channels === 1 ? [(0.299 * r + 0.587 * g + 0.114 * b) / 255]
-      : [r / 255, g / 255, b / 255], channels * i);
-  }
-  return { data, shape: [height, width, channels] };
-}
-
-// Calls `follow` with where the pointer is, as parts of the canvas, while it is pressed.
-export function onDrag(canvas, follow, begin = () => {}) {
-  const place = (event) => {
-    const { left, top, width, height } = canvas.getBoundingClientRect();
-    return [(event.clientX - left) / width, (event.clientY - top) / height];
+// Calls `follow` with where a pressed pointer is and was, as parts of the node's size.
+export function onDrag(node, follow) {
+  let last = null;
+  node.onpointermove = ({ clientX, clientY, pointerId }) => {
+    if (!node.hasPointerCapture(pointerId)) return;
+    const { left, top, width, height } = node.getBoundingClientRect();
+    const place = [(clientX - left) / width, (clientY - top) / height];
+    follow(place, last ?? place);
+    last = place;
   };
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    begin(...place(event));
-    follow(...place(event));
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (canvas.hasPointerCapture(event.pointerId)) follow(...place(event));
-  });
+  node.onpointerdown = (event) => {
+    node.setPointerCapture(event.pointerId);
+    last = null;
+    node.onpointermove(event);
+  };
 }
 
 // A picture to draw with a pen, to drop or choose a file, to take an example or the webcam.
-export function imageInput([height, width, channels], examples, onchange, large = false) {
+// A file that is larger than the examples stays so where `large`.
+export function imageInput(examples, onchange, large) {
+  const thumbs = examples.map((example) => paint(el("canvas", { className: "thumb" }), example));
+  const { shape, data: [corner] } = examples[0];
+  const [height, width, channels] = shape.slice(-3);
+  const [paper, ink] = corner < 0.5 ? ["#000", "#fff"] : ["#fff", "#000"];
   const canvas = picture("input picture: draw here, drop a file, or use the buttons below",
-    { width, height, className: "picture pad" });
+    { className: "picture pad" });
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  const isDark = examples && row(examples, 0)[0] < 0.5;
-  const [paper, ink] = isDark ? ["#000", "#fff"] : ["#fff", "#000"];
-  let last = [0, 0], stream = null;
-  const resize = (w, h) => {
-    Object.assign(canvas, { width: w, height: h });
-    canvas.classList.toggle("photo", w > 2 * width || h > 2 * height);
-    context.fillStyle = paper;
-    context.fillRect(0, 0, w, h);
-  };
-  const show = (source, w, h, whole = large) => {  // else its middle, at the model's size
+  const video = el("video", { muted: true, playsInline: true });
+
+  // Shows the middle of a picture at the model's size, or all of it where `whole`.
+  const show = (source, w, h, whole = false) => {
+    if (source !== video) stop();
     const shrink = Math.min(1, 1024 / Math.max(w, h));
-    const fit = (length, least) => Math.max(least, Math.round(length * shrink));
-    if (whole) resize(fit(w, width), fit(h, height)); else resize(width, height);
+    const fit = (length, least) => (whole ? Math.max(least, Math.round(length * shrink)) : least);
+    Object.assign(canvas, { width: fit(w, width), height: fit(h, height) });
+    canvas.classList.toggle("photo", canvas.width > 2 * width || canvas.height > 2 * height);
+    Object.assign(context, { fillStyle: paper, imageSmoothingQuality: "high" });
+    context.fillRect(0, 0, canvas.width, canvas.height);
     const scale = Math.max(canvas.width / w, canvas.height / h);
-    context.imageSmoothingQuality = "high";
-    context.drawImage(source, (canvas.width - w * scale) / 2, (canvas.height - h * scale) / 2,
-      w * scale, h * scale);
+    const [x, y] = [(canvas.width - w * scale) / 2, (canvas.height - h * scale) / 2];
+    if (source) context.drawImage(source, x, y, w * scale, h * scale);
     onchange();
   };
-  const stop = () => {
-    stream?.getTracks().forEach((track) => track.stop());
-    stream = null;
-  };
+  const take = (i) => show(thumbs[i % thumbs.length], width, height);
   const load = async (file) => {
-    stop();
-    try {
-      const bitmap = await createImageBitmap(file);
-      show(bitmap, bitmap.width, bitmap.height);
-    } catch { fail(new Error(`${file.name} is not a picture that this browser reads`)); }
+    if (!file) return;
+    const bitmap = await createImageBitmap(file).catch(() => null);
+    if (bitmap) show(bitmap, bitmap.width, bitmap.height, large);
+    else fail(`${file.name} is not a picture that this browser reads`);
+  };
+  const stop = () => {
+    video.srcObject?.getTracks().forEach((track) => track.stop());
+    video.srcObject = null;
   };
   const film = async () => {
-    if (stream) { stop(); return; }
+    if (video.srcObject) { stop(); return; }
     try {
-      const mine = stream = await navigator.mediaDevices.getUserMedia({ video: true });
-      const player = el("video", { srcObject: mine, muted: true, playsInline: true });
-      await player.play();
-      const step = () => {
-        if (!canvas.isConnected) stop();
-        if (stream !== mine) return;
-        show(player, player.videoWidth, player.videoHeight, false);
-        requestAnimationFrame(step);
-      };
-      step();
-    } catch (error) { fail(new Error(`no webcam: ${error.message}`)); }
+      video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
+      await video.play();
+    } catch (error) { fail(`no webcam: ${error.message}`); }
+    while (video.srcObject && canvas.isConnected) {
+      show(video, video.videoWidth, video.videoHeight);
+      await new Promise(requestAnimationFrame);
+    }
+    stop();
   };
-  onDrag(canvas, (x, y) => {
-    const to = [x * canvas.width, y * canvas.height];
+  onDrag(canvas, (...way) => {
     const lineWidth = Math.max(1.5, canvas.width / (channels === 1 ? 12 : 40));
     Object.assign(context, { strokeStyle: ink, lineCap: "round", lineWidth });
     context.beginPath();
-    context.moveTo(...last);
-    context.lineTo(...to);
+    for (const [x, y] of way) context.lineTo(x * canvas.width, y * canvas.height);
     context.stroke();
-    last = to;
     onchange();
-  }, (x, y) => { last = [x * canvas.width, y * canvas.height]; });
-  const take = (index) => {
-    stop();
-    if (examples) {
-      resize(width, height);
-      paint(canvas, { data: row(examples, index % examples.shape[0]), shape: examples.shape });
-    } else resize(width, height);
-    onchange();
-  };
-  const thumbnails = Array.from({ length: examples?.shape[0] ?? 0 }, (_, i) => {
-    const thumb = el("canvas", { className: "thumb" });
-    paint(thumb, { data: row(examples, i), shape: examples.shape });
-    return el("button", { type: "button", className: "thumbnail",
-      "aria-label": `example ${i + 1}`, onclick: () => take(i) }, thumb);
   });
+  const read = (left = 0, top = 0) => {  // what the model takes, of the picture there
+    const pixels = context.getImageData(left, top, width, height).data;
+    const grey = (i) => 0.299 * pixels[i] + 0.587 * pixels[i + 1] + 0.114 * pixels[i + 2];
+    return Float32Array.from({ length: width * height * channels }, (_, i) =>
+      (channels === 1 ? grey(4 * i) : pixels[4 * Math.floor(i / channels) + i % channels]) / 255);
+  };
+
   const chooser = el("input", { type: "file", accept: "image/*",
-    onchange: () => { if (chooser.files[0]) load(chooser.files[0]); } });
-  const node = el("div", {
-    ondragover: (event) => { event.preventDefault(); node.classList.add("over"); },
-    ondragleave: () => node.classList.remove("over"),
-    ondrop: (event) => {
-      event.preventDefault();
-      node.classList.remove("over");
-      if (event.dataTransfer.files[0]) load(event.dataTransfer.files[0]);
-    },
-  }, canvas, div("row",
-    button("Clear", () => { stop(); resize(width, height); onchange(); }),
-    el("label", { className: "file" }, "Open a picture", chooser), button("Webcam", film)),
-  div("row", ...thumbnails));
-  return { node, canvas, take, value: () => read(canvas, channels) };
+    onchange: () => load(chooser.files[0]) });
+  const over = (event) => {
+    event.preventDefault();
+    node.classList.toggle("over", event.type === "dragover");
+  };
+  const ondrop = (event) => {
+    over(event);
+    load(event.dataTransfer.files[0]);
+  };
+  const node = el("div", { ondragover: over, ondragleave: over, ondrop }, canvas,
+    div("row", button("Clear", () => show(null, width, height)),
+      el("label", { className: "file" }, "Open a picture", chooser), button("Webcam", film)),
+    div("row", ...thumbs.map((thumb, i) => thumbnail(thumb, `example ${i + 1}`, () => take(i)))));
+  return { node, canvas, size: [height, width], take, read };
 }

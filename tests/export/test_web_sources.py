@@ -15,6 +15,7 @@ from export.errors import ExportError
 from export.formats import web
 from export.web.runtimes import Runtimes, find_runtimes
 
+VERIFY = web.SOURCES.parent / "verify"  # has what `check --web` asks a page for
 SCRIPTS = {path.name: path.read_text() for path in web.SOURCES.glob("*.js")}
 # Ways by which a text becomes markup or code.
 UNSAFE = re.compile(
@@ -34,8 +35,8 @@ def test_scripts_keep_the_rules(name):
 
 def test_the_page_is_small():
     lines = [source.split("\n") for source in SCRIPTS.values()]
-    assert max(map(len, lines)) <= 220
-    assert sum(map(len, lines)) <= 870
+    assert max(map(len, lines)) <= 260
+    assert sum(map(len, lines)) <= 720
     assert max(len(line) for source in lines for line in source) <= 100
 
 
@@ -61,7 +62,7 @@ def test_node_and_eslint_find_no_fault():
     linters = [pathlib.Path(path) / "eslint/bin/eslint.js" for path in paths if path]
     config = pathlib.Path(__file__).parents[2] / ".ci/eslint.config.mjs"
     for linter in filter(pathlib.Path.is_file, linters):
-        command = ["node", linter, "--config", config, web.SOURCES]
+        command = ["node", linter, "--config", config, web.SOURCES, VERIFY]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
 
