@@ -1,8 +1,9 @@
 // Opens exported files in the browser, runs them, compares them with golden examples.
 
-const asked = new URLSearchParams(location.search);  // ?runtime=onnx, ?on=cpu or ?on=gpu
+const asked = new URLSearchParams(location.search);  // ?on=cpu or ?on=gpu
 
-// `times` are of the last frames, in ms; `label` is the class that is chosen.
+// What is shown: `config` `model` `examples` `runtime` `file` `session`, the class that is
+// chosen, and the `times` of the last frames in ms.
 export const state = { threads: 1, label: 0, times: [] };
 
 export const map = (object, change) => Object.fromEntries(Object.entries(object).map(change));
@@ -46,7 +47,7 @@ async function startLiteRT({ wasm, version, integrity }, onGpu) {
   const options = () => (gpu ? { accelerator: "webgpu", gpuOptions: { precision: "fp32" } }
     : { accelerator: "wasm", cpuOptions: { numThreads: state.threads } });
   return {
-    kind: "tflite", name: "LiteRT.js", version, gpu, hasGpu: Boolean(adapter),
+    kind: "tflite", version, gpu, hasGpu: Boolean(adapter),
     threads: threaded ? Math.min(8, navigator.hardwareConcurrency || 1) : 1,
     stop: () => litert.unloadLiteRt(),
     open: async ({ path: file }) =>
@@ -96,20 +97,20 @@ async function startOnnx({ module, version }) {
     const close = () => Object.values(sessions).forEach((session) => session.release());
     return { endpoints: Object.keys(sessions), close, run: runOnce };
   };
-  return { kind: "onnx", name: "ONNX Runtime Web", version, gpu: false, threads: 1, open };
+  return { kind: "onnx", version, gpu: false, threads: 1, open };
 }
 
 // Starts the first runtime that does: LiteRT.js, that on the CPU, ONNX Runtime Web.
 export async function startRuntime({ litert, onnx }, gpu) {
+  const ways = [["LiteRT.js", startLiteRT, litert, gpu], ["LiteRT.js", startLiteRT, litert, false],
+    ["ONNX Runtime Web", startOnnx, onnx]].filter(([, , options]) => options);
   const problems = new Set();
-  const ways = [["tflite", startLiteRT, litert, gpu], ["tflite", startLiteRT, litert, false],
-    ["onnx", startOnnx, onnx]];
-  for (const [kind, start, ...options] of ways) {
+  for (const [name, start, ...options] of ways) {
     try {
-      if (options[0] && (asked.get("runtime") ?? kind) === kind) return await start(...options);
-    } catch (error) { problems.add(`${kind}: ${error.message ?? error}`); }
+      return { name, ...await start(...options) };
+    } catch (error) { problems.add(`${name}: ${error.message ?? error.target?.src ?? error}`); }
   }
-  throw new Error([...problems].join("; ") || "the folder names no runtime");
+  throw new Error([...problems].join("; "));
 }
 
 // ---- One thing at a time ---------------------------------------------------------------
@@ -122,20 +123,15 @@ export function inTurn(work) {
 }
 
 // Returns what an endpoint answers to `data`: images, or a code. Its other inputs are the
-// chosen class, and noise as in the first example. The controls of a model that is no
-// longer shown get no answer.
-export async function run(model, endpoint, data) {
-  const outputs = await inTurn(async () => {
-    if (state.model !== model) return null;
-    const inputs = map(model.golden[endpoint][0].inputs, ([name, noise]) =>
-      [name, { labels: { data: [state.label] }, noise }[name] ?? { data }]);
-    const start = performance.now();
-    const answered = await state.session.run(endpoint, inputs);
-    state.times = [...state.times.slice(-29), performance.now() - start];
-    return answered;
-  });
-  return outputs?.images ?? outputs?.mean ?? outputs?.latents ?? new Promise(() => {});
-}
+// chosen class, and noise as in the first example.
+export const run = (endpoint, data) => inTurn(async () => {
+  const inputs = map(state.examples[endpoint][0].inputs, ([name, noise]) =>
+    [name, { labels: { data: [state.label] }, noise }[name] ?? { data }]);
+  const start = performance.now();
+  const { images, mean, latents } = await state.session.run(endpoint, inputs);
+  state.times = [...state.times.slice(-29), performance.now() - start];
+  return images ?? mean ?? latents;
+});
 
 // ---- Golden examples: of each endpoint rows { inputs, outputs }, as Keras answered -----
 

@@ -6,24 +6,23 @@ import {
   slider, thumbnail,
 } from "./widgets.js";
 
-// Returns the parts of the page.
-export function makeView(model) {
-  const { endpoints, page } = model;
+const TITLES = {
+  translate: "Translate", translate_ab: "A to B", translate_ba: "B to A",
+  reconstruct: "Your picture and its reconstruction",
+};
+
+// Returns the parts of the page; `redraw` draws all of their pictures again.
+export function makeView({ model: { endpoints, page }, session }, redraw) {
   const decoder = ["decode", "generate"]
     .find((name) => endpoints[name]?.inputs.latents?.dtype === "float32");
-  const parts = Object.keys(endpoints)
-    .filter((name) => name.startsWith("translate") && state.session.endpoints.includes(name))
-    .map((name) => translation(model, name));
-  if (decoder) parts.push(...latentParts(model, decoder));
-  else if (endpoints.reconstruct) {
-    parts.push(fromPicture("Your picture and its reconstruction", model, "reconstruct",
-      picture("reconstruction"), (input) => run(model, "reconstruct", input.read())));
-  }
+  const parts = Object.keys(TITLES).filter((name) => session.endpoints.includes(name)
+    && !(decoder && name === "reconstruct")).map(fromPicture);
+  if (decoder) parts.push(...latentParts(decoder));
   if (!parts.length) parts.push(hint("This page has no controls for these endpoints."));
   if (Object.values(endpoints).some(({ inputs }) => inputs.labels)) {
     parts.unshift(div("row wide", select("Class", page.classes ?? ["0", "1"], 0, (label) => {
       state.label = label;
-      state.redraw();
+      redraw();
     })));
   }
   return parts;
@@ -31,30 +30,19 @@ export function makeView(model) {
 
 // ---- Pictures of one's own -------------------------------------------------------------
 
-function pictureInput(model, endpoint, onchange, first = 0) {
-  const examples = model.golden[endpoint].map(({ inputs }) =>
+function pictureInput(endpoint, onchange, first) {
+  const examples = state.examples[endpoint].map(({ inputs }) =>
     Object.entries(inputs).find(([name]) => name.startsWith("images"))[1]);  // or `images_a`
-  const large = endpoint.startsWith("translate") && model.page.tiled !== false;
-  const input = imageInput(examples, onchange, large);
-  input.take(first);
-  return input;
+  const large = endpoint.startsWith("translate") && state.model.page.tiled !== false;
+  return imageInput(examples, onchange, large, first);
 }
 
-// A picture of one's own, and what `produce` makes of it on a canvas.
-function fromPicture(title, model, endpoint, canvas, produce, ...below) {
-  const output = live(canvas, () => produce(input));
-  const input = pictureInput(model, endpoint, output.redraw);
-  return section(title, "wide", div("pair", input.node, el("div", {}, output, ...below)));
-}
-
-const TITLES = { translate: "Translate", translate_ab: "A to B", translate_ba: "B to A" };
-
-function translation(model, endpoint) {
-  const canvas = picture("translated picture", { id: `output-${endpoint}` });
-  return fromPicture(TITLES[endpoint] ?? endpoint, model, endpoint, canvas, (input) => {
-    canvas.classList.toggle("photo", input.canvas.classList.contains("photo"));
-    return inTiles((tile) => run(model, endpoint, tile), input);
-  }, hint("Draw, or drop a picture: a large one is translated in tiles."));
+// A picture of one's own, and what an endpoint makes of it.
+function fromPicture(endpoint) {
+  const output = live(picture(TITLES[endpoint], { id: `output-${endpoint}` }),
+    () => inTiles((tile) => run(endpoint, tile), input));
+  const input = pictureInput(endpoint, output.redraw);
+  return section(TITLES[endpoint], "wide", div("pair", input.node, output));
 }
 
 // A picture of any size, in tiles that overlap by half and are blended linearly.
@@ -101,15 +89,15 @@ function normal(seed, size) {  // mulberry32, and Box and Muller's normal variab
     Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()));
 }
 
-function latentParts(model, decoder) {
-  const [, size] = model.endpoints[decoder].inputs.latents.shape;
-  const { latents: named, directions = [] } = model.page;
+function latentParts(decoder) {
+  const { endpoints, page: { latents: named, directions = [] } } = state.model;
+  const [, size] = endpoints[decoder].inputs.latents.shape;
   const variables = named ?? Array.from({ length: size }, (_, index) =>
     ({ index, label: `latent ${index}`, centre: 0, spread: 1 }));
   const centre = new Float32Array(size);
   for (const variable of variables) centre[variable.index] = variable.centre;
   const latents = centre.slice();
-  const decode = (vector) => run(model, decoder, vector);
+  const decode = (vector) => run(decoder, vector);
 
   const output = live(picture("decoded picture", { id: "output" }), () => decode(latents));
   const move = (vector) => {
@@ -138,25 +126,25 @@ function latentParts(model, decoder) {
     return vector;
   };
   const samples = sampleGrid(sample, decode, put);
-  const column = (title, className, text, list) => section(title, className, hint(text),
+  const column = (title, className, list, text) => section(title, className, hint(text),
     div("sliders", ...list.map(({ node }) => node)));
   const parts = [
     section("Decoded", "", output, div("row", button("Another sample", samples.another),
       button("Centre", () => put(centre)))),
-    column("Latent variables", "", named
-      ? "The one that matters most is first; three standard deviations each way." : "", sliders),
+    column("Latent variables", "", sliders, named
+      ? "The one that matters most is first; three standard deviations each way." : ""),
     section("Map of two", "", map.node),
+    ...(ways.length ? [column("Directions", "wide columns", ways, "")] : []),
+    samples.node,
   ];
-  if (ways.length) parts.push(column("Directions", "wide columns", "", ways));
-  parts.push(samples.node);
-  if (model.endpoints.encode) parts.push(reconstruction(model, decode, put));
+  if (endpoints.encode) parts.push(reconstruction(decode, put));
   if (decoder === "generate") samples.another();
   return parts;
 }
 
 // The reconstruction of a picture, and the way to that of another one.
-function reconstruction(model, decode, put) {
-  const encode = async (input) => (await run(model, "encode", input.read())).data;
+function reconstruction(decode, put) {
+  const encode = async (input) => (await run("encode", input.read())).data;
   const [code, use] = [hint(""), button("Use its code above")];
   const output = live(picture("reconstruction"), async () => {
     const [a, b] = [await encode(first), await encode(second)];
@@ -166,7 +154,7 @@ function reconstruction(model, decode, put) {
     return decode(vector);
   });
   const way = slider("from the first to the second", { min: 0, max: 1 }, output.redraw);
-  const [first, second] = [0, 1].map((i) => pictureInput(model, "encode", output.redraw, i));
+  const [first, second] = [0, 1].map((i) => pictureInput("encode", output.redraw, i));
   return section("Your pictures: reconstruction, and the way between", "wide", div("pair",
     first.node, el("div", {}, output, way.node, div("row", use), code), second.node));
 }

@@ -39,10 +39,9 @@ export function slider(text, { min, max, value = 0, step = 0.01 }, oninput) {
   return { node, set, value: () => now };
 }
 
-export function fail(error) {
-  byId("agreement").className = "bad";
-  byId("agreement").textContent = error.message ?? error;
-}
+export const tell = (textContent, isGood) =>
+  Object.assign(byId("agreement"), { textContent, className: isGood ? "good" : "bad" });
+export const fail = (error) => tell(error.message ?? error, false);
 
 export const pause = () => new Promise((resolve) => { setTimeout(resolve, 0); });
 
@@ -81,9 +80,14 @@ export const redrawing = (node) => coalesce(async () => {
 export const thumbnail = (canvas, label, onclick) =>
   el("button", { type: "button", className: "thumbnail", ariaLabel: label, onclick }, canvas);
 
+function resize(canvas, width, height) {
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  canvas.classList.toggle("photo", Math.max(width, height) > 160);
+}
+
 function paint(canvas, { data, shape }) {
   const [height, width, channels] = shape.slice(-3);
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  resize(canvas, width, height);
   const pixels = new ImageData(width, height);
   for (let i = 0; i < 4 * width * height; i += 1) {  // ImageData rounds and clips
     const from = Math.floor(i / 4) * channels + (channels < 3 ? 0 : i % 4);
@@ -96,29 +100,27 @@ function paint(canvas, { data, shape }) {
 // Calls `follow` with where a pressed pointer is and was, as parts of the node's size.
 export function onDrag(node, follow) {
   let last = null;
-  node.onpointermove = ({ clientX, clientY, pointerId }) => {
+  node.onpointerdown = node.onpointermove = ({ type, pointerId, clientX, clientY }) => {
+    if (type === "pointerdown") {
+      node.setPointerCapture(pointerId);
+      last = null;
+    }
     if (!node.hasPointerCapture(pointerId)) return;
     const { left, top, width, height } = node.getBoundingClientRect();
     const place = [(clientX - left) / width, (clientY - top) / height];
     follow(place, last ?? place);
     last = place;
   };
-  node.onpointerdown = (event) => {
-    node.setPointerCapture(event.pointerId);
-    last = null;
-    node.onpointermove(event);
-  };
 }
 
 // A picture to draw with a pen, to drop or choose a file, to take an example or the webcam.
-// A file that is larger than the examples stays so where `large`.
-export function imageInput(examples, onchange, large) {
+// It begins with one of the examples; a file that is larger stays so where `large`.
+export function imageInput(examples, onchange, large, first = 0) {
   const thumbs = examples.map((example) => paint(el("canvas", { className: "thumb" }), example));
   const { shape, data: [corner] } = examples[0];
   const [height, width, channels] = shape.slice(-3);
   const [paper, ink] = corner < 0.5 ? ["#000", "#fff"] : ["#fff", "#000"];
-  const canvas = picture("input picture: draw here, drop a file, or use the buttons below",
-    { className: "picture pad" });
+  const canvas = picture("input picture", { className: "picture pad" });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const video = el("video", { muted: true, playsInline: true });
 
@@ -127,8 +129,7 @@ export function imageInput(examples, onchange, large) {
     if (source !== video) stop();
     const shrink = Math.min(1, 1024 / Math.max(w, h));
     const fit = (length, least) => (whole ? Math.max(least, Math.round(length * shrink)) : least);
-    Object.assign(canvas, { width: fit(w, width), height: fit(h, height) });
-    canvas.classList.toggle("photo", canvas.width > 2 * width || canvas.height > 2 * height);
+    resize(canvas, fit(w, width), fit(h, height));
     Object.assign(context, { fillStyle: paper, imageSmoothingQuality: "high" });
     context.fillRect(0, 0, canvas.width, canvas.height);
     const scale = Math.max(canvas.width / w, canvas.height / h);
@@ -176,17 +177,16 @@ export function imageInput(examples, onchange, large) {
 
   const chooser = el("input", { type: "file", accept: "image/*",
     onchange: () => load(chooser.files[0]) });
-  const over = (event) => {
+  const drop = (event) => {
     event.preventDefault();
     node.classList.toggle("over", event.type === "dragover");
+    load(event.dataTransfer.files[0]);  // none until it is dropped
   };
-  const ondrop = (event) => {
-    over(event);
-    load(event.dataTransfer.files[0]);
-  };
-  const node = el("div", { ondragover: over, ondragleave: over, ondrop }, canvas,
+  const node = el("div", { ondragover: drop, ondragleave: drop, ondrop: drop }, canvas,
+    hint("Draw here, or drop a picture."),
     div("row", button("Clear", () => show(null, width, height)),
       el("label", { className: "file" }, "Open a picture", chooser), button("Webcam", film)),
     div("row", ...thumbs.map((thumb, i) => thumbnail(thumb, `example ${i + 1}`, () => take(i)))));
-  return { node, canvas, size: [height, width], take, read };
+  take(first);
+  return { node, canvas, size: [height, width], read };
 }

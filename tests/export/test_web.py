@@ -290,7 +290,7 @@ DROP = """(async () => {
 def test_a_model_that_reconstructs_alone_has_that(browser):
     show(browser, "inverse")
     line = [(0.2, 0.2), (0.8, 0.4)]
-    rebuilt = "canvas[aria-label=reconstruction]"
+    rebuilt = "#output-reconstruct"
     changes(browser, lambda: drag(browser, "canvas.pad", line), rebuilt)
 
 
@@ -403,9 +403,9 @@ def test_onnx_runtime_is_the_second_way_and_else_the_page_says_why(
         assert "agrees with Keras" in text(browser, "#agreement")
         shutil.rmtree(folder / "web/runtime/onnx")
         browser.call("Page.navigate", url="about:blank")
-        with pytest.raises(export.ExportError, match=r"tflite.*onnx"):
+        with pytest.raises(export.ExportError, match=r"LiteRT\.js.*ONNX"):
             browser.open(f"{address}index.html#inverse")
-        assert "cannot be run here: tflite" in text(browser, "#view")
+        assert "cannot be run here: LiteRT.js: " in text(browser, "#view")
 
 
 def test_webgpu_runs_where_asked_and_never_in_software_by_itself(site):

@@ -13,6 +13,7 @@ import pytest
 
 from export.errors import ExportError
 from export.formats import web
+from export.verify import browser
 from export.web.runtimes import Runtimes, find_runtimes
 
 VERIFY = web.SOURCES.parent / "verify"  # has what `check --web` asks a page for
@@ -35,8 +36,8 @@ def test_scripts_keep_the_rules(name):
 
 def test_the_page_is_small():
     lines = [source.split("\n") for source in SCRIPTS.values()]
-    assert max(map(len, lines)) <= 260
-    assert sum(map(len, lines)) <= 720
+    assert max(map(len, lines)) <= 240
+    assert sum(map(len, lines)) <= 690
     assert max(len(line) for source in lines for line in source) <= 100
 
 
@@ -110,4 +111,12 @@ def test_models_json_is_written_for_exports_that_ask_for_it(tmp_path):
     web.write(tmp_path, {"exports": [{**export, "web": {"page": {}}}]})
     (model,) = json.loads((tmp_path / web.MODELS).read_text())["models"]
     assert model["name"] == "a"
+    assert browser.files_of(tmp_path) == []
     assert "Content-Security-Policy" in (tmp_path / web.PAGE).read_text()
+
+
+def test_a_page_of_another_version_is_refused(tmp_path):
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web/models.json").write_text(json.dumps({"format": 1, "models": []}))
+    with pytest.raises(ExportError, match="another version of tfgen: make it again"):
+        browser.files_of(tmp_path)
