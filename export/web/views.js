@@ -222,7 +222,7 @@ function sampleGrid(sample, decode, put) {
     onchange: () => turn(field.value) });
   const play = button("Walk", async () => {
     play.ariaPressed = String(play.ariaPressed !== "true");
-    while (play.ariaPressed === "true" && play.isConnected) {
+    while (play.ariaPressed === "true") {
       walk(Math.max(0, position) + 0.02);
       await new Promise(requestAnimationFrame);
     }

@@ -153,12 +153,11 @@ export function imageInput(examples, onchange, large, first = 0) {
     try {
       video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
       await video.play();
+      while (video.srcObject) {
+        show(video, video.videoWidth, video.videoHeight);
+        await new Promise(requestAnimationFrame);
+      }
     } catch (error) { fail(`no webcam: ${error.message}`); }
-    while (video.srcObject && canvas.isConnected) {
-      show(video, video.videoWidth, video.videoHeight);
-      await new Promise(requestAnimationFrame);
-    }
-    stop();
   };
   onDrag(canvas, (...way) => {
     const lineWidth = Math.max(1.5, canvas.width / (channels === 1 ? 12 : 40));
