@@ -1,7 +1,5 @@
 // Opens exported files in the browser, runs them, compares them with golden examples.
 
-const asked = new URLSearchParams(location.search);  // ?on=cpu or ?on=gpu
-
 // What is shown: `config` `model` `examples` `runtime` `file` `session`, the class that is
 // chosen, and the `times` of the last frames in ms.
 export const state = { threads: 1, label: 0, times: [] };
@@ -21,13 +19,14 @@ export const readJson = async (path, revive) =>
 
 // ---- Runtimes: each opens an export's file as a session { endpoints, run, close } -----
 
-// WebGPU needs a build that suspends, and an adapter; it is chosen if that is hardware.
+// WebGPU needs a build that suspends, and an adapter; it is chosen if that is hardware,
+// or by ?on=gpu in the address, or ?on=cpu.
 async function startLiteRT({ wasm, version, integrity }, onGpu) {
   const litert = await import("@litertjs/core");
   const relaxed = await litert.supportsFeature("relaxedSimd");
   const adapter = relaxed && "Suspending" in WebAssembly
     && await navigator.gpu?.requestAdapter();
-  const chosen = onGpu ?? { cpu: false, gpu: true }[asked.get("on")];
+  const chosen = onGpu ?? { "?on=cpu": false, "?on=gpu": true }[location.search];
   const gpu = Boolean(adapter) && (chosen ?? !adapter.info.isFallbackAdapter);
   const threaded = relaxed && !gpu && self.crossOriginIsolated
     && await litert.supportsFeature("threads");

@@ -11,9 +11,11 @@ const TITLES = {
   reconstruct: "Your picture and its reconstruction",
 };
 
+const DECODERS = { decode: "Decoded", generate: "Generated" };
+
 // Returns the parts of the page; `redraw` draws all of their pictures again.
 export function makeView({ model: { endpoints, page }, session }, redraw) {
-  const decoder = ["decode", "generate"]
+  const decoder = Object.keys(DECODERS)
     .find((name) => endpoints[name]?.inputs.latents?.dtype === "float32");
   const parts = Object.keys(TITLES).filter((name) => session.endpoints.includes(name)
     && !(decoder && name === "reconstruct")).map(fromPicture);
@@ -42,7 +44,7 @@ function fromPicture(endpoint) {
   const output = live(picture(TITLES[endpoint], { id: `output-${endpoint}` }),
     () => inTiles((tile) => run(endpoint, tile), input));
   const input = pictureInput(endpoint, output.redraw);
-  return section(TITLES[endpoint], "wide", div("pair", input.node, output));
+  return section(TITLES[endpoint], "wide", div("pair", input.node, div("", output)));
 }
 
 // A picture of any size, in tiles that overlap by half and are blended linearly.
@@ -129,7 +131,7 @@ function latentParts(decoder) {
   const column = (title, className, list, text) => section(title, className, hint(text),
     div("sliders", ...list.map(({ node }) => node)));
   const parts = [
-    section("Decoded", "", output, div("row", button("Another sample", samples.another),
+    section(DECODERS[decoder], "", output, div("row", button("Another sample", samples.another),
       button("Centre", () => put(centre)))),
     column("Latent variables", "", sliders, named
       ? "The one that matters most is first; three standard deviations each way." : ""),
@@ -138,7 +140,7 @@ function latentParts(decoder) {
     samples.node,
   ];
   if (endpoints.encode) parts.push(reconstruction(decode, put));
-  if (decoder === "generate") samples.another();
+  if (decoder === "generate") samples.another(); else put(centre);
   return parts;
 }
 
@@ -159,9 +161,9 @@ function reconstruction(decode, put) {
     first.node, el("div", {}, output, way.node, div("row", use), code), second.node));
 }
 
-const ARROWS = {
-  ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
-};
+const cell = () => el("canvas", { width: 1, height: 1 });  // square until it is drawn
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function latentMap(variables, latents, decode, put) {
   const COUNT = 9;
@@ -175,8 +177,8 @@ function latentMap(variables, latents, decode, put) {
     });
     return moved;
   };
-  const cells = Array.from({ length: COUNT * COUNT }, (_, i) => live(el("canvas"), () =>
-    decode(at([i % COUNT, Math.floor(i / COUNT)].map((cell) => (cell + 0.5) / COUNT)))));
+  const cells = Array.from({ length: COUNT * COUNT }, (_, i) => live(cell(), () =>
+    decode(at([i % COUNT, Math.floor(i / COUNT)].map((place) => (place + 0.5) / COUNT)))));
   const ring = el("span", { className: "ring" });
   const map = el("div", { className: "map", tabIndex: 0, role: "application",
     ariaLabel: "map of two latent variables: drag, or use the arrow keys" }, ...cells, ring);
@@ -211,7 +213,7 @@ function sampleGrid(sample, decode, put) {
   };
   const way = slider("from sample to sample", { min: 0, max: COUNT - 0.01 }, walk);
   const tiles = Array.from({ length: COUNT }, (_, i) => thumbnail(
-    live(el("canvas"), () => decode(sample(first + i))), `sample ${i + 1}`, () => walk(i)));
+    live(cell(), () => decode(sample(first + i))), `sample ${i + 1}`, () => walk(i)));
   const grid = div("grid", ...tiles);
   const redraw = redrawing(grid);
   const turn = (to) => {

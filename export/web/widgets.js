@@ -43,7 +43,13 @@ export const tell = (textContent, isGood) =>
   Object.assign(byId("agreement"), { textContent, className: isGood ? "good" : "bad" });
 export const fail = (error) => tell(error.message ?? error, false);
 
-export const pause = () => new Promise((resolve) => { setTimeout(resolve, 0); });
+// Gives the browser a turn where it had none for a while.
+let rested = 0;
+export async function pause() {
+  if (performance.now() - rested < 10) return;
+  await new Promise((resolve) => { setTimeout(resolve, 0); });
+  rested = performance.now();
+}
 
 // Returns a function that does `work`, and once more if it is called in the meantime.
 function coalesce(work) {
@@ -184,7 +190,7 @@ export function imageInput(examples, onchange, large, first = 0) {
   const node = el("div", { ondragover: drop, ondragleave: drop, ondrop: drop }, canvas,
     hint("Draw here, or drop a picture."),
     div("row", button("Clear", () => show(null, width, height)),
-      el("label", { className: "file" }, "Open a picture", chooser), button("Webcam", film)),
+      el("label", { className: "file" }, "Open a file", chooser), button("Webcam", film)),
     div("row", ...thumbs.map((thumb, i) => thumbnail(thumb, `example ${i + 1}`, () => take(i)))));
   take(first);
   return { node, canvas, size: [height, width], read };

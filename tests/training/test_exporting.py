@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import tensorflow as tf
 
-from tfgen.training.exporting import endpoint_data
+from tfgen.training import Run
+from tfgen.training.exporting import _licence, endpoint_data
 
 IMAGES = tf.TensorSpec((None, 2, 2, 1), tf.float32, name="images")
 LABELS = tf.TensorSpec((None,), tf.int32, name="labels")
@@ -57,3 +58,9 @@ def test_labels_are_the_images_own_and_of_every_class():
 def test_without_classes_there_are_no_labels():
     data = endpoint_data(Arrays("images"), model(encode=[IMAGES]), "test", 4)
     assert data["encode"]["images"].ravel().tolist() == [0, 1, 2, 3]
+
+
+def test_the_data_of_a_trained_preset_are_whose_its_card_says():
+    run = Run("conditional_gan_fashion_mnist")
+    assert run.attribution is None  # nobody to name below pictures
+    assert _licence(run) == "Fashion-MNIST by Zalando Research (MIT)"

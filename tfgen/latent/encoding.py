@@ -105,11 +105,11 @@ def make_encoding(
         centre, spread = means.mean(axis=0), stddevs.mean(axis=0)
         unit = "nats"
     elif hasattr(model, "generate"):  # a GAN's prior is standard normal
-        importance, unit = latents.std(axis=0), "standard deviation"
+        importance, unit = latents.std(axis=0), "std. dev."
         centre, spread = np.zeros_like(importance), np.ones_like(importance)
     else:
         importance = spread = latents.std(axis=0)
-        centre, unit = latents.mean(axis=0), "standard deviation"
+        centre, unit = latents.mean(axis=0), "std. dev."
     return Encoding(latents, stddev, classes, labels, importance, unit, centre, spread)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfgen.errors import UserError
+from tfgen.presets import cards
 from tfgen.training.demo_page import describe_page
 
 NUM_IMAGES = 64  # that files are compared on, and as many to calibrate int8
@@ -75,13 +76,20 @@ def export_run(
         examples=examples,
         representative_data=calibration,
         description=run.preset.summary if preset else "",
-        licence=run.attribution or "",
+        licence=_licence(run),
         resize=run.config.resize,
         latency_seconds=latency_seconds,
         page=describe_page(run, log) if "web" in formats else None,
         web_runtime=web_runtime,
         progress=progress,
     )
+
+
+def _licence(run: Any) -> str:
+    """Returns whose the data are: of a trained preset, as its card has it."""
+    name = cards.preset_of(run.path)
+    owner = cards.read_card(name)["data"]["licence"] if name else run.attribution
+    return owner or ""
 
 
 def endpoint_data(
