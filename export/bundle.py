@@ -14,7 +14,7 @@ from export.errors import CheckError, ExportError
 from export.formats import quantize, tflite, web
 from export.formats.metadata import About
 from export.formats.saved_model import export_saved_model
-from export.publish import Names, publish, recover
+from export.publish import Names, publish, recover, require_ours
 from export.report import entry
 from export.verify import golden, latency
 from export.web.runtimes import find_runtimes
@@ -85,6 +85,7 @@ def export_model(
     names = Names(name, version)
     directory = pathlib.Path(directory).expanduser()
     recover(directory)
+    require_ours(directory)
     names.require_free(directory)
     about = About(name, description, licence)
     with staging(directory / name) as stage:

@@ -18,6 +18,7 @@ from export._staging import JOURNAL, find_litter, locked
 from export.errors import ExportError
 from export.formats import quantize, web
 from export.report import guide, hashes
+from export.report.report import NAME as REPORT
 from export.serving import configuration
 from export.web.runtimes import FOLDER as RUNTIMES
 
@@ -62,6 +63,18 @@ class Names:
                 f"{taken[0]} exists already: choose another version. A version is one "
                 "model, in every format"
             )
+
+
+def require_ours(directory: pathlib.Path) -> None:
+    """Raises `ExportError` if what an export writes anew is somebody else's there."""
+    if any((directory / name).exists() for name in (REPORT, hashes.NAME)):
+        return
+    foreign = [name for name in (*hashes.OWN, "web") if (directory / name).exists()]
+    if foreign:
+        raise ExportError(
+            f"{directory / foreign[0]} was not written by an export, and would be "
+            "overwritten: choose another folder"
+        )
 
 
 def recover(directory: pathlib.Path) -> None:

@@ -18,7 +18,7 @@ from export.verify import golden
 NAME = "SHA256SUMS"
 
 # What belongs to the folder, not to one export: each export writes it again.
-_OWN = (
+OWN = (
     "README.md",
     "index.html",
     "report.html",
@@ -115,7 +115,7 @@ def verify(
 def _own_files(directory: pathlib.Path) -> list[str]:
     page = walk(directory / "web") if _has_page(directory) else ()
     names = [path.relative_to(directory).as_posix() for path in page]
-    return [path for path in _OWN if (directory / path).is_file()] + names
+    return [path for path in OWN if (directory / path).is_file()] + names
 
 
 def _has_page(directory: pathlib.Path) -> bool:

@@ -10,7 +10,7 @@ from export import report as reports
 from export._staging import staging
 from export.errors import ExportError
 from export.formats import web
-from export.publish import Names, publish, recover
+from export.publish import Names, publish, recover, require_ours
 from export.web.runtimes import find_runtimes
 
 
@@ -41,6 +41,7 @@ def add_to_page(
     if not all(entry["files"] for entry in entries) or not entries:
         raise ExportError(f"{source} has models without .tflite files: export edge")
     recover(directory)
+    require_ours(directory)
     with find_runtimes(web_runtime, False, progress) as runtimes:
         for entry in entries:
             names = Names(entry["name"], entry["version"])

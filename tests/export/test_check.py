@@ -198,6 +198,19 @@ def test_what_file_managers_leave_is_not_looked_at(bundle_copy):
     assert _compare(bundle_copy) == []
 
 
+@pytest.mark.parametrize("name", ["README.md", "index.html", "serving/models.config"])
+def test_texts_of_others_are_not_overwritten(bundle, tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    for write in (
+        lambda: export.export_model(None, tmp_path, "m"),
+        lambda: export.add_to_page(bundle, tmp_path),
+    ):
+        with pytest.raises(export.ExportError, match=f"{name} was not written by an"):
+            write()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / name]
+
+
 def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

@@ -3,10 +3,12 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
+from tfgen.errors import UserError
 from tfgen.training import Run
-from tfgen.training.exporting import _licence, endpoint_data
+from tfgen.training.exporting import _licence, endpoint_data, export_run
 
 IMAGES = tf.TensorSpec((None, 2, 2, 1), tf.float32, name="images")
 LABELS = tf.TensorSpec((None,), tf.int32, name="labels")
@@ -64,3 +66,11 @@ def test_the_data_of_a_trained_preset_are_whose_its_card_says():
     run = Run("conditional_gan_fashion_mnist")
     assert run.attribution is None  # nobody to name below pictures
     assert _licence(run) == "Fashion-MNIST by Zalando Research (MIT)"
+
+
+@pytest.mark.parametrize("out", [".", "exports/new"])
+def test_nothing_is_exported_into_the_data(tmp_path, out):
+    """Pictures there would be images of the next training."""
+    run = SimpleNamespace(config=SimpleNamespace(data=str(tmp_path)))
+    with pytest.raises(UserError, match="lies in the data"):
+        export_run(run, tmp_path / out)

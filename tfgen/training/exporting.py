@@ -1,6 +1,7 @@
 """A run to files that are served, and for the edge: the one door to `export`."""
 
 import os
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,6 +53,7 @@ def export_run(
     import export
     from tfgen.inference import to_float32
 
+    _check_outside(out, run)
     model = to_float32(run.model)
     calibration = examples = None
     try:
@@ -90,6 +92,16 @@ def _licence(run: Any) -> str:
     name = cards.preset_of(run.path)
     owner = cards.read_card(name)["data"]["licence"] if name else run.attribution
     return owner or ""
+
+
+def _check_outside(out: str | os.PathLike, run: Any) -> None:
+    """Raises a UserError for a folder in the data: pictures there become images."""
+    if not run.config.data:
+        return
+    data = pathlib.Path(run.config.data).expanduser()
+    folder = pathlib.Path(out).expanduser().resolve()
+    if data.is_dir() and data.resolve() in (folder, *folder.parents):
+        raise UserError(f"{out} lies in the data, {data}: choose another --out")
 
 
 def endpoint_data(
