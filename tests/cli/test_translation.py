@@ -12,10 +12,14 @@ from PIL import Image
 
 import tfgen as package
 from tests.cli.conftest import SMALL_TRANSLATOR, tfgen
+from tfgen.data.decode import decode_image
+from tfgen.data.pixels import Fit
+from tfgen.figures.levels import save_levels
 from tfgen.inference import Translator, translate
 from tfgen.inference.files import translate_files
 
 NEW_SIZE = (23, 37)  # height and width, unlike the model's
+DEEP = Fit(depth=16)
 
 
 @pytest.fixture
@@ -192,6 +196,21 @@ def test_translate_files_says_what_it_did(pix2pix_run, photos, tmp_path):
     assert len(result.written) == 3
     assert all(path.is_file() for path in result.written)
     assert list(result.problems) == [photos / "bad.png"]
+
+
+def test_16_bits_come_out_as_16_bits(pix2pix_run, tmp_path):
+    run, source, out = package.Run(pix2pix_run), tmp_path / "in", tmp_path / "out"
+    run.config.depth = 16
+    levels = np.linspace(0, 2**16 - 1, 40 * 20 * 3).reshape(40, 20, 3)
+    for name in ("deep.png", "deep.npy"):
+        save_levels(levels.astype("uint16"), source / name)
+        save_levels(levels.astype("uint16") >> 8 << 8, source / f"cut_{name}")
+    translate_files(run, source, out)
+    images = {path.name: decode_image(path, DEEP)[0] for path in out.iterdir()}
+    np.testing.assert_array_equal(images["deep.png"], images["deep.npy"])
+    assert len(np.unique(images["deep.png"])) > 256
+    # What the lower bits hold was seen by the model.
+    assert (images["deep.png"] != images["cut_deep.png"]).any()
 
 
 @pytest.mark.large

@@ -38,7 +38,10 @@ def _fails(*fragments, source, **kwargs):
         ({"image_size": 0}, "image_size"),
         ({"image_size": (8, 8, 3)}, "image_size"),
         ({"resize": "squeeze"}, "resize must be one of crop, pad, stretch"),
-        ({"channels": 2}, "channels must be 1, 3, 4 or None. Received: 2"),
+        (
+            {"channels": 2},
+            "An image has 3 channels, and 2 are asked for",
+        ),
         ({"split": "dev"}, "has no split 'dev': choose one of test, train"),
         ({"split": 3}, "split"),
         ({"source": None}, "source"),

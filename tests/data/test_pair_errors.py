@@ -20,7 +20,7 @@ from tfgen.data import load_pairs
             "or HEIGHTxWIDTH",
         ),
         ({"image_size": 0}, "image_size must be an integer"),
-        ({"channels": 2}, "channels must be"),
+        ({"channels": 0}, "channels must be"),
         ({"batch_size": 0}, "batch_size"),
         ({"split": 3}, "split must be a name"),
         ({"split": "dev"}, "has no split 'dev': choose one of test, train"),

@@ -67,6 +67,17 @@ def test_nothing_is_distorted(shape, in_tiles, resize):
     assert abs(rows - columns) <= 1
 
 
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_16_bits_are_kept(channels):
+    shape = (*SIZE, channels)
+    image = np.random.default_rng(0).integers(0, 2**16, shape, dtype=np.uint16)
+    result = map_picture(lambda tiles: tiles / 65535, image, SIZE)
+    np.testing.assert_array_equal(result, image)
+    wide = np.concatenate([image, image[:, ::-1]], axis=1)
+    result = map_picture(lambda tiles: tiles / 65535, wide, SIZE)
+    np.testing.assert_allclose(result, wide, atol=1)
+
+
 def test_what_is_beside_the_picture():
     """Zeros where it was trained on them; else the picture, mirrored."""
     image, seen = np.full((40, 120, 3), 200, np.uint8), []

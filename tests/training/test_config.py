@@ -23,6 +23,7 @@ IMAGES = Config(
     channels=1,
     skip_bad_images=True,
     resize="pad",
+    depth=16,
     value_range=[-1000.0, 4095.0],
     strategy="mirrored",
     steps_per_execution=5,

@@ -145,6 +145,14 @@ _COMMON = (
         help="What becomes of an image of another aspect than --image-size.",
     ),
     click.Option(
+        ["--depth"],
+        type=click.Choice(["8", "16"]),
+        callback=lambda ctx, param, value: int(value),
+        default="8",
+        show_default=True,
+        help="Bits that are kept of images, from files to those of `translate`.",
+    ),
+    click.Option(
         ["--value-range"],
         type=_RangeType(),
         metavar="LOW,HIGH",

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from tfgen.data import deep
 from tfgen.data.pixels import WHOLE, Fit, count_channels, crop_and_fit, to_plain_mode
 from tfgen.errors import UserError
 
@@ -26,6 +27,7 @@ if importlib.util.find_spec("PIL._avif"):  # since Pillow 11.3
     EXTENSIONS = (*EXTENSIONS, ".avif", ".avifs")
 if importlib.util.find_spec("pillow_heif"):
     EXTENSIONS = (*EXTENSIONS, *HEIC_EXTENSIONS)
+FILE_ENDINGS = (*EXTENSIONS, deep.ARRAY)
 MAX_PIXELS = 2**26  # 8192 x 8192; a header that claims more is taken for an attack
 
 _SCALED_FORMATS = ("PNG", "PPM")  # where mode "I" is 0..65535, too
@@ -87,6 +89,11 @@ def read_header(path: Path) -> Header:
         DamagedImageError: The file is not an image that Pillow reads, or is too large.
     """
     try:
+        if deep_header := deep.read_deep_header(path):
+            shape, depth = deep_header
+            if shape[0] * shape[1] > MAX_PIXELS:
+                raise _too_large(path)
+            return Header(shape, depth, False)
         with warnings.catch_warnings():
             # Pillow's own limits are higher than ours, and reported as ours.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -125,16 +132,23 @@ def read_image(
 def decode_image(
     path: str | Path, fit: Fit, parts: Sequence[str] = (WHOLE,)
 ) -> tuple[np.ndarray, ...]:
-    """Decodes a file to uint8 images `(height, width, channels)`, one for each part.
+    """Decodes a file to images `(height, width, channels)`, one for each part.
 
-    Orientation tags are applied, palettes and transparent colours resolved, CIELAB and
-    colours with a profile converted to sRGB, and 16 bits reduced to 8.
+    They are uint8, or uint16 if the depth is 16. Orientation tags are applied, palettes
+    and transparent colours resolved, CIELAB and colours with a profile converted to
+    sRGB, and 16 bits reduced to 8 unless the depth is 16.
 
     Raises:
         DamagedImageError: The pixels cannot be decoded, as in a truncated file; or
             which of their values are black and white is not known.
     """
     try:
+        header = deep.read_deep_header(path)
+        if header or (fit.is_deep and deep.has_deep_colours(path)):
+            if header and header[1] not in ("8", "16") and fit.source_range is None:
+                raise unknown_range(path, header[1])
+            levels = deep.read_levels(path, None)
+            return tuple(deep.fit_levels(levels, part, fit) for part in parts)
         with _open(path) as image:
             depth = _depth(image)
             if depth not in ("8", "16") and fit.source_range is None:
@@ -143,10 +157,15 @@ def decode_image(
             image.load()  # a TIFF is upright only now
             if _orientation(image) != 1:
                 image = ImageOps.exif_transpose(image)
+            if fit.is_deep:
+                levels = deep.read_levels(path, image)
+                return tuple(deep.fit_levels(levels, part, fit) for part in parts)
             image = to_plain_mode(image, raw_mode, fit.source_range)
             return tuple(crop_and_fit(image, part, fit) for part in parts)
     except DamagedImageError:
         raise
+    except UserError as error:
+        raise DamagedImageError(f"{printable(path)}: {error}") from error
     except _DAMAGE as error:
         raise _damaged(path, error) from error
 

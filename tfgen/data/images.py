@@ -44,6 +44,7 @@ def load_images(
     initial_epoch: int = 0,
     source_range: tuple[float, float] | None = None,
     resize: str = "crop",
+    depth: int = 8,
     progress: Progress = no_progress,
 ) -> tf.data.Dataset:
     """Loads batches of images from a TFDS data set or a folder.
@@ -72,7 +73,8 @@ def load_images(
             with antialiasing. None: as they are, all equal. `openmoji` at 32 or 128 is
             the configuration of that size.
         channels: 1, 3 or 4: images are converted (alpha over white, colour to
-            luminance). None: as they are, all equal.
+            luminance). None: as they are, all equal. Another number is that of TIFF and
+            .npy files of as many channels.
         value_range: `(low, high)` that black and white map to.
         batch_size: Integer, the images of a batch.
         shuffle: Whether each epoch has its own order; if not, the order is fixed.
@@ -91,6 +93,8 @@ def load_images(
         resize: How an image of another aspect is brought to the size: "crop" (its
             centre), "pad" (it is fitted whole, in the middle of black or, with 4
             channels, of what is clear) or "stretch".
+        depth: 8, or 16 for levels of 16 bits, where files have them: PNG, TIFF (colours
+            with the package tifffile) and .npy.
         progress: `progress(iterable, description, total)` shows how far reading is, and
             returns the iterable.
 
@@ -107,7 +111,7 @@ def load_images(
         TensorShape([64, 28, 28, 1])
     """
     check_order(value_range, batch_size, seed, initial_epoch)
-    fit = make_fit(image_size, channels, source_range, resize)
+    fit = make_fit(image_size, channels, source_range, resize, depth)
     check_split(split)
     folder = find_folder(source)
     if classes is not None:
@@ -132,8 +136,8 @@ def load_array(
         source, split: As in `load_images`.
         num_images: How many images at most; None for all.
         **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `labels`,
-            `classes`, `skip_bad_images`, `source_range`, `resize` and `progress` of
-            `load_images`.
+            `classes`, `skip_bad_images`, `source_range`, `resize`, `depth` and
+            `progress` of `load_images`.
 
     Returns:
         Images `(num_images, height, width, channels)` float32 in `value_range`; with

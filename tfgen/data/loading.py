@@ -41,6 +41,7 @@ class Source:
         stream: From a seed `(2,)` int64, or None for the fixed order, to a
             `tf.data.Dataset` of single examples.
         num_images: Integer, the images of an example.
+        depth: 8 or 16, the bits of a level.
     """
 
     name: str
@@ -49,11 +50,13 @@ class Source:
     read: Callable[[], tuple[np.ndarray, ...]]
     stream: Callable[[tf.Tensor | None], tf.data.Dataset]
     num_images: int = 1
+    depth: int = 8
 
     @property
     def num_bytes(self) -> int:
-        """The memory that all images take as uint8."""
-        return self.num_examples * self.num_images * int(np.prod(self.image_shape))
+        """The memory that all images take, as uint8 or uint16."""
+        num_levels = self.num_examples * self.num_images * np.prod(self.image_shape)
+        return self.depth // 8 * int(num_levels)
 
     def swap(self) -> "Source":
         """Returns pairs with B first."""
@@ -199,10 +202,13 @@ def make_fit(
     channels: int | None,
     source_range: tuple[float, float] | None = None,
     resize: str = "crop",
+    depth: int = 8,
 ) -> Fit:
     """Returns what every image is made to be."""
-    if channels not in (None, 1, 3, 4):
-        raise UserError(f"channels must be 1, 3, 4 or None. Received: {channels!r}")
+    if channels is not None:
+        check_integer("channels", channels, 1)
+    if depth not in (8, 16):
+        raise UserError(f"depth must be 8 or 16. Received: {depth!r}")
     if source_range is not None:
         check_range("source_range", source_range)
     if resize not in RESIZES:
@@ -212,7 +218,7 @@ def make_fit(
     size = image_size
     if size is not None:
         size = both_sides(read_size("image_size", size))
-    return Fit(size, channels, source_range, resize)
+    return Fit(size, channels, source_range, resize, depth)
 
 
 def check_integer(name: str, value: Any, least: int) -> None:

@@ -1,8 +1,8 @@
 """Examples to batches: order, batching, scaling. Knows nothing of where they are from.
 
-An example is a tuple of components. uint8 components are images and are scaled to
-float32; the others (labels) pass unchanged. One image, a labelled image or a pair of
-images therefore take the same path.
+An example is a tuple of components. Those of uint8 and of uint16 are images and are
+scaled to float32; the others (labels) pass unchanged. One image, a labelled image or a
+pair of images therefore take the same path.
 
 Random crops and mirror images are those that pix2pix and CycleGAN train on:
 [Isola et al., 2017](https://arxiv.org/abs/1611.07004), app. 6.2;
@@ -251,25 +251,28 @@ def _crop_and_mirror(
 
 
 def scale_images(images: tf.Tensor, value_range: tuple[float, float]) -> tf.Tensor:
-    """Maps uint8 images to float32 in `value_range`; leaves other tensors alone."""
-    if images.dtype != tf.uint8:
+    """Maps uint8 and uint16 to float32 in `value_range`; leaves other tensors alone."""
+    if images.dtype not in (tf.uint8, tf.uint16):
         return images
     low, high = value_range
     # Divided first: 255 / 255 is exactly 1, so no value leaves the range.
-    return tf.cast(images, tf.float32) / 255.0 * (high - low) + low
+    return tf.cast(images, tf.float32) / images.dtype.max * (high - low) + low
 
 
-def empty_images(shape: tuple[int, ...]) -> np.ndarray:
-    """Returns uint8 memory to fill, which `batch_arrays` then keeps without a copy."""
-    size = math.prod(shape)
+def empty_images(shape: tuple[int, ...], depth: int = 8) -> np.ndarray:
+    """Returns memory to fill, which `batch_arrays` then keeps without a copy.
+
+    It is uint8, or uint16 for a depth of 16.
+    """
+    size = math.prod(shape) * depth // 8
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size].reshape(shape)
+    return memory[start : start + size].view(f"uint{depth}").reshape(shape)
 
 
 def _as_tensor(array: np.ndarray) -> tf.Tensor:
     """Returns a tensor in main memory: on a GPU a set would take the model's."""
-    if array.dtype == np.uint8 and array.ctypes.data % _ALIGNMENT == 0:
+    if array.dtype in (np.uint8, np.uint16) and array.ctypes.data % _ALIGNMENT == 0:
         return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
     with tf.device("CPU:0"):
         return tf.constant(array)

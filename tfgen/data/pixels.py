@@ -29,17 +29,25 @@ class Fit(NamedTuple):
 
     Attributes:
         size: `(height, width)` in pixels, or None.
-        channels: 1 (grey), 3 (RGB), 4 (RGBA), or None.
+        channels: 1 (grey), 3 (RGB), 4 (RGBA), or None; another number is of files that
+            have as many (see `deep`).
         source_range: `(low, high)`, the values in files that are black and white. None:
             the whole range of 8 and 16 bits.
         resize: One of `tfgen.sizes.RESIZES`: how an image of another aspect is brought
             to the size.
+        depth: 8 or 16, the bits that levels have in memory.
     """
 
     size: tuple[int, int] | None = None
     channels: int | None = None
     source_range: tuple[float, float] | None = None
     resize: str = "crop"
+    depth: int = 8
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether images have more bits or channels than Pillow's."""
+        return self.depth != 8 or self.channels not in (None, 1, 3, 4)
 
     def shape_of(self, height: int, width: int, channels: int) -> tuple[int, int, int]:
         """Returns the shape that an image of the given shape is brought to."""
@@ -48,9 +56,10 @@ class Fit(NamedTuple):
 
 def fit_array(array: np.ndarray, fit: Fit) -> np.ndarray:
     """Brings one uint8 image `(height, width, channels)` to the size and channels."""
-    if array.shape[-1] not in _MODES:
+    if not {array.shape[-1], fit.channels or array.shape[-1]} <= _MODES.keys():
         raise UserError(
-            f"Images have 1, 3 or 4 channels. Received: {array.shape[-1]} channels"
+            f"Images have 1, 3 or 4 channels. Received: {array.shape[-1]} channels, of "
+            f"which {fit.channels or 'all'} are asked for"
         )
     grey = array.shape[-1] == 1
     return _fit(Image.fromarray(array[..., 0] if grey else array), fit)
@@ -75,10 +84,16 @@ def count_channels(image: Image.Image) -> int:
 def _fit(image: Image.Image, fit: Fit) -> np.ndarray:
     if fit.channels:
         image = _convert(image, _MODES[fit.channels])
-    if fit.size and image.size != fit.size[::-1]:
-        image = _RESIZES[fit.resize](image, fit.size[::-1])
+    image = resize_picture(image, fit)
     array = np.asarray(image)
     return array[..., None] if array.ndim == 2 else array
+
+
+def resize_picture(image: Image.Image, fit: Fit) -> Image.Image:
+    """Returns an image of any mode that is brought to the size."""
+    if fit.size is None or image.size == fit.size[::-1]:
+        return image
+    return _RESIZES[fit.resize](image, fit.size[::-1])
 
 
 # Pillow's filters widen with the scale, so that shrinking does not alias.

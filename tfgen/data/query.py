@@ -34,6 +34,7 @@ class Query:
     skip_bad_images: bool = False
     source_range: tuple[float, float] | None = None
     resize: str = "crop"
+    depth: int = 8
     progress: Progress = no_progress
     load_size: Size = None
 
@@ -74,7 +75,13 @@ class Query:
     @cached_property
     def fit(self) -> Fit:
         """What images are made to be in the end, after a crop if there is one."""
-        return make_fit(self.image_size, self.channels, self.source_range, self.resize)
+        return make_fit(
+            self.image_size,
+            self.channels,
+            self.source_range,
+            self.resize,
+            self.depth,
+        )
 
     def _locate(self) -> tuple[Fit, Any, Any]:
         """Returns what images are made to be at first, and a folder or a builder."""

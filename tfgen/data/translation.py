@@ -47,6 +47,7 @@ def load_pairs(
     initial_epoch: int = 0,
     source_range: _Range | None = None,
     resize: str = "crop",
+    depth: int = 8,
     progress: Progress = no_progress,
 ) -> tf.data.Dataset:
     """Loads batches of pairs of images, the same scene twice.
@@ -76,7 +77,7 @@ def load_pairs(
             at a random place, the same for both images of a pair. None: no crop.
         mirror: Whether every other pair, at random, is mirrored left to right.
         skip_bad_images: As in `load_images`; a pair with such a file is left out.
-        initial_epoch, source_range, resize, progress: As in `load_images`.
+        initial_epoch, source_range, resize, depth, progress: As in `load_images`.
 
     Returns:
         A `tf.data.Dataset` of `(inputs, targets)`, both
@@ -94,7 +95,8 @@ def load_pairs(
     if direction not in ("ab", "ba"):
         raise UserError(f"direction must be 'ab' or 'ba'. Received: {direction!r}")
     check_order(value_range, batch_size, seed, initial_epoch)
-    options = (image_size, channels, data_dir, skip_bad_images, source_range, resize)
+    options = (image_size, channels, data_dir, skip_bad_images, source_range)
+    options += (resize, depth)
     query = Query(source, split, *options, progress, load_size)
     steps = read_steps(degrade) if degrade is not None else ()
     if steps and direction != "ab":
@@ -126,6 +128,7 @@ def load_domains(
     initial_epoch: int = 0,
     source_range: _Range | None = None,
     resize: str = "crop",
+    depth: int = 8,
     progress: Progress = no_progress,
 ) -> tf.data.Dataset:
     """Loads batches of images of two domains that do not belong together.
@@ -149,7 +152,7 @@ def load_domains(
             give the truth together.
         load_size: As in `load_pairs`; each image has a crop of its own.
         mirror: As in `load_pairs`; each image by a draw of its own.
-        skip_bad_images, initial_epoch, source_range, resize, progress: As in
+        skip_bad_images, initial_epoch, source_range, resize, depth, progress: As in
             `load_images`.
 
     Returns:
@@ -157,7 +160,8 @@ def load_domains(
         `(batch, height, width, channels)` float32 in `value_range`.
     """
     check_order(value_range, batch_size, seed, initial_epoch)
-    options = (image_size, channels, data_dir, skip_bad_images, source_range, resize)
+    options = (image_size, channels, data_dir, skip_bad_images, source_range)
+    options += (resize, depth)
     query = Query(source, split, *options, progress, load_size)
     data = query.open_domains()
     augmentation = Augmentation(load_size and query.fit.size, mirror, joint=False)
@@ -175,8 +179,8 @@ def load_pair_arrays(
         source, split: As in `load_pairs`.
         num_images: How many pairs at most; None for all.
         **kwargs: `image_size`, `channels`, `value_range`, `data_dir`, `direction`,
-            `degrade`, `seed`, `skip_bad_images`, `source_range`, `resize` and
-            `progress` of `load_pairs`.
+            `degrade`, `seed`, `skip_bad_images`, `source_range`, `resize`,
+            `depth` and `progress` of `load_pairs`.
 
     Returns:
         Inputs and targets `(num_images, height, width, channels)` float32.
@@ -200,7 +204,8 @@ def load_domain_arrays(
         source, split, value_range: As in `load_domains`.
         num_images: How many images of each domain at most; None for all.
         **kwargs: `image_size`, `channels`, `data_dir`, `skip_bad_images`,
-            `source_range`, `resize` and `progress` of `load_domains`.
+            `source_range`, `resize`, `depth` and `progress` of
+            `load_domains`.
 
     Returns:
         Images of A and of B `(num_images, height, width, channels)` float32. The

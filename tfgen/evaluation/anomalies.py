@@ -60,6 +60,7 @@ def _load_anomalies(subject: Subject) -> Any:
         skip_bad_images=config.skip_bad_images,
         source_range=config.value_range,
         resize=config.resize,
+        depth=config.depth,
     )
 
 

@@ -31,6 +31,7 @@ def _data_features(run: Any) -> Any:
         skip_bad_images=config.skip_bad_images,
         source_range=config.value_range,
         resize=config.resize,
+        depth=config.depth,
     )
     return build_feature_network(*collect(batches, _MOST_CLASSIFIED, _BATCH_SIZE))
 

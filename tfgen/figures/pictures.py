@@ -21,7 +21,9 @@ def tile(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Lays images out row by row.
 
     Args:
-        images: `(n, height, width, channels)` in `[0, 1]`, with 1, 3 or 4 channels.
+        images: `(n, height, width, channels)` in `[0, 1]`. One channel is grey; of
+            others the first three are red, green and blue, and a third that is missing
+            is 0.
         columns: Integer; `None` makes a square.
 
     Returns:
@@ -58,6 +60,8 @@ def tile_batches(
 def _make_cells(images: np.ndarray) -> np.ndarray:
     """Returns images as uint8 in three channels, large enough to be seen."""
     images = np.asarray(images, "float32")[..., :3]
+    if images.shape[-1] == 2:
+        images = np.concatenate([images, np.zeros_like(images[..., :1])], axis=-1)
     pixels = np.round(255 * np.clip(np.nan_to_num(images), 0, 1)).astype("uint8")
     if pixels.shape[-1] == 1:
         pixels = np.repeat(pixels, 3, axis=-1)

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from tfgen.errors import UserError
-from tfgen.figures.pictures import save_picture
+from tfgen.figures.levels import save_levels
 from tfgen.inference.fitting import map_picture
 from tfgen.inference.tiling import map_tiles
 from tfgen.inference.translator import Translator
@@ -46,8 +45,9 @@ def translate_files(
     """Translates an image file, or every image in a folder, to `out`.
 
     A model sees images of any size as it saw those that it was trained on, and none is
-    distorted: see `tfgen.inference.fitting`. A translation has its input's size. Files
-    keep their names and formats. A file that cannot be read is passed over.
+    distorted: see `tfgen.inference.fitting`. A translation has its input's size, and
+    the depth that the run has. Files keep their names and formats. A file that cannot
+    be read is passed over.
 
     Args:
         run: A `tfgen.Run` of a model that translates.
@@ -71,12 +71,11 @@ def translate_files(
     result = TranslatedFiles([], {})
     for path, target in progress(pairs, "translating", len(pairs)):
         try:
-            picture = translate(path)
+            save_levels(translate(path), target)
         except UserError as error:
             # What training would do with such a file is of no use here.
             result.problems[path] = str(error).split(", or leave such files out")[0]
             continue
-        save_picture(picture, target)
         result.written.append(target)
     if not result.written:
         raise UserError(next(iter(result.problems.values())))
@@ -87,7 +86,7 @@ def _find_files(
     source: pathlib.Path, out: pathlib.Path, overwrite: bool
 ) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """Returns what to read and where to write it; no output is an input."""
-    from tfgen.data.decode import EXTENSIONS
+    from tfgen.data.decode import FILE_ENDINGS
     from tfgen.data.folders.listing import scan
 
     if source.is_dir():
@@ -95,7 +94,7 @@ def _find_files(
         if out.is_file():
             raise UserError(f"{out} is a file: INPUT is a folder, name one as OUT")
     elif source.is_file():
-        is_file = out.suffix.lower() in EXTENSIONS and not out.is_dir()
+        is_file = out.suffix.lower() in FILE_ENDINGS and not out.is_dir()
         pairs = [(source, out if is_file else out / source.name)]
     else:
         raise UserError(f"no file or folder at {source}")
@@ -111,8 +110,8 @@ def _find_files(
 
 def _make_translator(
     run: Any, direction: str | None, tile: bool, seed: int
-) -> Callable[[pathlib.Path], Image.Image]:
-    """Returns a function from an image file to its translation."""
+) -> Callable[[pathlib.Path], np.ndarray]:
+    """Returns a function from an image file to the levels of its translation."""
     from tfgen.data.decode import read_image
     from tfgen.data.pixels import Fit
 
@@ -130,24 +129,25 @@ def _make_translator(
             "as a whole: leave --tile out"
         )
     height, width, channels = run.image_shape
-    fit = Fit(None, channels, run.config.value_range)
+    config = run.config
+    fit = Fit(None, channels, config.value_range, depth=config.depth)
 
-    def translate(file: pathlib.Path) -> Image.Image:
+    def translate(file: pathlib.Path) -> np.ndarray:
         (image,) = read_image(file, fit)
         counts = [0]  # of the tiles before: each has noise of its own
 
         def run_tiles(tiles: np.ndarray) -> np.ndarray:
             counts.append(counts[-1] + len(tiles))
-            images = tiles.astype("float32") / 255.0
+            images = tiles.astype("float32") / np.iinfo(tiles.dtype).max
             return translator(images, direction, counts[-2])
 
         if tile:
-            output = map_tiles(run_tiles, image, (height, width), dtype="uint8")
+            output = map_tiles(run_tiles, image, (height, width), dtype=image.dtype)
         else:
-            options = run.config.resize, not whole
+            options = config.resize, not whole
             output = map_picture(run_tiles, image, (height, width), *options)
         del image  # of many megapixels
-        return Image.fromarray(output[..., 0] if output.shape[-1] == 1 else output)
+        return output
 
     return translate
 

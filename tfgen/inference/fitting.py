@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tfgen.data.pixels import Fit, contain, fit_array
+from tfgen.data.deep import fit_levels
+from tfgen.data.pixels import WHOLE, Fit, contain, fit_array
 from tfgen.inference.tiling import map_tiles
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -30,7 +31,7 @@ def map_picture(
 
     Args:
         function: From `(n, *size, channels)` in [0, 1] to as many of the same size.
-        image: `(height, width, channels)` uint8.
+        image: `(height, width, channels)` uint8 or uint16.
         size: `(height, width)` that the function takes.
         resize: One of `tfgen.sizes.RESIZES`.
         in_tiles: Whether the function may see a part at a time.
@@ -40,18 +41,18 @@ def map_picture(
     """
     own = image.shape[:2]
     if own == size or resize == "stretch":
-        output = map_tiles(function, resize_array(image, size), size, dtype="uint8")
+        output = map_tiles(function, resize_array(image, size), size, dtype=image.dtype)
         return resize_array(output, own)
     if resize == "crop" and in_tiles:
-        inner = _cover(own, size)
-        output = map_tiles(function, resize_array(image, inner), size, dtype="uint8")
+        covering = resize_array(image, _cover(own, size))
+        output = map_tiles(function, covering, size, dtype=image.dtype)
         return resize_array(output, own)
     inner = contain(own, size)
     before = [(size[i] - inner[i]) // 2 for i in (0, 1)]
     margins = [(before[i], size[i] - inner[i] - before[i]) for i in (0, 1)]
     mode = "constant" if resize == "pad" else "symmetric"
     padded = np.pad(resize_array(image, inner), [*margins, (0, 0)], mode)
-    output = map_tiles(function, padded, size, dtype="uint8")
+    output = map_tiles(function, padded, size, dtype=image.dtype)
     rows, columns = (slice(start, start + inner[i]) for i, start in enumerate(before))
     return resize_array(output[rows, columns], own)
 
@@ -65,4 +66,7 @@ def _cover(size: tuple[int, int], limits: tuple[int, int]) -> tuple[int, int]:
 
 def resize_array(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Returns an image `(height, width, channels)` that is resized to a size."""
-    return fit_array(image, Fit(size, resize="stretch"))
+    if image.dtype == np.uint8 and image.shape[-1] in (1, 3, 4):
+        return fit_array(image, Fit(size, resize="stretch"))
+    depth = 8 * image.dtype.itemsize
+    return fit_levels(image, WHOLE, Fit(size, resize="stretch", depth=depth))

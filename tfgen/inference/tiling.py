@@ -29,19 +29,20 @@ def map_tiles(
         size: `(height, width)` of a tile.
         overlap: Float in [0, 0.5], the share of a tile that it has in common with the
             next.
-        dtype: Of the result: "float32", or "uint8" for outputs in [0, 1] as levels 0 to
-            255.
+        dtype: Of the result: "float32"; or "uint8" or "uint16" for outputs in [0, 1] as
+            levels from 0.
 
     Returns:
         `(height, width, channels)`; the channels are those of the function.
     """
-    as_levels = np.dtype(dtype) == np.uint8
+    as_levels = np.dtype(dtype) in (np.uint8, np.uint16)
+    most = np.iinfo(dtype).max if as_levels else 1.0
     result, top = None, 0
     for band in iterate_bands(function, image, size, overlap):
         if result is None:
             result = np.empty((len(image), *band.shape[1:]), dtype)
         rows = slice(top, top + len(band))
-        result[rows] = np.round(255.0 * np.clip(band, 0.0, 1.0)) if as_levels else band
+        result[rows] = np.round(most * np.clip(band, 0.0, 1.0)) if as_levels else band
         top = rows.stop
     return result
 

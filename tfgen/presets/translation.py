@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, POSITIVE, SHARE, Range
 
-Channels = Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1]
+Channels = Annotated[int, "1 grey, 3 colour; other numbers of TIFF or .npy", AT_LEAST_1]
 NumBlocks = Annotated[int, "residual blocks: 9 for 256 pixels, 6 for 128", AT_LEAST_0]
 Padding = Annotated[str, "of the generator", ("reflect", "zero")]
 Upsampling = Annotated[

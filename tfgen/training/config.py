@@ -33,6 +33,7 @@ class Config:
         image_size: Integer, or `(height, width)`.
         resize: How images of another aspect are brought to it: `"crop"`, `"pad"` or
             `"stretch"`.
+        depth: 8 or 16, the bits of images between reading and a translation's file.
         value_range: `[low, high]`, the values in files that are black and white.
         degrade: What makes the inputs of pairs from images: see `load_pairs`.
         kind: `"images"`, `"pairs"` or `"domains"`.
@@ -59,6 +60,7 @@ class Config:
     channels: int
     skip_bad_images: bool = False
     resize: str = "crop"
+    depth: int = 8
     value_range: list[float] | None = None
     kind: str = "images"
     direction: str = "ab"
@@ -126,7 +128,8 @@ class Config:
         names = ["data", "data_dir", "epochs", "batch_size", "seed", "precision"]
         names += ["steps_per_execution", "strategy", "checkpoint_every"]
         names += ["keep_checkpoints", "keep_best", "deterministic", "skip_bad_images"]
-        names += ["accumulate", "resize", "value_range", "init_from", "distance_every"]
+        names += ["accumulate", "resize", "depth", "value_range", "init_from"]
+        names += ["distance_every"]
         if self.kind == "images":
             names.append("held_out_classes")
         else:
@@ -153,7 +156,7 @@ def _flag(name: str, value: Any) -> list[str]:
         return [flag] if value else []
     if name == "value_range":
         return [f"{flag}={value[0]},{value[1]}"] if value else []  # may begin with "-"
-    if (name, value) in (("resize", "crop"), ("accumulate", 1)):  # the defaults
+    if (name, value) in (("resize", "crop"), ("accumulate", 1), ("depth", 8)):
         return []
     if isinstance(value, tuple | list):
         value = show_size(value)

@@ -139,9 +139,11 @@ class RunData:
 
         height, width, channels = self.endpoints.image_shape
         config = self.config
-        fit = Fit((height, width), channels, config.value_range, config.resize)
+        more = config.value_range, config.resize, config.depth
+        fit = Fit((height, width), channels, *more)
         images = [read_image(os.path.expanduser(path), fit)[0] for path in paths]
-        return np.stack(images).astype(np.float32) / 255.0
+        most = np.iinfo(images[0].dtype).max
+        return np.stack(images).astype(np.float32) / most
 
     def known_factors(self, split: str, num_images: int | None = None) -> Any:
         """Returns `tfgen.data.Factors` of the images of `in_order`; None without."""
@@ -247,5 +249,6 @@ class RunData:
             "skip_bad_images": config.skip_bad_images,
             "source_range": config.value_range,
             "resize": config.resize,
+            "depth": config.depth,
             **by_kind[config.kind](),
         }

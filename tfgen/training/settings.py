@@ -132,10 +132,11 @@ def check_config(config: Config) -> Config:
         )
     policies = (AUTO, "float32", "mixed_bfloat16", "mixed_float16")
     choices_of = {"strategy": STRATEGIES, "precision": policies, "resize": RESIZES}
+    choices_of["depth"] = (8, 16)
     for name, choices in choices_of.items():
         if getattr(config, name) not in choices:
             raise UserError(
-                f"{_flag(name)} must be one of {', '.join(choices)}. "
+                f"{_flag(name)} must be one of {', '.join(map(str, choices))}. "
                 f"Got: {getattr(config, name)!r}"
             )
     return config

@@ -63,13 +63,15 @@ class ImageFiles:
         """Returns the examples as a source, with their labels if there are any."""
         count = len(self.chosen)
         num_images = len(self.examples[0]) * len(self.parts)
+        depth = self.fit.depth
+        dtypes = [tf.uint16 if depth == 16 else tf.uint8] * num_images
         labels = []
         if class_ids is not None:
             labels = [np.array([class_ids[i] for i in self.chosen], np.int32)]
 
         def read() -> tuple[np.ndarray, ...]:
             shape = (count, *self.shape)
-            arrays = [pipeline.empty_images(shape) for _ in range(num_images)]
+            arrays = [pipeline.empty_images(shape, depth) for _ in range(num_images)]
 
             def fill(index: int) -> None:
                 for array, image in zip(arrays, self._decode(index), strict=True):
@@ -80,7 +82,7 @@ class ImageFiles:
             return *arrays, *labels
 
         def load(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            images = tf.numpy_function(self._decode, [index], [tf.uint8] * num_images)
+            images = tf.numpy_function(self._decode, [index], dtypes)
             images = (tf.ensure_shape(image, self.shape) for image in images)
             return *images, *(tf.gather(array, index) for array in labels)
 
@@ -91,7 +93,8 @@ class ImageFiles:
             indices = tf.data.Dataset.from_tensor_slices(indices)
             return indices.map(load, num_parallel_calls=pipeline.PARALLEL_CALLS)
 
-        return Source(str(self.folder), count, self.shape, read, stream, num_images)
+        what = str(self.folder), count, self.shape
+        return Source(*what, read, stream, num_images, depth)
 
     def _decode(self, index: int) -> list[np.ndarray]:
         return [

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tfgen.data.decode import EXTENSIONS, HEIC_EXTENSIONS
+from tfgen.data.decode import EXTENSIONS, FILE_ENDINGS, HEIC_EXTENSIONS
 from tfgen.errors import UserError
 
 # Why files are left out, as it is said to users.
@@ -82,7 +82,7 @@ def scan(folder: Path) -> Listing:
     left_out: Counter = Counter()
     _walk(folder, "", (), names, left_out)
     if not names:
-        endings = " ".join(sorted(EXTENSIONS))
+        endings = " ".join(sorted(FILE_ENDINGS))
         reasons = f" ({describe_left_out(left_out)})" if left_out else ""
         raise UserError(
             f"{folder} holds no images{reasons}: expected files ending in {endings}"
@@ -151,7 +151,7 @@ def _why_left_out(entry: os.DirEntry) -> str | None:
     ending = os.path.splitext(entry.name)[1].lower()
     if ending in HEIC_EXTENSIONS and ending not in EXTENSIONS:
         return HEIC
-    if ending not in EXTENSIONS:
+    if ending not in FILE_ENDINGS:
         return NO_IMAGE
     is_file = entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path)
     # A link to nowhere is an image that is missing; to open a pipe waits for a writer.
