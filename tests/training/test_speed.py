@@ -59,7 +59,7 @@ def make_vae():
     ("make_model", "shape", "steps"),
     [
         (make_gan, (8, 8, 1), 4),
-        (make_gan, (8, 8, 1), 1),  # goes on with the function that was timed
+        (make_gan, (8, 8, 1), 1),
         pytest.param(make_vae, (28, 28, 1), 4, marks=pytest.mark.large),
     ],
 )
@@ -70,8 +70,9 @@ def test_measuring_and_several_steps_change_nothing(make_model, shape, steps):
     data.in_memory = True
     config = Config("x", {}, "x", None, 2, 8, 0, "float32", 8, 1)
     config.steps_per_execution = "auto" if steps > 1 else 1
-    plain, strategy = make_model(), make_strategy("none")
-    timed, line = speed.choose(config, strategy, None, data, model=make_model())
+    plain, strategy, model = make_model(), make_strategy("none"), make_model()
+    traced = contracts.count_steps(model)
+    timed, line = speed.choose(config, strategy, None, data, model=model)
     assert f"{config.steps_per_execution} step" in line
     contracts.assert_same_state(timed, plain)
     histories = [
@@ -79,6 +80,7 @@ def test_measuring_and_several_steps_change_nothing(make_model, shape, steps):
     ]
     assert histories[0] == histories[1]
     contracts.assert_same_state(timed, plain)
+    assert traced == ["train_step"]  # `fit` goes on with what was timed
 
 
 def test_gain_is_the_ratio_of_steps_and_leaves_the_policy(monkeypatch):

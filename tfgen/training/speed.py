@@ -48,10 +48,7 @@ def choose(
         with strategy.scope():
             model = make_model()
     why_steps = _choose_steps(config, model, dataset, detect_anomaly)
-    steps = config.steps_per_execution
-    if model.steps_per_execution != steps:
-        model.steps_per_execution = steps
-        replace_train_function(model, None)  # that of single steps
+    steps = model.steps_per_execution = config.steps_per_execution
     device = "replicas" if config.strategy != "none" else _device()
     choices = (
         f"{config.precision}{why_precision}",
@@ -114,29 +111,35 @@ def split_epoch(
 def time_step(model: Any, spec: Any, batch_size: int) -> float:
     """Returns the seconds of a training step on noise, and restores the state.
 
-    `fit` reuses the train function that is timed. XLA is off: it would compile this
-    function, and then another one for `fit`.
+    `fit` goes on with the trace of this step, whatever the steps of an execution. XLA
+    is off: it would compile this step, and then those of an execution.
 
     Args:
-        model: Compiled, with `steps_per_execution=1`, without a strategy.
+        model: Compiled, without a strategy.
         spec: The `element_spec` of its batches.
         batch_size: Integer.
     """
     import numpy as np
+    import tensorflow as tf
 
     from tfgen.optimizers import find_optimizers
 
     jit_compile, model.jit_compile = model.jit_compile, False
-    batches = iter(_make_noise(spec, batch_size))
+    batch = next(iter(_make_noise(spec, batch_size)))
     optimizers = (v for o in find_optimizers(model) for v in o.variables)
     variables = [*model.variables, *optimizers]
     values = [np.asarray(variable) for variable in variables]
     seconds: list[float] = []
+    model.make_train_function()
+
+    @tf.function(input_signature=[spec], autograph=False)
+    def step(batch: Any) -> dict[str, tf.Tensor]:
+        return model.train_function(iter([batch]))
+
     try:
-        model.make_train_function()
         while len(seconds) < _TIMED_STEPS and sum(seconds[1:]) < _MOST_SECONDS:
             start = time.perf_counter()
-            for value in model.train_function(batches).values():
+            for value in step(batch).values():
                 np.asarray(value)  # waits for the device
             seconds.append(time.perf_counter() - start)
     finally:
