@@ -76,7 +76,8 @@ def _explain_operation(error: Any, backup: Any) -> str:
 
 def _loss(backup: Any) -> str:
     """Returns what the last checkpoint lacks, where none could be written by now."""
-    size = backup.model.steps_per_execution
+    # None: met before the first step, where pictures of test images are prepared.
+    size = 1 if backup.model is None else backup.model.steps_per_execution
     if size == 1:
         return ""
     return (
