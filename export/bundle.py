@@ -14,6 +14,7 @@ from export.errors import CheckError, ExportError
 from export.formats import quantize, tflite, web
 from export.formats.metadata import About
 from export.formats.saved_model import export_saved_model
+from export.paths import require_plain
 from export.publish import Names, publish, recover, require_ours
 from export.report import entry
 from export.verify import golden, latency
@@ -84,6 +85,7 @@ def export_model(
     _check_choices("quantizations", quantizations, quantize.QUANTIZATIONS)
     names = Names(name, version)
     directory = pathlib.Path(directory).expanduser()
+    require_plain(directory)
     recover(directory)
     require_ours(directory)
     names.require_free(directory)

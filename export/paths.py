@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from export._staging import PREFIX
 from export.errors import ExportError
 
+_PATTERNS = "[]*?"
 # What file managers leave where they have been.
 _LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 
@@ -32,6 +33,15 @@ def is_inside(path: str) -> bool:
         and "\0" not in path
         and not any(pure.anchor or ".." in pure.parts for pure in kinds)
     )
+
+
+def require_plain(folder: pathlib.Path) -> None:
+    """Raises `ExportError` for a folder that no SavedModel can be loaded from."""
+    if any(character in _PATTERNS for character in str(folder.absolute())):
+        raise ExportError(
+            f"{folder} has one of {_PATTERNS} in its path, which TensorFlow takes for "
+            "a pattern: choose another folder"
+        )
 
 
 def walk(directory: pathlib.Path) -> Iterator[pathlib.Path]:

@@ -12,6 +12,7 @@ from export import endpoints
 from export._staging import staging
 from export.errors import ExportError
 from export.guard import guard, limits_of
+from export.paths import require_plain
 from export.serving import configuration as serving
 from export.serving import twins
 from export.verify import golden
@@ -49,6 +50,7 @@ def export_saved_model(
             `tensorflow-serving-api` is not installed.
     """
     target = pathlib.Path(directory).expanduser() / _version_name(version)
+    require_plain(target)
     if target.exists():
         raise ExportError(f"{target} exists already: choose another version")
     originals = endpoints.find(model)

@@ -17,6 +17,7 @@ from export.check import CheckResult, require_agreement, require_runtime
 from export.errors import ExportError
 from export.formats import calibration, flatbuffer, metadata, quantize
 from export.formats.saved_model import export_saved_model
+from export.paths import require_plain
 from export.verify import fidelity, golden
 from export.verify.examples import Examples, sort_by_endpoint
 
@@ -66,6 +67,7 @@ def export_tflite(
             SavedModel; data are missing; or a package is not installed.
     """
     target = pathlib.Path(path).expanduser()
+    require_plain(target.parent)
     _check_request(target, quantization)
     require_runtime("tflite")
     with staging(target) as folder:

@@ -201,6 +201,16 @@ def test_colours_with_a_profile_become_srgb(tmp_path, mode):
         np.testing.assert_allclose(_only(tmp_path), values, atol=1)
 
 
+def test_photographs_of_several_parts_are_images(tmp_path):
+    """MPO, as cameras and telephones write with the ending .jpg."""
+    image = Image.new("RGB", (16, 16), (90, 90, 90))
+    parts = {"format": "MPO", "save_all": True, "append_images": [image]}
+    image.save(tmp_path / "0.jpg", **parts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the others are no pages
+        np.testing.assert_allclose(_only(tmp_path), 90, atol=2)
+
+
 def test_cmyk_is_converted(tmp_path):
     """Four channels are not RGB and alpha."""
     Image.new("RGB", (8, 8), (200, 40, 40)).convert("CMYK").save(tmp_path / "0.jpg")

@@ -211,6 +211,18 @@ def test_texts_of_others_are_not_overwritten(bundle, tmp_path, name):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / name]
 
 
+def test_paths_that_tensorflow_takes_for_patterns_are_refused(tmp_path):
+    folder = tmp_path / "run[1]"
+    for write in (
+        lambda: export.export_model(None, folder, "m"),
+        lambda: export.export_saved_model(None, folder),
+        lambda: export.export_tflite("m", folder / "m.tflite"),
+    ):
+        with pytest.raises(export.ExportError, match="TensorFlow takes for a pattern"):
+            write()
+    assert not folder.exists()
+
+
 def test_tilde_is_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

@@ -175,10 +175,11 @@ def test_text_integers_and_booleans_are_served(tmp_path):
     )
     model.layers_used = [embedding, lookup]
     examples = {"index": {"words": np.array(["ä", "zz", "a"])}}
-    version = export.export_saved_model(model, tmp_path / "saved", examples=examples)
+    folder = tmp_path / "a (b), ü"  # as paths may be
+    version = export.export_saved_model(model, folder / "saved", examples=examples)
     assert golden.read(version)["index"].outputs["y"].tolist() == [2, 0, 1]
-    path = export.export_tflite(version, tmp_path / "model.tflite")
-    rows = export.check(tmp_path, require_report=False)
+    path = export.export_tflite(version, folder / "model.tflite")
+    rows = export.check(folder, require_report=False)
     assert {row.endpoint for row in rows if row.file == path} == {"embed"}
     assert {row.endpoint for row in rows} == {"embed", "index", "serving_default"}
 

@@ -1,6 +1,7 @@
 """What `fit`, `evaluate`, `compile` and endpoints refuse, in one line each."""
 
 import functools
+import pickle
 
 import keras
 import numpy as np
@@ -266,12 +267,18 @@ def test_rate_callbacks_move_both_optimizers(callback):
 def test_keras_habits(name, tmp_path):
     model, lines = contracts.eager(MODELS[name]()), []
     names = [f"val_{term}" for term in model.term_names]
-    stop = keras.callbacks.EarlyStopping(names[0], mode="min", min_delta=1e9)
-    data = contracts.dataset(IMAGES, labels_of(name)).take(1)
-    history = model.fit(
-        data, validation_data=data, epochs=5, verbose=0, callbacks=[stop]
+    stop = keras.callbacks.EarlyStopping(
+        names[0], mode="min", min_delta=1e9, restore_best_weights=True
     )
-    assert len(history.epoch) == 2
+    seen = []  # the weights after each epoch
+    see = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(model.get_weights())
+    )
+    data = contracts.dataset(IMAGES, labels_of(name)).take(1)
+    model.fit(data, validation_data=data, epochs=5, verbose=0, callbacks=[see, stop])
+    assert len(seen) == 2
+    for weight, best in zip(model.get_weights(), seen[0], strict=True):
+        np.testing.assert_array_equal(weight, best)
     model.summary(print_fn=lambda line, **_: lines.append(line))
     assert any("Optimizer params" in line for line in lines)
     model.save_weights(tmp_path / "model.weights.h5")
@@ -279,6 +286,14 @@ def test_keras_habits(name, tmp_path):
     other.load_weights(tmp_path / "model.weights.h5")
     for one, two in zip(model.weights, other.weights, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_a_part_for_validation_and_pickles(models):
+    model = models("vae")
+    history = model.fit(IMAGES, validation_split=0.25, verbose=0).history
+    assert "val_loss" in history
+    copied = pickle.loads(pickle.dumps(model))
+    np.testing.assert_allclose(copied(IMAGES), model(IMAGES), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["vae", "gan"])

@@ -88,6 +88,29 @@ def test_while_it_is_handled_it_is_not_raised_again():
     assert cleaned
 
 
+IN_C = """
+import hashlib
+from tfgen.training.stop_signals import StopSignals
+with StopSignals(ends_process=True):
+    print("ready", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # minutes, without Python's lock
+"""
+
+
+def test_a_second_signal_ends_what_does_not_return_to_python():
+    command = [sys.executable, "-c", IN_C]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment()) as child:
+        child.stdout.readline()
+        for _ in range(2):
+            time.sleep(0.1)
+            assert child.poll() is None
+            child.send_signal(signal.SIGTERM)
+        try:
+            assert child.wait(SOON) == 128 + signal.SIGTERM
+        finally:
+            child.kill()
+
+
 def test_ignored_signals_stay_ignored():
     """As under `nohup`, or in the background of a shell."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
