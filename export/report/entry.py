@@ -167,9 +167,16 @@ def draw(
 
 
 def _save_strip(path: pathlib.Path, images: np.ndarray) -> None:
-    """Saves images `(rows, height, width, channels)` in `[0, 1]` side by side."""
+    """Saves images `(rows, height, width, channels)` in `[0, 1]` side by side.
+
+    Of channels that are not those of grey or colour, the first three are shown as red,
+    green and blue; a third that is missing is 0.
+    """
     from PIL import Image
 
+    if images.shape[-1] not in (1, 3, 4):
+        missing = max(0, 3 - images.shape[-1])
+        images = np.pad(images[..., :3], [(0, 0)] * 3 + [(0, missing)])
     pixels = np.round(255 * np.clip(np.concatenate(list(images), axis=1), 0, 1))
     pixels = pixels.astype(np.uint8)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)

@@ -121,16 +121,16 @@ export function onDrag(node, follow) {
 
 // A picture to draw with a pen, to drop or choose a file, to take an example or the webcam.
 // It begins with one of the examples; a file that is larger stays so where `large`.
-export function imageInput(examples, onchange, large, first = 0) {
+export function imageInput(examples, onchange, large, first = 0, fitted = "crop") {
   const thumbs = examples.map((example) => paint(el("canvas", { className: "thumb" }), example));
   const { shape, data: [corner] } = examples[0];
   const [height, width, channels] = shape.slice(-3);
-  const [paper, ink] = corner < 0.5 ? ["#000", "#fff"] : ["#fff", "#000"];
+  const [paper, ink] = fitted === "pad" || corner < 0.5 ? ["#000", "#fff"] : ["#fff", "#000"];
   const canvas = picture("input picture", { className: "picture pad" });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const video = el("video", { muted: true, playsInline: true });
 
-  // Shows the middle of a picture at the model's size, or all of it where `whole`.
+  // Shows a picture at the model's size, `fitted` as in training, or at its own if `whole`.
   const show = (source, w, h, whole = false) => {
     if (source !== video) stop();
     const shrink = Math.min(1, 1024 / Math.max(w, h));
@@ -138,17 +138,17 @@ export function imageInput(examples, onchange, large, first = 0) {
     resize(canvas, fit(w, width), fit(h, height));
     Object.assign(context, { fillStyle: paper, imageSmoothingQuality: "high" });
     context.fillRect(0, 0, canvas.width, canvas.height);
-    const scale = Math.max(canvas.width / w, canvas.height / h);
-    const [x, y] = [(canvas.width - w * scale) / 2, (canvas.height - h * scale) / 2];
-    if (source) context.drawImage(source, x, y, w * scale, h * scale);
+    const [across, down] = [canvas.width / w, canvas.height / h];
+    const scale = { crop: Math.max, pad: Math.min }[fitted]?.(across, down);  // else stretched
+    const [x, y] = [w * (scale ?? across), h * (scale ?? down)];
+    if (source) context.drawImage(source, (canvas.width - x) / 2, (canvas.height - y) / 2, x, y);
     onchange();
   };
   const take = (i) => show(thumbs[i % thumbs.length], width, height);
   const load = async (file) => {
-    if (!file) return;
-    const bitmap = await createImageBitmap(file).catch(() => null);
+    const bitmap = file && await createImageBitmap(file).catch(() => null);
     if (bitmap) show(bitmap, bitmap.width, bitmap.height, large);
-    else fail(`${file.name} is not a picture that this browser reads`);
+    else if (file) fail(`${file.name} is not a picture that this browser reads`);
   };
   const stop = () => {
     video.srcObject?.getTracks().forEach((track) => track.stop());

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import export
-from export.report import report, wording
+from export.report import entry, report, wording
 
 IMAGES = {"dtype": "float32", "shape": [None, 8, 8, 1], "range": "[0, 1]"}
 LATENTS = {"dtype": "float32", "shape": [None, 4]}
@@ -439,3 +439,14 @@ def test_several_exports_have_a_table_of_contents(tmp_path):
     assert links == [f"#{section['id']}" for section in page.find("section")]
     assert len(set(links)) == 2
     assert "Nothing was exported yet." in make_page(tmp_path).text
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_pictures_show_the_first_three_channels_of_many(tmp_path, channels):
+    images = np.random.default_rng(0).uniform(size=(2, 96, 8, channels))
+    entry._save_strip(tmp_path / "strips" / "strip.png", images)
+    with Image.open(tmp_path / "strips" / "strip.png") as picture:
+        pixels = np.asarray(picture).reshape(96, 16, -1)
+    shown = min(channels, 4 if channels == 4 else 3)
+    expected = np.round(255 * np.concatenate(list(images), axis=1)[..., :shown])
+    np.testing.assert_array_equal(pixels[..., :shown], expected)
