@@ -85,7 +85,7 @@ def _restoration(task: str, summary: str, degrade: str) -> tuple[Preset, Preset]
             name=f"{task}_openmoji_64",
             summary=f"Emoji, {summary}",
             data="openmoji",
-            epochs=5,
+            epochs=8,
             batch_size=16,
             defaults={**_OPENMOJI, **_RESTORATION},
             **shared,
