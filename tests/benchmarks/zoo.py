@@ -79,7 +79,7 @@ def evaluate(model_or_run, data_dir=None, config=None):
         vars(run)["model"] = model_or_run
     else:
         run = tfgen.Run(model_or_run)
-    if run.config.data_dir or data_dir:
+    if run.config.data not in OFFLINE:
         run.config.data_dir = data_dir or run.config.data_dir
     figures = tfgen.evaluate(run).as_dict()
     figures.pop("commands", None)
