@@ -24,6 +24,7 @@ from tfgen.layers.recompute import apply_block
 from tfgen.layers.reflection_padding import ReflectionPadding2D
 from tfgen.networks.grids import grow
 from tfgen.networks.normalization import check_normalization, normalize
+from tfgen.networks.separable import check_convolution, separable
 from tfgen.sizes import nearest_size
 
 _HALVINGS = 2
@@ -39,6 +40,7 @@ def build_resnet_generator(
     normalization: str | None = "instance",
     padding: str = "reflect",
     upsampling: str = "transposed",
+    convolution: str = "plain",
     initial_stddev: float = 0.02,
     recompute: bool = False,
 ) -> keras.Model:
@@ -54,6 +56,8 @@ def build_resnet_generator(
         normalization: `"instance"`, `"batch"` or `None`.
         padding: `"reflect"`, or `"zero"`, which is faster on phones.
         upsampling: `"transposed"`, as in the paper, or `"bilinear"`.
+        convolution: `"plain"`, or `"separable"`: that of every 3x3 one which is not
+            transposed (`tfgen/networks/separable.py`), for phones.
         initial_stddev: Float, of the kernels.
         recompute: Whether training computes the residual blocks a second time for the
             gradient and does not keep their activations: less memory for a longer step.
@@ -68,7 +72,8 @@ def build_resnet_generator(
         raise ValueError(
             f"`upsampling` must be one of {_UPSAMPLINGS}. Received: {upsampling!r}"
         )
-    stages = _Stages(normalization, padding, initial_stddev)
+    check_convolution(convolution)
+    stages = _Stages(normalization, padding, convolution, initial_stddev)
     images = keras.Input(image_shape, name="images")
     features = stages.convolve(images, filters, kernel_size=7)
     for stage in range(1, _HALVINGS + 1):
@@ -95,6 +100,7 @@ class _Stages:
 
     normalization: str | None
     padding: str
+    convolution: str
     initial_stddev: float
 
     def convolve(self, features: Any, width: int, kernel_size: int) -> Any:
@@ -107,10 +113,8 @@ class _Stages:
         return keras.layers.Add()([features, residual])
 
     def resize(self, features: Any, width: int, layer_class: Any) -> Any:
-        layer = layer_class(
-            width, 3, strides=2, padding="same", **self._bias, **self._shared
-        )
-        return self._activate(layer(features))
+        kwargs = {"strides": 2, "padding": "same", **self._bias}
+        return self._activate(self._layer(layer_class, width, 3, **kwargs)(features))
 
     def pad_and_convolve(
         self, features: Any, width: int, kernel_size: int, **kwargs: Any
@@ -118,10 +122,9 @@ class _Stages:
         """Returns features of the same height and width, not normalised."""
         if self.padding == "reflect":
             features = ReflectionPadding2D(kernel_size // 2)(features)
-        padding = "valid" if self.padding == "reflect" else "same"
-        return keras.layers.Conv2D(
-            width, kernel_size, padding=padding, **kwargs, **self._shared
-        )(features)
+        kwargs["padding"] = "valid" if self.padding == "reflect" else "same"
+        layer = self._layer(keras.layers.Conv2D, width, kernel_size, **kwargs)
+        return layer(features)
 
     def _convolve(self, features: Any, width: int, kernel_size: int) -> Any:
         return self.pad_and_convolve(features, width, kernel_size, **self._bias)
@@ -134,11 +137,16 @@ class _Stages:
         # Before a normalisation, which takes a bias off again, there is none.
         return {"use_bias": self.normalization is None}
 
-    @property
-    def _shared(self) -> dict[str, Any]:
+    def _layer(
+        self, layer_class: Any, width: int, kernel_size: int, **kwargs: Any
+    ) -> Any:
+        is_plain = layer_class is not keras.layers.Conv2D or kernel_size != 3
+        if self.convolution == "separable" and not is_plain:
+            return separable(width, kernel_size, self.initial_stddev, **kwargs)
         # One initializer a layer: used again, it would repeat its values.
         initializer = keras.initializers.RandomNormal(stddev=self.initial_stddev)
-        return {"data_format": "channels_last", "kernel_initializer": initializer}
+        kwargs |= {"data_format": "channels_last", "kernel_initializer": initializer}
+        return layer_class(width, kernel_size, **kwargs)
 
 
 def _check_size(image_shape: Sequence[int | None], padding: str) -> None:

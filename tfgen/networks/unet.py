@@ -28,9 +28,10 @@ from tfgen.layers.noise_dropout import NoiseDropout
 from tfgen.layers.recompute import apply_block
 from tfgen.networks.grids import grow
 from tfgen.networks.normalization import check_normalization, normalize
+from tfgen.networks.separable import check_convolution, separable
 from tfgen.sizes import nearest_size
 
-_KERNEL_SIZE = 4
+_SHRINK = {"kernel_size": 4, "strides": 2, "padding": "same"}
 _MIN_STAGES, _MAX_STAGES = 2, 8
 _WIDEST = 8  # times `filters`
 _UPSAMPLINGS = ("transposed", "bilinear")
@@ -45,6 +46,7 @@ def build_unet_generator(
     max_filters: int | None = None,
     normalization: str | None = "instance",
     upsampling: str = "transposed",
+    convolution: str = "plain",
     dropout: float = 0.5,
     initial_stddev: float = 0.02,
     recompute: bool = False,
@@ -63,6 +65,9 @@ def build_unet_generator(
         normalization: `"instance"`, `"batch"` or `None`. There is none on the first
             stage and the innermost, where one pixel alone would become zero.
         upsampling: `"transposed"`, as in the paper, or `"bilinear"`.
+        convolution: `"plain"`, or `"separable"`: that of every one which is not
+            transposed, between the first and the last (`tfgen/networks/separable.py`),
+            for phones.
         dropout: Float, rate of the first three stages up that have `max_filters`
             channels, or 0 for none. Images halved 4 times or less have no such stage.
         initial_stddev: Float, of the kernels.
@@ -81,7 +86,8 @@ def build_unet_generator(
     num_stages = _count_halvings(image_shape)
     widest = max_filters or _WIDEST * filters
     widths = [min(filters * 2**stage, widest) for stage in range(num_stages)]
-    stages = _Stages(widths, normalization, upsampling, initial_stddev)
+    check_convolution(convolution)
+    stages = _Stages(widths, normalization, upsampling, convolution, initial_stddev)
 
     num_draws = _count_draws(image_shape, widths, widest) if dropout else {}
     images = keras.Input(image_shape, name="images")
@@ -130,6 +136,7 @@ class _Stages:
     widths: list[int]
     normalization: str | None
     upsampling: str
+    convolution: str
     initial_stddev: float
 
     def shrink(self, features: Any, stage: int) -> Any:
@@ -139,7 +146,7 @@ class _Stages:
         if stage:
             features = keras.layers.LeakyReLU(negative_slope=0.2)(features)
         width = self.widths[stage]
-        layer = self.make_layer(keras.layers.Conv2D, width, use_bias=use_bias)
+        layer = self.convolve(width, is_edge=stage == 0, use_bias=use_bias)
         features = layer(features)
         return normalize(features, self.normalization if is_normalized else None)
 
@@ -161,17 +168,23 @@ class _Stages:
         if images is not None:
             features = keras.layers.Concatenate()([features, images])
         kwargs |= {"kernel_size": 3, "strides": 1}
-        return self.make_layer(keras.layers.Conv2D, width, **kwargs)(features)
+        return self.convolve(width, is_edge=images is not None, **kwargs)(features)
+
+    def convolve(self, width: int, is_edge: bool, **kwargs: Any) -> Any:
+        """Returns a layer that is plain at images, where there are few channels."""
+        if self.convolution == "plain" or is_edge:
+            return self.make_layer(keras.layers.Conv2D, width, **kwargs)
+        kwargs = {**_SHRINK, **kwargs}
+        return separable(width, initial_stddev=self.initial_stddev, **kwargs)
 
     def make_layer(self, layer_class: Any, width: int, **kwargs: Any) -> Any:
         # One initializer a layer: used again, it would repeat its values.
         initializer = keras.initializers.RandomNormal(stddev=self.initial_stddev)
-        shared = {"kernel_size": _KERNEL_SIZE, "strides": 2, "padding": "same"}
         return layer_class(
             width,
             data_format="channels_last",
             kernel_initializer=initializer,
-            **{**shared, **kwargs},
+            **{**_SHRINK, **kwargs},
         )
 
 

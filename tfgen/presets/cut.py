@@ -23,6 +23,7 @@ def build(
     num_blocks: translation.NumBlocks = 9,
     padding: translation.Padding = "reflect",
     upsampling: translation.Upsampling = "transposed",
+    convolution: translation.Convolution = "plain",
     discriminator_filters: translation.DiscriminatorFilters = 64,
     patch_layers: translation.PatchLayers = 3,
     normalization: translation.Normalization = "instance",
@@ -54,6 +55,7 @@ def build(
         num_blocks=num_blocks,
         padding=padding,
         upsampling=upsampling,
+        convolution=convolution,
         recompute=recompute,
         **shared,
     )

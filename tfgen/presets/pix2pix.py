@@ -15,6 +15,7 @@ def build(
         int | None, "of any stage; none: 8 times `filters`", AT_LEAST_1
     ] = None,
     upsampling: translation.Upsampling = "transposed",
+    convolution: translation.Convolution = "plain",
     dropout: Annotated[
         float, "rate of the dropout of the U-Net, the noise", SHARE
     ] = 0.5,
@@ -44,6 +45,7 @@ def build(
             filters=filters,
             max_filters=max_filters,
             upsampling=upsampling,
+            convolution=convolution,
             dropout=dropout,
             recompute=recompute,
             **shared,

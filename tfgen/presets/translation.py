@@ -15,6 +15,9 @@ PatchLayers = Annotated[int, "of D: 0, 1, 3, 5 see 1, 16, 70, 286 pixels", Range
 Normalization = Annotated[str | None, "of all networks", ("instance", "batch")]
 Loss = Annotated[str, "adversarial loss", ("least_squares", "non_saturating")]
 EmaDecay = Annotated[float | None, "of the moving average of the generator", SHARE]
+Convolution = Annotated[
+    str, "of the generators; separable is for phones", ("plain", "separable")
+]
 InitialStddev = Annotated[float, "of the weights before training", POSITIVE]
 LearningRate = Annotated[float, "of both Adams, in the first half", POSITIVE]
 Beta1 = Annotated[float, "of both Adams", SHARE]
