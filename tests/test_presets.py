@@ -11,6 +11,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfgen
 from tests.cli.conftest import tfgen as command_line
@@ -70,6 +71,18 @@ def test_the_papers_settings_are_defaults_of_the_preset(name):
         schedule = keras.optimizers.schedules.deserialize(config)
         rates = [float(schedule(step)) for step in (0, 5, 10)]
         assert rates == pytest.approx([2e-4, 2e-4, 0.0])
+
+
+def test_a_discriminator_of_several_steps_learns_to_the_end():
+    """Its rate ended with a fifth of the training, where it takes five steps of it."""
+    model = tfgen.create_model("wgan_gp_mnist_5k", filters=2, num_steps=2)
+    images = tf.data.Dataset.from_tensor_slices(np.zeros((5, 28, 28, 1), "float32"))
+    optimizers = (model.generator_optimizer, model.discriminator_optimizer)
+    model.run_eagerly, model.steps_per_execution = True, 1
+    for rate in (2e-4, 0.0):  # it falls from half of the steps on
+        model.fit(images.batch(5), verbose=0)
+        for optimizer in optimizers:
+            assert float(optimizer.learning_rate) == pytest.approx(rate, abs=1e-9)
 
 
 def test_overrides_reach_the_model():

@@ -95,8 +95,12 @@ def build(
         num_classes=num_classes,
         seed=seed,
     )
-    rate = LinearDecay(learning_rate, num_steps) if num_steps else learning_rate
-    optimizers = (FusedAdam(rate, beta_1, beta_2) for _ in range(2))
+    optimizers = []
+    for steps in (1, discriminator_steps):  # of each, in one step of the model
+        rate = learning_rate
+        if num_steps:
+            rate = LinearDecay(learning_rate, steps * num_steps)
+        optimizers.append(FusedAdam(rate, beta_1, beta_2))
     model.compile(*optimizers, steps_per_execution=4)
     return model
 
