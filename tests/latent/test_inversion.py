@@ -79,3 +79,9 @@ def test_an_encoder_is_trained_on_the_models_own_images(linear):
         linear, images[:3], num_starts=1, num_steps=150, encoder=encoder
     )
     np.testing.assert_allclose(found.latents, latents[:3], atol=0.02)
+
+
+def test_feature_distance_is_a_share_of_the_features_square():
+    features = {1: [[3.0, 4.0], [1.0, 0.0]], 2: [[0.0, 4.0], [1.0, 0.0]]}
+    distances = latent.feature_distance(lambda key: tf.constant(features[key]), 1, 2)
+    np.testing.assert_allclose(distances, [9 / 16, 0.0], atol=1e-6)

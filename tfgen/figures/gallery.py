@@ -100,14 +100,18 @@ def reconstructions(
 def _inverted(
     model: Any, images: np.ndarray, labels: Any, encoder: bool, progress: Progress
 ) -> panels.Panels:
-    from tfgen.latent import invert, train_encoder
+    from tfgen.latent import feature_distance, invert, train_encoder
+    from tfgen.metrics import build_random_features
 
     network = train_encoder(model, progress=progress) if encoder else None
-    found = invert(model, images, labels, encoder=network, progress=progress)
+    inversion = invert(model, images, labels, encoder=network, progress=progress)
+    features = build_random_features(images.shape[1:])
+    distance = np.median(feature_distance(features, inversion.images, images))
     title = (
-        f"test images, and their inversions: median PSNR {np.median(found.psnr):.1f} dB"
+        "test images, and their inversions: medians of PSNR "
+        f"{np.median(inversion.psnr):.1f} dB, feature distance {distance:.3f}"
     )
-    return {title: panels.in_pairs(images, found.images)}
+    return {title: panels.in_pairs(images, inversion.images)}
 
 
 def translations(run: Any, num: int = 10, seed: int = 0) -> Image.Image:

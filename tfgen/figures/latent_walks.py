@@ -30,8 +30,8 @@ def start_of(
     label = np.int32(0) if endpoints.takes_labels else None
     if photo is not None:
         labels = None if label is None else label[np.newaxis]
-        found = locate(endpoints, run.read_files([photo]), labels)
-        return _means(found)[0], label, os.path.basename(photo)
+        latents = locate(endpoints, run.read_files([photo]), labels)
+        return _means(latents)[0], label, os.path.basename(photo)
     if image is not None:
         encoding = encode_images(endpoints, run, "test", image + 1)
         if image >= len(encoding.latents):

@@ -19,13 +19,14 @@ from tfgen.latent.unsupervised import (
 )
 from tfgen.latent.walks import interpolate, lerp, loop, slerp, traverse
 
-_OF_TENSORFLOW = ("Inversion", "invert", "train_encoder")
+_OF_TENSORFLOW = ("Inversion", "feature_distance", "invert", "train_encoder")
 
 __all__ = [
     "Inversion",
     "LatentDensity",
     "attribute_direction",
     "explained_variance",
+    "feature_distance",
     "first_affine_map",
     "fit_prior",
     "ganspace",

@@ -158,13 +158,20 @@ def _loss(feature_network: Callable | None, weight: float) -> Callable:
         error = tf.reduce_mean(tf.square(outputs - images), axis=(1, 2, 3))
         if feature_network is None:
             return error
-        return error + weight * _feature_distance(feature_network, outputs, images)
+        return error + weight * feature_distance(feature_network, outputs, images)
 
     return loss
 
 
-def _feature_distance(network: Callable, outputs: Any, images: Any) -> tf.Tensor:
-    ours, theirs = network(outputs), network(images)
+def feature_distance(network: Callable, images: Any, others: Any) -> tf.Tensor:
+    """Returns how far features of images are from those of others, `(n,)`.
+
+    Args:
+        network: Images to features `(n, num_features)`.
+        images: `(n, height, width, channels)` in [0, 1].
+        others: As many; the squared distance is a share of their features' square.
+    """
+    ours, theirs = network(images), network(others)
     square = tf.reduce_sum(tf.square(theirs), axis=-1)
     return tf.reduce_sum(tf.square(ours - theirs), axis=-1) / (square + 1e-12)
 
@@ -215,6 +222,6 @@ def _judge(
     psnr = -10.0 * np.log10(np.maximum(error, 1e-12))
     distance = None
     if network is not None:
-        distances = [_feature_distance(network, outputs[x], images[x]) for x in rows]
+        distances = [feature_distance(network, outputs[x], images[x]) for x in rows]
         distance = np.concatenate(distances)
     return Inversion(latents, outputs, psnr, distance)

@@ -123,7 +123,7 @@ def first_affine_map(network: Any, num_extra_inputs: int = 0) -> np.ndarray:
     basis = np.eye(dim, dtype=np.float32)
     points = np.concatenate([np.zeros((1, dim), np.float32), basis, -2.0 * basis])
     inputs = [points] + num_extra_inputs * [np.zeros(len(points), np.int32)]
-    values, found = [], None
+    values, affine_map = [], None
     if outputs:
         values = keras.Model(network.inputs, outputs)(inputs, training=False)
     values = values if isinstance(values, list | tuple) else [values]
@@ -135,14 +135,14 @@ def first_affine_map(network: Any, num_extra_inputs: int = 0) -> np.ndarray:
             continue
         if np.abs(twice + 2.0 * once).max() > _TOLERANCE * scale:
             kernel = getattr(layer, "kernel", None)
-            before = basis if found is None else found
+            before = basis if affine_map is None else affine_map
             if kernel is not None and before.shape[1:] == tuple(kernel.shape[:-1]):
-                found = before @ np.asarray(kernel)
+                affine_map = before @ np.asarray(kernel)
             break
-        found = once
-    if found is None:
+        affine_map = once
+    if affine_map is None:
         raise ValueError(f"no layer of `{network.name}` is affine in its first input")
-    return found
+    return affine_map
 
 
 def middle_features(network: Any) -> Callable[..., np.ndarray]:
