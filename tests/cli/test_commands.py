@@ -29,10 +29,14 @@ def test_tensorflow_starts_without_what_no_command_uses():
         "import_tensorflow()\n"
         "print(*{'sklearn', 'pandas', 'matplotlib.pyplot'} & set(sys.modules))\n"
         "import keras, pandas, matplotlib.pyplot, sklearn.neighbors\n"
-        "keras.ops.ones(2); pandas.DataFrame([1]); sklearn.neighbors.KDTree"
+        "keras.ops.ones(2); pandas.DataFrame([1]); sklearn.neighbors.KDTree\n"
+        "from absl import logging; logging.set_verbosity('warning')\n"  # as exports do
+        "logging.warning('deprecated'); logging.error('broken')"
     )
     done = run_python(code)
     assert (done.returncode, done.stdout) == (0, "\n"), done.stderr
+    assert "broken" in done.stderr
+    assert "deprecated" not in done.stderr
 
 
 def test_help_imports_nothing_heavy():

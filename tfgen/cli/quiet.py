@@ -31,8 +31,9 @@ def import_tensorflow() -> None:
                 import tensorflow as tf
 
             tf.config.list_physical_devices()
-            # TFDS's deprecations are not the user's.
-            logging.getLogger("absl").setLevel(logging.ERROR)
+            # TFDS's deprecations are not the user's. (The converter of TensorFlow
+            # sets the level of this log anew.)
+            logging.getLogger("absl").addFilter(_is_error)
         except Exception:  # a signal is none, and needs no explanation
             log.seek(0)
             os.write(saved, log.read())
@@ -42,6 +43,10 @@ def import_tensorflow() -> None:
             os.close(saved)
             gc.freeze()  # what is imported stays
             gc.enable()
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
 
 
 def _limit_arenas() -> None:
