@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tfgen.data.pixels import LEFT, RIGHT, Fit, resize_picture, to_plain_mode
+from tfgen.data.pixels import LEFT, LUMA, RIGHT, Fit, resize_picture, to_plain_mode
 from tfgen.errors import UserError
 
 ARRAY, TIFFS, TIFFFILE = ".npy", (".tif", ".tiff"), "tifffile"
-_LUMA = np.array([19595, 38470, 7471], np.float32) / 65536  # as Pillow has it
 _COLOURS = (2, 4, 6)  # of PNG: RGB, grey with alpha, RGB with alpha
 _CMYK = 5  # of TIFF, which Pillow reads with a fifth channel, too
 _PNG_HEADER = 26
@@ -125,7 +124,7 @@ def _convert(values: np.ndarray, channels: int | None) -> np.ndarray:
     if given == 3 and channels == 4:
         return np.concatenate([values, np.ones_like(values[..., :1])], axis=-1)
     if given == 3 and channels == 1:
-        return (values @ _LUMA)[..., np.newaxis]
+        return (values @ LUMA)[..., np.newaxis]
     raise UserError(
         f"An image has {given} channels, and {channels} are asked for: pass "
         f"channels={given} (--channels {given})"

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfgen.data.seeds import fold_seed
+from tfgen.data.pixels import LUMA
+from tfgen.data.seeds import fold_seed, stack_seed
 from tfgen.degradations import Step
 
-_LUMA = (19595.0, 38470.0, 7471.0)  # of 65536, as Pillow has it
 _HOLE = 0.5  # what is under a mask
 
 
@@ -65,12 +65,12 @@ def find_holes(
         Booleans `(count, height, width)`.
     """
     holes, numbers = None, tf.range(start, start + count, dtype=tf.int64)
+    image_seeds = [fold_seed(order_seed(seed), number) for number in numbers]
     for index, step in enumerate(steps):
         if step.name == "mask":
             covered = [
-                _hole(shape, step.number, fold_seed(fold_seed(first, number), index))
-                for first in [order_seed(seed)]
-                for number in numbers
+                _hole(shape, step.number, fold_seed(image_seed, index))
+                for image_seed in image_seeds
             ]
             covered = np.stack(covered)[..., 0]
             holes = covered if holes is None else holes | covered
@@ -79,8 +79,7 @@ def find_holes(
 
 def order_seed(seed: int, epoch: tf.Tensor | int = 0) -> tf.Tensor:
     """Returns the seed `(2,)` of the draws of an epoch; 0 is that of a fixed order."""
-    pair = tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
-    return fold_seed(pair, _STREAM)
+    return fold_seed(stack_seed(seed, epoch), _STREAM)
 
 
 _STREAM = -2  # keeps these draws apart from those of orders and of crops
@@ -90,7 +89,7 @@ def _gray(image: tf.Tensor, number: None, seed: tf.Tensor) -> tf.Tensor:
     """Returns the luma of colours, or the mean of other channels, in all of them."""
     channels = image.shape[-1]
     if channels in (3, 4):
-        luma = tf.linalg.matvec(image[..., :3], tf.constant(_LUMA) / 65536.0)
+        luma = tf.linalg.matvec(image[..., :3], LUMA)
         grey = tf.repeat(luma[..., tf.newaxis], 3, axis=-1)
         return tf.concat([grey, image[..., 3:]], axis=-1)
     return tf.repeat(tf.reduce_mean(image, axis=-1, keepdims=True), channels, axis=-1)

@@ -18,6 +18,8 @@ WHOLE, LEFT, RIGHT = "whole", "left", "right"
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 _GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+# Shares of red, green and blue in grey, as Pillow has them.
+LUMA = np.array([19595, 38470, 7471], np.float32) / 65536
 _LEVELS = 2  # of 255, by which profiles of sRGB differ
 _NO_CACHE = 0x40  # of LittleCMS, whose cache of one pixel threads would share
 # What a grey value of a PNG of few bits becomes when Pillow reads it.

@@ -44,29 +44,29 @@ def build(
     seed: Annotated[int | None, "of weights and places", SEED] = None,
 ) -> Any:
     """Builds a residual generator against a PatchGAN."""
-    from tfgen import networks
     from tfgen.models.cut import CUT
+    from tfgen.networks import build_patch_projector
 
-    shape = (*both_sides(image_size), channels)
-    shared = {"normalization": normalization, "initial_stddev": initial_stddev}
-    generator = networks.build_resnet_generator(
-        shape,
+    build_generator, build_discriminator = translation.residual_builders(
+        (*both_sides(image_size), channels),
         filters=filters,
         num_blocks=num_blocks,
         padding=padding,
         upsampling=upsampling,
         convolution=convolution,
         recompute=recompute,
-        **shared,
+        discriminator_filters=discriminator_filters,
+        patch_layers=patch_layers,
+        normalization=normalization,
+        initial_stddev=initial_stddev,
     )
+    generator = build_generator()
     blocks = sorted({min(block, num_blocks) for block in (1, _FARTHEST_BLOCK)} - {0})
     layers = ("images", "down_1", "down_2", *(f"block_{block}" for block in blocks))
     model = CUT(
         generator,
-        networks.build_patchgan_discriminator(
-            shape, filters=discriminator_filters, num_layers=patch_layers, **shared
-        ),
-        networks.build_patch_projector(
+        build_discriminator(),
+        build_patch_projector(
             generator, layers, units=projection_units, initial_stddev=initial_stddev
         ),
         lambda_nce=lambda_nce,

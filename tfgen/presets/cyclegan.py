@@ -34,32 +34,23 @@ def build(
 ) -> Any:
     """Builds two residual generators against two PatchGANs."""
     from tfgen.models.cyclegan import CycleGAN
-    from tfgen.networks import build_patchgan_discriminator, build_resnet_generator
 
-    shape = (*both_sides(image_size), channels)
-    shared = {"normalization": normalization, "initial_stddev": initial_stddev}
-    generators = [
-        build_resnet_generator(
-            shape,
-            filters=filters,
-            num_blocks=num_blocks,
-            padding=padding,
-            upsampling=upsampling,
-            convolution=convolution,
-            recompute=recompute,
-            **shared,
-        )
-        for _ in range(2)
-    ]
-    discriminators = [
-        build_patchgan_discriminator(
-            shape, filters=discriminator_filters, num_layers=patch_layers, **shared
-        )
-        for _ in range(2)
-    ]
+    build_generator, build_discriminator = translation.residual_builders(
+        (*both_sides(image_size), channels),
+        filters=filters,
+        num_blocks=num_blocks,
+        padding=padding,
+        upsampling=upsampling,
+        convolution=convolution,
+        recompute=recompute,
+        discriminator_filters=discriminator_filters,
+        patch_layers=patch_layers,
+        normalization=normalization,
+        initial_stddev=initial_stddev,
+    )
     model = CycleGAN(
-        *generators,
-        *discriminators,
+        *(build_generator() for _ in range(2)),
+        *(build_discriminator() for _ in range(2)),
         lambda_cycle=lambda_cycle,
         lambda_identity=lambda_identity,
         pool_size=pool_size,

@@ -1,5 +1,7 @@
 """What the presets that translate images share: arguments, the papers' optimizers."""
 
+import functools
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from tfgen.presets.preset import AT_LEAST_0, AT_LEAST_1, POSITIVE, SHARE, Range
@@ -23,6 +25,39 @@ LearningRate = Annotated[float, "of both Adams, in the first half", POSITIVE]
 Beta1 = Annotated[float, "of both Adams", SHARE]
 NumSteps = Annotated[int | None, "steps until the rate is 0; none keeps it", AT_LEAST_1]
 Recompute = Annotated[bool, "compute activations twice: less memory, longer steps"]
+
+
+def residual_builders(
+    shape: tuple[int, ...],
+    *,
+    discriminator_filters: int,
+    patch_layers: int,
+    normalization: str | None,
+    initial_stddev: float,
+    **generator: Any,
+) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Returns functions that build a residual generator, and a PatchGAN of its images.
+
+    Args:
+        shape: `(height, width, channels)` of both domains.
+        discriminator_filters: Integer, of the first stage of the PatchGAN.
+        patch_layers: Integer.
+        normalization: As in `tfgen.networks.build_resnet_generator`.
+        initial_stddev: Float, of all kernels.
+        generator: The other arguments of `build_resnet_generator`.
+    """
+    from tfgen import networks
+
+    shared = {"normalization": normalization, "initial_stddev": initial_stddev}
+    sizes = {"filters": discriminator_filters, "num_layers": patch_layers}
+    return (
+        functools.partial(
+            networks.build_resnet_generator, shape, **generator, **shared
+        ),
+        functools.partial(
+            networks.build_patchgan_discriminator, shape, **sizes, **shared
+        ),
+    )
 
 
 def compile_with_adams(
