@@ -32,7 +32,8 @@ WALLS = {
     "layers": ("networks", "models"),
     "distributions": ("networks", "models"),
     **dict.fromkeys(("data", "callbacks"), ("models",)),
-    **dict.fromkeys(("metrics", "latent", "figures"), ("models", "data")),
+    **dict.fromkeys(("metrics", "figures"), ("models", "data")),
+    "latent": ("models", "data", "networks"),
 }
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tests.models import small
 from tfgen import latent
+from tfgen.networks import build_mlp_encoder
 
 RNG = np.random.default_rng(0)
 
@@ -70,7 +71,8 @@ def test_labels_go_in(linear):
 
 
 def test_an_encoder_is_trained_on_the_models_own_images(linear):
-    encoder = latent.train_encoder(linear, num_steps=300, filters=(16,))
+    encoder = build_mlp_encoder((8, 8, 1), 4, hidden_units=())
+    assert latent.train_encoder(linear, encoder, num_steps=300) is encoder
     latents = RNG.normal(size=(64, 4)).astype("float32")
     images = linear.generate(latents).numpy()
     error = np.mean(np.square(encoder.predict(images, verbose=0) - latents))

@@ -102,8 +102,13 @@ def _inverted(
 ) -> panels.Panels:
     from tfgen.latent import feature_distance, invert, train_encoder
     from tfgen.metrics import build_random_features
+    from tfgen.networks import build_conv_encoder
 
-    network = train_encoder(model, progress=progress) if encoder else None
+    network = None
+    if encoder:
+        shape = tuple(model.image_shape)
+        network = build_conv_encoder(shape, model.latent_dim, filters=(32, 64))
+        train_encoder(model, network, progress=progress)
     inversion = invert(model, images, labels, encoder=network, progress=progress)
     features = build_random_features(images.shape[1:])
     distance = np.median(feature_distance(features, inversion.images, images))

@@ -67,7 +67,7 @@ def invert(
         feature_network: Images to features, such as that of
             `tfgen.metrics.build_feature_network`; None for pixels alone.
         feature_weight: Float, of the features.
-        encoder: Of `train_encoder`, for one more start.
+        encoder: Images to latents, such as `train_encoder` returns: one more start.
         seed: Integer, of the draws.
         progress: Function `(iterable, description, total) -> iterable`.
     """
@@ -91,27 +91,28 @@ def invert(
 
 def train_encoder(
     model: Any,
+    encoder: keras.Model,
     *,
     num_steps: int = 1000,
     batch_size: int = 64,
-    filters: tuple[int, ...] = (32, 64),
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> keras.Model:
-    """Trains an encoder of a model's own samples: images to the latents they are of.
+    """Trains an encoder on a model's own samples: images to their latents.
 
     Args:
-        model: As in `invert`, with `image_shape` and `latent_dim`.
+        model: As in `invert`, with `latent_dim`.
+        encoder: A network from images to latents, such as
+            `build_conv_encoder(model.image_shape, model.latent_dim)`. Its kernels are
+            drawn anew, by `seed`.
         num_steps: Integer.
         batch_size: Integer.
-        filters: Of `tfgen.networks.build_conv_encoder`.
-        seed: Integer, of weights and draws.
+        seed: Integer, of kernels and samples.
         progress: As in `invert`.
-    """
-    from tfgen import networks
 
-    shape = tuple(model.image_shape)
-    encoder = networks.build_conv_encoder(shape, model.latent_dim, filters=filters)
+    Returns:
+        `encoder`, trained.
+    """
     for index, kernel in enumerate(w for w in encoder.weights if len(w.shape) > 1):
         kernel.assign(keras.initializers.GlorotUniform(seed + index)(kernel.shape))
     encoder.compile(keras.optimizers.Adam(1e-3), "mse", jit_compile=False)
