@@ -48,39 +48,10 @@ _PACKAGES = (
     "presets",
     "training",
 )
-# What a `.keras` file may hold: `keras.saving.load_model` finds the class by these.
+# What a `.keras` file may hold: `keras.saving.load_model` finds the class by these, and
+# by the table of `tfgen.distributions`.
 _SAVED_CLASSES = {
     "augmentation": ("Adaptive", "Color", "Cutout", "Translation"),
-    "distributions": (
-        "Adversarial",
-        "Bernoulli",
-        "Beta",
-        "BetaTC",
-        "Capacity",
-        "Categorical",
-        "ContinuousBernoulli",
-        "DIP",
-        "Diagonal",
-        "DiscretizedLogistic",
-        "Factor",
-        "FreeBits",
-        "FullCovariance",
-        "Gaussian",
-        "GaussianMixture",
-        "InverseAutoregressiveFlow",
-        "KL",
-        "Laplace",
-        "LearnedNormal",
-        "LogisticMixture",
-        "MMD",
-        "MaskedAutoregressive",
-        "MultiScaleSimilarity",
-        "Perceptual",
-        "PixelGaussian",
-        "RealNVP",
-        "StandardNormal",
-        "VampPrior",
-    ),
     "layers": (
         "CausalTransformer",
         "FiniteScalarQuantizer",
@@ -127,10 +98,14 @@ def __dir__() -> list[str]:
 
 
 def _register_classes() -> None:
+    from tfgen import distributions
+
+    parts = distributions.SAVED_CLASSES.items()
+    tables = _SAVED_CLASSES | {f"distributions.{name}": names for name, names in parts}
     _compat.register_lazily(
         {
             f"tfgen>{name}": f"tfgen.{module}"
-            for module, names in _SAVED_CLASSES.items()
+            for module, names in tables.items()
             for name in names
         }
     )

@@ -1,106 +1,59 @@
-"""What a VAE is made of: a string names a row of a table, an object is one's own."""
+"""What a VAE is made of: a string names a row of a table, an object is one's own.
 
-from tfgen.distributions.adversaries import Adversarial, Factor
-from tfgen.distributions.batch_divergences import DIP, MMD, BetaTC
-from tfgen.distributions.combinations import (
-    DIVERGENCES,
-    PRIORS,
-    check_combination,
-    divergence,
-    likelihood,
-    posterior,
-    prior,
-)
-from tfgen.distributions.divergences import (
-    KL,
-    Capacity,
-    Divergence,
-    FreeBits,
-    Inferred,
-    kl_divergence,
-    kl_per_dim,
-)
-from tfgen.distributions.flow_priors import MaskedAutoregressive, RealNVP
-from tfgen.distributions.likelihoods import (
-    LIKELIHOODS,
-    Bernoulli,
-    Beta,
-    Categorical,
-    ContinuousBernoulli,
-    DiscretizedLogistic,
-    Gaussian,
-    Laplace,
-    Likelihood,
-    LogisticMixture,
-    PixelGaussian,
-)
-from tfgen.distributions.part import Part
-from tfgen.distributions.perceptual import MultiScaleSimilarity, Perceptual
-from tfgen.distributions.posteriors import (
-    POSTERIORS,
-    Diagonal,
-    FullCovariance,
-    InverseAutoregressiveFlow,
-    Posterior,
-    raw_triangles,
-)
-from tfgen.distributions.priors import (
-    GaussianMixture,
-    LearnedNormal,
-    Prior,
-    StandardNormal,
-    VampPrior,
-)
-from tfgen.distributions.reparameterization import moments, noise_dim, of_noise
+The public names load on first use. `tfgen` tells Keras of the classes that a `.keras`
+file may hold by the table below, without TensorFlow being imported.
+"""
 
-__all__ = [
-    "DIP",
-    "DIVERGENCES",
-    "KL",
-    "LIKELIHOODS",
-    "MMD",
-    "POSTERIORS",
-    "PRIORS",
-    "Adversarial",
-    "Bernoulli",
-    "Beta",
-    "BetaTC",
-    "Capacity",
-    "Categorical",
-    "ContinuousBernoulli",
-    "Diagonal",
-    "DiscretizedLogistic",
-    "Divergence",
-    "Factor",
-    "FreeBits",
-    "FullCovariance",
-    "Gaussian",
-    "GaussianMixture",
-    "Inferred",
-    "InverseAutoregressiveFlow",
-    "Laplace",
-    "LearnedNormal",
-    "Likelihood",
-    "LogisticMixture",
-    "MaskedAutoregressive",
-    "MultiScaleSimilarity",
-    "Part",
-    "Perceptual",
-    "PixelGaussian",
-    "Posterior",
-    "Prior",
-    "RealNVP",
-    "StandardNormal",
-    "VampPrior",
-    "check_combination",
-    "divergence",
-    "kl_divergence",
-    "kl_per_dim",
-    "likelihood",
-    "moments",
-    "noise_dim",
-    "of_noise",
-    "posterior",
-    "prior",
-    "raw_triangles",
-]
+import importlib
+from typing import Any
+
+SAVED_CLASSES = {
+    "adversaries": ("Adversarial", "Factor"),
+    "batch_divergences": ("BetaTC", "DIP", "MMD"),
+    "divergences": ("Capacity", "FreeBits", "KL"),
+    "flow_priors": ("MaskedAutoregressive", "RealNVP"),
+    "likelihoods": (
+        "Bernoulli",
+        "Beta",
+        "Categorical",
+        "ContinuousBernoulli",
+        "DiscretizedLogistic",
+        "Gaussian",
+        "Laplace",
+        "LogisticMixture",
+        "PixelGaussian",
+    ),
+    "perceptual": ("MultiScaleSimilarity", "Perceptual"),
+    "posteriors": ("Diagonal", "FullCovariance", "InverseAutoregressiveFlow"),
+    "priors": ("GaussianMixture", "LearnedNormal", "StandardNormal", "VampPrior"),
+}
+_OTHER_NAMES = {
+    "combinations": (
+        *("DIVERGENCES", "PRIORS", "check_combination"),
+        *("divergence", "likelihood", "posterior", "prior"),
+    ),
+    "divergences": ("Divergence", "Inferred", "kl_divergence", "kl_per_dim"),
+    "likelihoods": ("LIKELIHOODS", "Likelihood"),
+    "part": ("Part",),
+    "posteriors": ("POSTERIORS", "Posterior", "raw_triangles"),
+    "priors": ("Prior",),
+    "reparameterization": ("moments", "noise_dim", "of_noise"),
+}
+_HOMES = {
+    name: f"tfgen.distributions.{module}"
+    for table in (SAVED_CLASSES, _OTHER_NAMES)
+    for module, names in table.items()
+    for name in names
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'tfgen.distributions' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
