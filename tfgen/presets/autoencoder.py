@@ -5,9 +5,11 @@ from typing import Annotated, Any
 from tfgen.presets.preset import (
     AT_LEAST_0,
     AT_LEAST_1,
-    POSITIVE,
     SEED,
+    Channels,
     ImageSize,
+    LatentDim,
+    LearningRate,
     Preset,
 )
 from tfgen.sizes import both_sides
@@ -15,8 +17,8 @@ from tfgen.sizes import both_sides
 
 def build(
     image_size: ImageSize = 28,
-    channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 1,
-    latent_dim: Annotated[int, "size of a latent", AT_LEAST_1] = 8,
+    channels: Channels = 1,
+    latent_dim: LatentDim = 8,
     filters: Annotated[int, "channels of the first convolution", AT_LEAST_1] = 32,
     reconstruction: Annotated[
         str, "reconstruction loss", ("mse", "binary_crossentropy")
@@ -24,7 +26,7 @@ def build(
     noise_stddev: Annotated[
         float, "noise on the encoder's images in training", AT_LEAST_0
     ] = 0.0,
-    learning_rate: Annotated[float, "of Adam", POSITIVE] = 1e-3,
+    learning_rate: LearningRate = 1e-3,
     seed: Annotated[int | None, "of weights and noise", SEED] = None,
 ) -> Any:
     """Builds a convolutional autoencoder, as deep as the images are large."""

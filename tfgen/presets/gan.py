@@ -8,7 +8,10 @@ from tfgen.presets.preset import (
     POSITIVE,
     SEED,
     SHARE,
+    Channels,
     ImageSize,
+    LatentDim,
+    NumClasses,
     Preset,
 )
 from tfgen.sizes import both_sides
@@ -23,8 +26,8 @@ _WIDEST = 4  # times the channels next to the image: most that a residual block 
 
 def build(
     image_size: ImageSize = 28,
-    channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 1,
-    latent_dim: Annotated[int, "size of a latent", AT_LEAST_1] = 64,
+    channels: Channels = 1,
+    latent_dim: LatentDim = 64,
     architecture: Annotated[
         str, "stages of DCGAN, or residual blocks", ("dcgan", "resnet")
     ] = "dcgan",
@@ -56,9 +59,7 @@ def build(
     augment: Annotated[
         str | None, "adaptive; or color, translation, cutout, joined by commas"
     ] = None,
-    num_classes: Annotated[
-        int | None, "classes of a conditional model", AT_LEAST_1
-    ] = None,
+    num_classes: NumClasses = None,
     learning_rate: Annotated[
         float, "of both Adams, in the first half", POSITIVE
     ] = 2e-4,

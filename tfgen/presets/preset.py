@@ -50,7 +50,12 @@ AT_LEAST_0 = Range(0)
 AT_LEAST_1 = Range(1)
 SHARE = Range(0, 1, below=True)
 SEED = Range(0, 2**31 - 1)  # TensorFlow wraps larger ones
+# What the arguments of several families are.
 ImageSize = Annotated[Size, "of the images, height and width"]
+Channels = Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1]
+LatentDim = Annotated[int, "size of a latent", AT_LEAST_1]
+NumClasses = Annotated[int | None, "classes of a conditional model", AT_LEAST_1]
+LearningRate = Annotated[float, "of Adam", POSITIVE]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,9 +5,12 @@ from typing import Annotated, Any
 from tfgen.presets.preset import (
     AT_LEAST_0,
     AT_LEAST_1,
-    POSITIVE,
     SEED,
+    Channels,
     ImageSize,
+    LatentDim,
+    LearningRate,
+    NumClasses,
     Preset,
 )
 from tfgen.sizes import both_sides
@@ -47,8 +50,8 @@ DIVERGENCES = (
 
 def build(
     image_size: ImageSize = 28,
-    channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 1,
-    latent_dim: Annotated[int, "size of a latent", AT_LEAST_1] = 8,
+    channels: Channels = 1,
+    latent_dim: LatentDim = 8,
     network: Annotated[str, "architecture", ("conv", "resnet")] = "conv",
     filters: Annotated[int, "channels of the first convolution", AT_LEAST_1] = 32,
     hidden_units: Annotated[
@@ -65,10 +68,8 @@ def build(
     free_bits: Annotated[
         float, "nats not charged for, per latent dimension", AT_LEAST_0
     ] = 0.0,
-    num_classes: Annotated[
-        int | None, "classes of a conditional model", AT_LEAST_1
-    ] = None,
-    learning_rate: Annotated[float, "of Adam", POSITIVE] = 1e-3,
+    num_classes: NumClasses = None,
+    learning_rate: LearningRate = 1e-3,
     seed: Annotated[int | None, "of weights and latent samples", SEED] = None,
 ) -> Any:
     """Builds a VAE: convolutions, as many as the image is large, or dense layers."""

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from tfgen.presets.preset import (
     AT_LEAST_0,
     AT_LEAST_1,
-    POSITIVE,
     SEED,
+    Channels,
     ImageSize,
+    LearningRate,
     Preset,
 )
 from tfgen.sizes import both_sides
@@ -19,7 +20,7 @@ _CODE_DIM = 16  # of a codebook's vectors
 
 def build(
     image_size: ImageSize = 64,
-    channels: Annotated[int, "1 for grey images, 3 for colour", AT_LEAST_1] = 3,
+    channels: Channels = 3,
     grid: Annotated[int, "codes along the shorter side", AT_LEAST_1] = 8,
     filters: Annotated[int, "channels next to the image", AT_LEAST_1] = 16,
     num_blocks: Annotated[int, "residual blocks of each grid", AT_LEAST_1] = 1,
@@ -34,7 +35,7 @@ def build(
     num_classes: Annotated[
         int | None, "classes of a conditional prior", AT_LEAST_1
     ] = None,
-    learning_rate: Annotated[float, "of Adam", POSITIVE] = 5e-4,
+    learning_rate: LearningRate = 5e-4,
     seed: Annotated[int | None, "of weights, restarts and samples", SEED] = None,
 ) -> Any:
     """Builds a residual autoencoder with discrete codes, and a prior over them."""
