@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 
@@ -129,6 +130,20 @@ def test_afterwards_the_handlers_are_those_of_before():
     with pytest.raises(Stopped), StopSignals(ends_process=True):
         send(signal.SIGTERM)
     assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_no_thread_is_left():
+    """Of a thousand commands in one process, say."""
+    threads, file = threading.active_count(), signal.set_wakeup_fd(-1)
+    for _ in range(3):
+        with StopSignals(ends_process=True):
+            assert threading.active_count() == threads + 1
+        end = time.monotonic() + SOON
+        while threading.active_count() > threads and time.monotonic() < end:
+            time.sleep(0.01)
+        assert threading.active_count() == threads
+        assert signal.set_wakeup_fd(-1) == -1
+    signal.set_wakeup_fd(file)
 
 
 def test_a_picture_is_not_waited_for(monkeypatch, tmp_path):

@@ -136,8 +136,11 @@ def test_commands_take_a_name_and_write_no_folder(tmp_path, monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     assert run_tfgen("sample", VAE, "--num", 4) == 0
     assert run_tfgen("traverse", VAE, "--rows", 1, "--steps", 2) == 0
-    flags = ("--metrics", "losses", "--num-images", 20, "--out", "measured")
+    flags = ("--metrics", "losses", "--num-images", 20)
     assert run_tfgen("evaluate", VAE, *flags) == 0
+    assert "with --out FOLDER" in capsys.readouterr().out
+    assert not (tmp_path / "metrics.json").exists()
+    assert run_tfgen("evaluate", VAE, *flags, "--out", "measured") == 0
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"samples.png", "traversal.png", "measured"}
     assert (tmp_path / "measured" / "metrics.json").is_file()

@@ -12,6 +12,8 @@ from tfgen.cli.tables import print_evaluation
 from tfgen.errors import UserError
 from tfgen.evaluation import METRICS, ON_REQUEST
 from tfgen.evaluation.features import FEATURES
+from tfgen.presets import hub
+from tfgen.presets.cards import preset_of
 
 
 @click.command("evaluate", short_help="Measure on the test split.")
@@ -61,13 +63,11 @@ from tfgen.evaluation.features import FEATURES
     help="Show the figures of another run, already evaluated, beside these.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option(
-    "--report/--no-report", default=True, help="RUN/report.html, a page to send."
-)
+@click.option("--report/--no-report", default=True, help="report.html, a page to send.")
 @click.option(
     "--out",
     type=PATH,
-    help="Folder of the files.  [default: RUN; of a preset: where you are]",
+    help="Folder of the files.  [default: RUN; of a preset none is written]",
 )
 @data_options
 def command(
@@ -82,20 +82,22 @@ def command(
     """Measure on the test split; writes RUN/metrics.json and RUN/report.html.
 
     Every figure stands beside its floor, what real images would get, where there is
-    one. The feature network of `data` is trained once and kept. Of a model file alone,
-    the files are written beside it; of a preset, into the current folder.
+    one. The feature network of `data` is trained once and kept. The files of a model
+    file alone are written beside it. Those of a preset, or of a model of the hub, are
+    written if you name a folder with --out.
     """
     figures_beside = {other: _read_metrics(other) for other in beside}
     opened = open_run(run, data, data_dir)
     from tfgen.evaluation import evaluate
 
     evaluation = evaluate(opened, data, data_dir=data_dir, progress=track, **options)
-    folder = opened.path if opened.path.is_dir() else opened.path.parent
-    if out is not None:
-        folder = pathlib.Path(out)
-        folder.mkdir(parents=True, exist_ok=True)
     print_evaluation(evaluation, figures_beside)
+    folder = _choose_folder(run, opened.path, out)
+    if folder is None:
+        click.echo("metrics.json and report.html are written with --out FOLDER")
+        return
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         evaluation.write(folder / "metrics.json")
         if report:
             page = evaluation.write_report(folder / "report.html", figures_beside)
@@ -104,6 +106,17 @@ def command(
         raise UserError(
             f"{error.filename}: {error.strerror}: write it elsewhere with --out FOLDER"
         ) from error
+
+
+def _choose_folder(
+    run: str, path: pathlib.Path, out: str | None
+) -> pathlib.Path | None:
+    """Returns where the files go, or None: a preset and the hub have no folder here."""
+    if out is not None:
+        return pathlib.Path(out)
+    if hub.is_address(run) or preset_of(run) is not None:
+        return None
+    return path if path.is_dir() else path.parent
 
 
 def _read_metrics(run: str) -> dict[str, Any]:

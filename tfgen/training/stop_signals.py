@@ -82,6 +82,8 @@ class StopSignals:
         self._raised: Callable[[], Any] | None = None
         self._waits = 0
         self._handlers: dict[int, Any] = {}
+        self._writer: socket.socket | None = None
+        self._former_fd = -1
 
     def __enter__(self) -> "StopSignals":
         self.install()
@@ -110,6 +112,7 @@ class StopSignals:
         if _installed is self:
             _installed = None
         self._restore_handlers()
+        self._end_watch()
         self._set_timer(0)
 
     def act_in_fit(self, model: Any, action: Callable[[], None] | None) -> None:
@@ -178,19 +181,28 @@ class StopSignals:
 
         Python runs handlers between two of its own instructions only.
         """
-        reader, writer = socket.socketpair()
-        writer.setblocking(False)
-        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._former_fd = signal.set_wakeup_fd(
+            self._writer.fileno(), warn_on_full_buffer=False
+        )
 
         def watch() -> None:
             count = 0
-            while byte := reader.recv(1):
-                count += byte[0] in _SIGNALS
-                if count > 1 and _installed is self and self.received is None:
-                    os._exit(128 + byte[0])
-            writer.close()
+            with reader:
+                while byte := reader.recv(1):
+                    count += byte[0] in _SIGNALS
+                    if count > 1 and _installed is self and self.received is None:
+                        os._exit(128 + byte[0])
 
         threading.Thread(target=watch, daemon=True).start()
+
+    def _end_watch(self) -> None:
+        """Ends the thread: it reads until the other end of its socket is closed."""
+        if self._writer is not None:
+            signal.set_wakeup_fd(self._former_fd)
+            self._writer.close()
+            self._writer = None
 
 
 def installed() -> StopSignals | None:
