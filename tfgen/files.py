@@ -6,7 +6,7 @@ import os
 import pathlib
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from tfgen.errors import UserError
 
@@ -150,6 +150,34 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
                 empty.rmdir()
 
 
+@contextlib.contextmanager
+def waiting_lock(path: pathlib.Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Holds a lock, a file at `path` that stays, once no other process does.
+
+    The lock ends with the process, however that ends. Where none can be had, on file
+    systems that know no locks or may not be written, everybody goes on.
+
+    Args:
+        path: In a folder that is made if need be.
+        on_wait: Called once if another process holds the lock.
+    """
+    handle = None
+    try:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if handle is not None:
+            try:
+                _hold(handle)
+            except BlockingIOError:
+                on_wait()
+                _hold(handle, waits=True)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
 def check_unlocked(folder: pathlib.Path) -> None:
     """Raises a UserError if another process writes into the folder."""
     if (folder / LOCK).is_file():
@@ -176,14 +204,14 @@ def _lock(path: pathlib.Path) -> int:
         os.close(handle)
 
 
-def _hold(handle: int) -> None:
-    """Locks an open file; raises a BlockingIOError if another process has.
+def _hold(handle: int, waits: bool = False) -> None:
+    """Locks an open file; if another process has, waits or raises a BlockingIOError.
 
     File systems of clusters may know no locks: then everybody may write.
     """
     if fcntl is not None:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise

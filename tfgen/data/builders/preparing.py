@@ -5,11 +5,14 @@ import os
 import socket
 import urllib.parse
 import urllib.request
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow_datasets as tfds
 
 from tfgen.errors import UserError
+from tfgen.files import waiting_lock
 
 
 def make_builder(
@@ -54,8 +57,11 @@ def known_names() -> list[str]:
 
 
 def prepare(builder: tfds.core.DatasetBuilder) -> None:
-    """Downloads and writes the data set, unless that was done before."""
-    if builder.is_prepared():
+    """Downloads and writes the data set, unless that was done before.
+
+    One process does so at a time: others wait for it, and read what it wrote.
+    """
+    if _was_prepared(builder):
         return
     name, folder = builder.info.full_name, builder.data_dir_root
     advice = (
@@ -64,7 +70,10 @@ def prepare(builder: tfds.core.DatasetBuilder) -> None:
     )
     _check_network(builder, advice)
     try:
-        builder.download_and_prepare()
+        # Beside the data set's folder, in which TFDS looks for versions.
+        with waiting_lock(Path(folder, f".{builder.name}.lock"), _say_waits(builder)):
+            if not _was_prepared(builder):
+                builder.download_and_prepare()
     except UserError:
         raise
     except ImportError as error:
@@ -74,9 +83,28 @@ def prepare(builder: tfds.core.DatasetBuilder) -> None:
             f"{name} must be downloaded by hand: {_brief(error)}"
         ) from error
     except (OSError, ValueError, tfds.download.DownloadError) as error:
+        if _was_prepared(builder):  # by another process, where files have no locks
+            return
         raise UserError(
             f"{name} could not be prepared in {folder}: {_brief(error)}. {advice}"
         ) from error
+
+
+def _was_prepared(builder: tfds.core.DatasetBuilder) -> bool:
+    """Whether the data set is there; if it was not when the builder was, it is read."""
+    if not builder.is_prepared():
+        return False
+    if not builder.info.initialized:
+        builder.info.read_from_directory(builder.data_path)
+    return True
+
+
+def _say_waits(builder: tfds.core.DatasetBuilder) -> Callable[[], None]:
+    text = (
+        f"Another process prepares {builder.info.full_name} in "
+        f"{builder.data_dir_root}: waiting for it"
+    )
+    return lambda: warnings.warn(text, stacklevel=3)
 
 
 def resolve_split(builder: tfds.core.DatasetBuilder, split: str) -> str:
