@@ -60,3 +60,22 @@ def _fixed_seed():
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forked_runner(request):
+    """Exported files run in processes that need not import TensorFlow first.
+
+    By default: large tests, and those of tests/export/test_check.py, start new ones.
+    """
+    if request.config.option.markexpr != "not large":
+        yield
+        return
+    from export.verify import child
+    from tests.forked import ForkedRunner
+
+    runner = ForkedRunner(child.start)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(child, "start", runner)
+        yield
+    runner.close()

@@ -27,22 +27,11 @@ def run(
     Raises:
         ExportError: The process raised, crashed, or took longer than `timeout` seconds.
     """
-    module = f"{__package__}.runner"
     with tempfile.TemporaryDirectory() as folder:
-        # Not `resolve`: in the store of a model hub a file is a link to one without a
-        # suffix.
-        command = [sys.executable, "-m", module, str(file.absolute()), folder]
         try:
-            child = subprocess.run(
-                [*command, str(latency_seconds)],
-                cwd=folder,  # `-m` searches it first: no file there shadows a module
-                env=_environment(),
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-                check=False,
-            )
+            # Not `resolve`: in the store of a model hub a file is a link to one without
+            # a suffix.
+            child = start(file.absolute(), folder, latency_seconds, timeout)
         except subprocess.TimeoutExpired:
             raise ExportError(f"cannot be run: no answer in {timeout:g} s") from None
         if child.returncode:
@@ -54,6 +43,23 @@ def run(
                 endpoint, name = key.split("/", 1)
                 outputs.setdefault(endpoint, {})[name] = arrays[key]
         return report, outputs
+
+
+def start(
+    file: pathlib.Path, folder: str, latency_seconds: float, timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Runs `export.verify.runner` in a new interpreter, and waits for its end."""
+    command = [sys.executable, "-m", f"{__package__}.runner"]
+    return subprocess.run(
+        [*command, str(file), folder, str(latency_seconds)],
+        cwd=folder,  # `-m` searches it first: no file there shadows a module
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=timeout,
+        check=False,
+    )
 
 
 def _environment() -> dict[str, str]:

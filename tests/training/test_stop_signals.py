@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import write_images
-from tests.training.forked import Forks
+from tests.forked import Forks
 from tfgen import callbacks
 from tfgen.training import run_callbacks, stop_signals
 from tfgen.training.checkpoints import CheckpointStore
@@ -258,7 +258,7 @@ def seconds_of_import(folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def forks():
-    with Forks(environment()) as forks:
+    with Forks("command", environment()) as forks:
         yield forks
 
 
