@@ -83,6 +83,7 @@ def train_thrice(base, images, held_out, seed, steps):
     for name, way in ways.items():
         out = images.parent / f"{name.replace(', ', '-')}-{steps}"
         way |= {"image_size": SIZE, "batch_size": BATCH_SIZE, "seed": seed}
+        way |= {"ema_decay": 0.99}  # of few steps: 0.999 would remember the first
         epochs = steps * BATCH_SIZE // NUM_TRAINED
         run = tfgen.train(PRESET, images, out, epochs=epochs, **way)
         scores[name] = measure(run, held_out, seed)
