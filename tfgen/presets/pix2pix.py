@@ -87,9 +87,9 @@ def _restoration(task: str, summary: str, degrade: str) -> tuple[Preset, Preset]
             name=f"{task}_openmoji_64",
             summary=f"Emoji, {summary}",
             data="openmoji",
-            epochs=8,
+            epochs=12,
             batch_size=16,
-            defaults={**_OPENMOJI, **_RESTORATION},
+            defaults={**_OPENMOJI, **_RESTORATION, "learning_rate": 1.5e-3},
             **shared,
         ),
         Preset(
