@@ -38,6 +38,11 @@ LIMITS = {
     "gan": "It encodes no images, and a few samples are malformed.",
     "pix2pix": "It translates one way, images like those that it was trained on.",
     "cyclegan": "It was never shown a pair: colours may be exchanged.",
+    "cut": "It was never shown a pair, and goes one way: colours may be exchanged.",
+    # of one preset
+    "colorize_openmoji_64": "It guesses: grey does not tell which colour a thing has.",
+    "superres4_openmoji_64": "Strokes that are thinner than four pixels are guessed.",
+    "inpaint_openmoji_64": "What nothing around a hole tells is filled with a blur.",
 }
 LICENCES = {  # of data whose builders name nobody
     "fashion_mnist": "Fashion-MNIST by Zalando Research (MIT)",
@@ -144,7 +149,7 @@ def describe(name, config, minutes, figures, dtype):
         "evaluation": f"tfgen evaluate {name}",
         "headline": zoo_table.headline(figures, config.direction),
         "figures": figures,
-        "limits": LIMITS[family],
+        "limits": LIMITS.get(name, LIMITS[family]),
         "config": dataclasses.asdict(without_paths(config)),
     }
 
