@@ -105,28 +105,56 @@ def test_same_seed_same_weights():
 # ---- Choices and ranges --------------------------------------------------------------
 
 
+# They say which other arguments count, or may be.
+ALONE = ("network", "architecture", "divergence")
+
+
 def choices():
-    """One preset of each family, with each choice that is not its default."""
-    seen = set()
+    """Of one preset of each family, rows of choices that are not its defaults.
+
+    The n-th row has the n-th of each argument: each choice is in a row.
+    """
+    rows, seen = {}, set()
+    for name in tfgen.list_presets():
+        preset = get_preset(name)
+        for argument in preset.arguments.values():
+            if not isinstance(argument.allowed, tuple):
+                continue
+            others = [x for x in argument.allowed if x != argument.default]
+            keys = [(preset.build.__module__, argument.name, x) for x in others]
+            new = [key for key in keys if key not in seen]
+            seen.update(new)
+            for number, (*_, choice) in enumerate(new):
+                kind = argument.name if argument.name in ALONE else "together"
+                row = rows.setdefault((name, kind, number), {})
+                row[argument.name] = choice
+    return [(name, chosen) for (name, *_), chosen in rows.items()]
+
+
+def test_every_choice_of_every_family_is_in_a_row():
+    listed = {
+        (get_preset(name).build.__module__, key, choice)
+        for name, chosen in choices()
+        for key, choice in chosen.items()
+    }
     for name in tfgen.list_presets():
         preset = get_preset(name)
         for argument in preset.arguments.values():
             if isinstance(argument.allowed, tuple):
-                for choice in argument.allowed:
-                    key = preset.build.__module__, argument.name, choice
-                    if key not in seen and choice != argument.default:
-                        seen.add(key)
-                        yield name, argument.name, choice
+                family = preset.build.__module__, argument.name
+                missing = {x for x in argument.allowed if (*family, x) not in listed}
+                assert missing <= {argument.default}, family
 
 
-@pytest.mark.parametrize(("name", "argument", "choice"), list(choices()))
-def test_every_choice_is_one_of_the_model(name, argument, choice):
+@pytest.mark.parametrize(("name", "chosen"), choices())
+def test_every_choice_is_one_of_the_model(name, chosen):
     preset = get_preset(name)
-    values = {"image_size": 32, **small(preset), argument: choice}
-    if argument == "gradient_penalty":
-        values["normalization"] = None  # batch normalisation mixes images
-    elif argument == "normalization" and "gradient_penalty" in preset.arguments:
-        values["gradient_penalty"] = None
+    values = {"image_size": 32, **small(preset), **chosen}
+    if "gradient_penalty" in preset.arguments:  # batch normalisation mixes images
+        if "gradient_penalty" in chosen:
+            values.setdefault("normalization", None)
+        else:
+            values["gradient_penalty"] = None
     assert tfgen.create_model(name, **values).compiled
 
 

@@ -325,6 +325,12 @@ def test_a_bad_picture_is_an_error_of_its_request(loaded, name):
     run = loaded.signatures["invert_bytes"]
     with pytest.raises(INVALID, match=message):
         run(image_bytes=tf.constant([PNG, data]))
+
+
+def test_the_next_request_is_answered(loaded):
+    run = loaded.signatures["invert_bytes"]
+    with pytest.raises(INVALID):
+        run(image_bytes=tf.constant([b""]))
     assert run(image_bytes=tf.constant([PNG]))["image_bytes"].shape == (1,)
 
 
