@@ -52,6 +52,14 @@ def eager(model):
     return model
 
 
+def layers_of(model):
+    """Yields the layers of a model, and those of its networks."""
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from layers_of(layer)
+
+
 def optimizers(model):
     found = [
         getattr(model, name, None) for name in dir(type(model)) + list(vars(model))
@@ -320,7 +328,7 @@ def check_mixed_precision(make_model, images, labels=None, policy="mixed_float16
     keras.config.set_dtype_policy(policy)
     model = make_model()
     start = state(model)
-    used = {layer.compute_dtype for layer in model._flatten_layers() if layer.weights}
+    used = {layer.compute_dtype for layer in layers_of(model) if layer.weights}
     assert policy.removeprefix("mixed_") in used
     for optimizer in optimizers(model):
         scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)

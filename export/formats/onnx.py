@@ -76,7 +76,7 @@ def export_onnx(
     with staging(folder / stem) as staged:
         for name, target in targets.items():
             file = staged / target.name
-            _convert(name, guard(chosen[name], limits, for_onnx=True), file)
+            convert(name, guard(chosen[name], limits, for_onnx=True), file)
             _label(file, name, chosen[name], description, licence)
             endpoints.check_size(file.stat().st_size, [traced[name]])
             golden.write(golden.path_of(file), {name: goldens[name]})
@@ -102,7 +102,8 @@ def _check_stem(stem: str) -> None:
         )
 
 
-def _convert(name: str, function: Any, file: pathlib.Path) -> None:
+def convert(name: str, function: Any, file: pathlib.Path) -> None:
+    """Writes an endpoint to `file`, not compared with Keras yet."""
     specs = {spec.name: spec for spec in function.input_signature}
     # Without its source: the function brings the weights, and Keras would trace every
     # part of the source, which takes half as long again.

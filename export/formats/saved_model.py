@@ -66,7 +66,7 @@ def export_saved_model(
     with staging(target) as folder:
         staged = folder / target.name
         staged.mkdir()
-        _write(model, functions, staged)
+        write(model, functions, staged)
         for path in staged.iterdir():  # TensorFlow makes folders that no group can use
             if path.is_dir():
                 path.chmod(staged.stat().st_mode)
@@ -87,9 +87,10 @@ def _version_name(version: int) -> str:
     return str(version)
 
 
-def _write(
+def write(
     model: keras.Model, functions: Mapping[str, Any], folder: pathlib.Path
 ) -> None:
+    """Writes functions of a model as a SavedModel, not compared with Keras yet."""
     archive = keras.export.ExportArchive()
     # The archive follows the weights that endpoints use by itself. Tracking the model
     # proper would add all others; a holder adds its lookup tables only.

@@ -154,7 +154,7 @@ def draw(
             for name, array in tensors.items():
                 if golden.is_images(name, array):
                     path = f"pictures/{stem}-{endpoint}-{label}-{name}.png"
-                    _save_strip(directory / path, array)
+                    save_strip(directory / path, array)
                     pictures.append(
                         {
                             "endpoint": endpoint,
@@ -166,7 +166,7 @@ def draw(
     return pictures
 
 
-def _save_strip(path: pathlib.Path, images: np.ndarray) -> None:
+def save_strip(path: pathlib.Path, images: np.ndarray) -> None:
     """Saves images `(rows, height, width, channels)` in `[0, 1]` side by side.
 
     Of channels that are not those of grey or colour, the first three are shown as red,

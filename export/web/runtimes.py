@@ -67,7 +67,7 @@ class Runtimes:
         """Returns what an exported folder has a copy of; the CDN without one."""
         if (directory / FOLDER / "litert/core/index.js").is_file():
             return cls(None, "the folder's own copy", directory)
-        return cls(None, _cdn()["base"])
+        return cls(None, read_cdn()["base"])
 
     def files(self) -> dict[str, pathlib.Path]:
         """Returns the files to copy, by their path below the folder's runtime."""
@@ -80,7 +80,7 @@ class Runtimes:
     def describe(self) -> dict[str, Any]:
         """Returns the part of `models.json` that is about runtimes."""
         if self.folder is None:
-            cdn = _cdn()
+            cdn = read_cdn()
             names = {
                 path.rpartition("/")[2]: digest
                 for path, digest in cdn["files"].items()
@@ -105,7 +105,7 @@ class Runtimes:
                     "@litertjs/wasm-utils": f"./{FOLDER}/litert/wasm-utils/index.js",
                 }
             }
-        cdn = _cdn()
+        cdn = read_cdn()
         imports, integrity = {}, {}
         for name in ("@litertjs/core", "@litertjs/wasm-utils"):
             url = f"{cdn['base']}{name}@{cdn['version']}/dist/index.js"
@@ -117,7 +117,7 @@ class Runtimes:
         """Returns the origins that the page asks, beside its own."""
         if self.folder is not None:
             return []
-        return ["/".join(_cdn()["base"].split("/")[:3])]
+        return ["/".join(read_cdn()["base"].split("/")[:3])]
 
     def _version(self, name: str) -> str:
         text = (self.folder / FOLDER / name / "package.json").read_text()
@@ -160,7 +160,7 @@ def find_runtimes(
             if packages := _install(pathlib.Path(scratch), with_onnx):
                 yield Runtimes(packages, "npm")
                 return
-    yield Runtimes(None, _cdn()["base"])
+    yield Runtimes(None, read_cdn()["base"])
 
 
 def _packages_in(folder: pathlib.Path) -> pathlib.Path | None:
@@ -182,6 +182,6 @@ def _install(scratch: pathlib.Path, with_onnx: bool) -> pathlib.Path | None:
     return _packages_in(scratch)
 
 
-def _cdn() -> dict[str, Any]:
+def read_cdn() -> dict[str, Any]:
     """Returns the pinned version: `base`, `version`, and `files` with their hashes."""
     return json.loads(_PINNED.read_text())

@@ -87,7 +87,7 @@ def test_the_zoo_is_one_page_of_every_trained_preset(tmp_path, monkeypatch, caps
         added.append(model)
         return [{"name": model, "web": {"runtime": "npm"}}]
 
-    monkeypatch.setattr("tfgen.cli.demo._add", add)
+    monkeypatch.setattr("tfgen.cli.demo.add", add)
     assert run_tfgen("demo", "--zoo", "--out", tmp_path) == 0
     assert added == list_presets(trained=True) != []
     assert "vae_mnist_5k: LiteRT.js from npm" in capsys.readouterr().out
@@ -109,6 +109,6 @@ def test_open_serves_the_page_and_opens_it(tmp_path, monkeypatch):
     monkeypatch.setattr("webbrowser.open", opened.append)
     server = "http.server.ThreadingHTTPServer.serve_forever"
     monkeypatch.setattr(server, serve_one)
-    monkeypatch.setattr("tfgen.cli.demo._add", lambda *arguments, **options: [])
+    monkeypatch.setattr("tfgen.cli.demo.add", lambda *arguments, **options: [])
     assert run_tfgen("demo", "run", "--open", "--out", tmp_path) == 0
     assert read == [b"a page"]

@@ -272,7 +272,7 @@ def change_weights(file, change):
 def test_wrong_weights_fail_at_export_and_leave_the_older_file(
     written, tmp_path, monkeypatch, change, message
 ):
-    convert = onnx._convert
+    convert = onnx.convert
 
     def spoil(name, function, file):
         convert(name, function, file)
@@ -281,7 +281,7 @@ def test_wrong_weights_fail_at_export_and_leave_the_older_file(
 
     older = tmp_path / "new-decode.onnx"
     older.write_bytes(b"older")
-    monkeypatch.setattr(onnx, "_convert", spoil)
+    monkeypatch.setattr(onnx, "convert", spoil)
     with pytest.raises(export.ExportError, match=message):
         export.export_onnx(written.model, tmp_path, "new", ["encode", "decode"])
     assert older.read_bytes() == b"older"
@@ -297,9 +297,9 @@ def test_dropped_weights_fail_at_export(tmp_path, monkeypatch):
         convert(name, function, file)
         change_weights(file, lambda array: array[:1])
 
-    model, convert = Endpoints(multiply=multiply), onnx._convert
+    model, convert = Endpoints(multiply=multiply), onnx.convert
     model.big = tf.Variable(tf.random.stateless_normal((100, 100), (0, 0)))
-    monkeypatch.setattr(onnx, "_convert", drop)
+    monkeypatch.setattr(onnx, "convert", drop)
     with pytest.raises(export.ExportError, match="weights take 40000"):
         export.export_onnx(model, tmp_path, "model")
     assert not list(tmp_path.iterdir())

@@ -444,7 +444,7 @@ def test_several_exports_have_a_table_of_contents(tmp_path):
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
 def test_pictures_show_the_first_three_channels_of_many(tmp_path, channels):
     images = np.random.default_rng(0).uniform(size=(2, 96, 8, channels))
-    entry._save_strip(tmp_path / "strips" / "strip.png", images)
+    entry.save_strip(tmp_path / "strips" / "strip.png", images)
     with Image.open(tmp_path / "strips" / "strip.png") as picture:
         pixels = np.asarray(picture).reshape(96, 16, -1)
     shown = min(channels, 4 if channels == 4 else 3)

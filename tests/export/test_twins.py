@@ -55,7 +55,7 @@ def save(endpoints, folder):
     endpoints = twins.add_twins(endpoints)
     for function in endpoints.values():
         function.get_concrete_function()
-    saved_model._write(Endpoints(), endpoints, folder)
+    saved_model.write(Endpoints(), endpoints, folder)
     return tf.saved_model.load(str(folder))
 
 

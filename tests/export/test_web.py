@@ -448,9 +448,9 @@ def test_without_a_copy_the_cdn_is_held_to_its_hashes(
     handler = functools.partial(_Cdn, directory=str(tmp_path / "cdn"))
     with http.server.ThreadingHTTPServer((HOST, 0), handler) as cdn:
         threading.Thread(target=cdn.serve_forever, daemon=True).start()
-        pinned = runtimes._cdn()
+        pinned = runtimes.read_cdn()
         base = f"http://{HOST}:{cdn.server_port}/"
-        monkeypatch.setattr(runtimes, "_cdn", lambda: {**pinned, "base": base})
+        monkeypatch.setattr(runtimes, "read_cdn", lambda: {**pinned, "base": base})
         web.write(folder, json.loads((folder / "report.json").read_text()))
         with serving(folder) as address:
             browser.open(f"{address}index.html#inverse")

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from export import _compat
 from tests.export.small import read_tflite
 
 
@@ -28,7 +29,7 @@ def run(path, **inputs):
     """Returns the outputs of batch 1, and how many partitions XNNPACK made."""
     interpreter = Interpreter(str(path))
     outputs = interpreter.get_signature_runner("run")(**inputs)
-    names = [details["op_name"] for details in interpreter._get_ops_details()]
+    names = [details["op_name"] for details in _compat.operation_details(interpreter)]
     return outputs, names.count("DELEGATE")
 
 

@@ -148,10 +148,10 @@ def test_no_thread_is_left():
 
 def test_a_picture_is_not_waited_for(monkeypatch, tmp_path):
     def make_panels():
-        run_callbacks._raise_if_stopping()
+        run_callbacks.raise_if_stopping()
         return {"samples": np.zeros((48, 96, 3), np.uint8)}
 
-    make_panels = run_callbacks._unless_stopping(make_panels)
+    make_panels = run_callbacks.unless_stopping(make_panels)
     callback = callbacks.SampleGrid(tmp_path, make_panels)
     callback.on_epoch_end(0)
     monkeypatch.setattr(

@@ -51,12 +51,12 @@ def command(
     if not models:
         raise UserError("name a run, a trained preset or an export; or --zoo for all")
     for model in dict.fromkeys(models):
-        for entry in _add(model, pathlib.Path(out), **options):
+        for entry in add(model, pathlib.Path(out), **options):
             click.echo(f"{entry['name']}: LiteRT.js from {entry['web']['runtime']}")
     _show(pathlib.Path(out), is_opened, serve)
 
 
-def _add(
+def add(
     model: str,
     out: pathlib.Path,
     onnx: bool,

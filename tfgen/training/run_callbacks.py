@@ -37,7 +37,7 @@ def make_callbacks(run: Any, model: Any, out: pathlib.Path, test_set: Any) -> li
         watching.append(callbacks.LatentDiagnostics(images, targets))
     if run.config.keep_best == "val_kernel_distance" or run.config.distance_every:
         watching.append(_make_distance(run, model, test_set))
-    panels = _unless_stopping(panels)
+    panels = unless_stopping(panels)
     return [
         *watching,
         callbacks.SampleGrid(out / "samples", panels, run.attribution),
@@ -71,10 +71,10 @@ def _make_panels(run: Any, model: Any, images: Any, targets: Any) -> Any:
     few = slice(None, _NUM_PICTURED)
     if run.kind == "images":
         labels = None if targets is None else targets[few]
-        return make_panels(model, images[few], labels, _raise_if_stopping)
+        return make_panels(model, images[few], labels, raise_if_stopping)
     translator = Translator(model, run.config.direction, run.config.seed)
     return make_translation_panels(
-        translator, images[few], targets[few], run.is_aligned, _raise_if_stopping
+        translator, images[few], targets[few], run.is_aligned, raise_if_stopping
     )
 
 
@@ -82,13 +82,16 @@ class _StoppingError(Exception):
     """A signal came: a picture is not worth waiting for."""
 
 
-def _raise_if_stopping() -> None:
+def raise_if_stopping() -> None:
+    """Raises where the process was asked to stop, for `unless_stopping` to catch."""
     installed = stop_signals.installed()
     if installed is not None and installed.received is not None:
         raise _StoppingError
 
 
-def _unless_stopping(make_panels: Callable[[], Any]) -> Callable[[], Any]:
+def unless_stopping(make_panels: Callable[[], Any]) -> Callable[[], Any]:
+    """Returns the function with None for an answer when the process is to stop."""
+
     def panels() -> Any:
         try:
             return make_panels()

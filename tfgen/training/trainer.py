@@ -115,7 +115,7 @@ def train_run(
     config: Config, folder: RunFolder, model: Any = None, **options: Any
 ) -> Run:
     """Trains a new run into a folder that is claimed; the rest is as in `train`."""
-    _keep_order_of_sums(config)
+    keep_order_of_sums(config)
     strategy = make_strategy(config.strategy)  # before any operation runs
     training = Fitting(config, folder, strategy, **options)
     training.log(settings.settle_data(config))
@@ -132,7 +132,7 @@ def resume_run(
 ) -> Run:
     """Goes on with the run in a folder that is claimed; the rest is as in `train`."""
     config = Config.read(folder.path)
-    _keep_order_of_sums(config)
+    keep_order_of_sums(config)
     strategy = make_strategy(config.strategy)
     training = Fitting(config, folder, strategy, **options)
     if epochs is not None and epochs != config.epochs:
@@ -157,7 +157,7 @@ def estimate_run(config: Config, log: Log = no_log) -> Any:
     """
     from tfgen.training.estimate import estimate
 
-    _keep_order_of_sums(config)
+    keep_order_of_sums(config)
     run = Run.of(pathlib.Path(), config)
     labels = settings.fit_classes(config, run.preset, log)
     train_set = run.batches("train", labels)
@@ -216,7 +216,8 @@ def _extend(config: Config, epochs: int) -> None:
     settings.check_config(config)
 
 
-def _keep_order_of_sums(config: Config) -> None:
+def keep_order_of_sums(config: Config) -> None:
+    """Makes operations deterministic if the configuration asks for it."""
     import tensorflow as tf
 
     if config.deterministic:
