@@ -33,6 +33,9 @@ from typing_extensions import Self, override
 
 Tensor = Any  # a tf.Tensor; NumPy arrays do too
 
+_MOST_DIVERSITY = 10.0
+_LEAST_DISTANCE = 1e-6  # of two draws of noise
+
 _registered = keras.saving.register_keras_serializable(package="tfgen")
 
 
@@ -181,6 +184,43 @@ ADVERSARIAL_LOSSES = {
 def l1(one: Tensor, other: Tensor) -> Tensor:
     """Returns the mean absolute difference: a cycle's, an identity's, a target's."""
     return tf.reduce_mean(tf.abs(one - other))
+
+
+def feature_matching(real_features: Any, fake_features: Any) -> Tensor:
+    """Returns how far features of fake images are from those of the real ones.
+
+    The sum over layers of mean absolute differences. No gradient reaches the real ones.
+
+    Args:
+        real_features: List of `(batch, ...)`, a discriminator's of real images.
+        fake_features: The same of fake images, one for each of these.
+
+    Reference: [Wang et al., 2018](https://arxiv.org/abs/1711.11585), eq. 4.
+    """
+    pairs = zip(real_features, fake_features, strict=True)
+    return tf.add_n([l1(tf.stop_gradient(real), fake) for real, fake in pairs])
+
+
+def diversity(one: Tensor, other: Tensor, noise: Tensor, other_noise: Tensor) -> Tensor:
+    """Returns how far two outputs for one input are apart, for the distance of noise.
+
+    The mean over inputs of `min( |one - other| / |noise - other_noise|, 10 )`, with
+    mean absolute differences. A generator raises it.
+
+    Args:
+        one, other: Outputs `(batch, ...)` of the same inputs.
+        noise, other_noise: Their noise, `(batch, noise_dim)`.
+
+    References:
+    - [Mao et al., 2019](https://arxiv.org/abs/1903.05628), eq. 2: the ratio.
+    - [Yang et al., 2019](https://arxiv.org/abs/1901.09024), eqs. 3 and 4: its bound.
+    """
+
+    def distance(x: Tensor, y: Tensor) -> Tensor:
+        return tf.reduce_mean(tf.abs(x - y), axis=list(range(1, len(x.shape))))
+
+    ratio = distance(one, other) / (distance(noise, other_noise) + _LEAST_DISTANCE)
+    return tf.reduce_mean(tf.minimum(ratio, _MOST_DIVERSITY))
 
 
 def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:

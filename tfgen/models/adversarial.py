@@ -130,7 +130,9 @@ class AdversarialModel(AveragingMixin, GenerativeModel):
         if labels is not None:
             labels = tf.concat([labels, labels], axis=0)
         both = tf.concat([one, other], axis=0)
-        return tf.split(self._run(network, both, labels, training=training), 2)
+        outputs = self._run(network, both, labels, training=training)
+        halves = zip(*(tf.split(x, 2) for x in tf.nest.flatten(outputs)), strict=True)
+        return [tf.nest.pack_sequence_as(outputs, half) for half in halves]
 
 
 class LearningRates:

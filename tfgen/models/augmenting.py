@@ -1,6 +1,5 @@
 """Augmentation of what a discriminator sees, and the strength of an adaptive one."""
 
-import keras
 import tensorflow as tf
 
 from tfgen import augmentation, replicas
@@ -25,8 +24,7 @@ class AugmentingMixin:
                 dtype="float32",
                 aggregation="only_first_replica",  # replicas write the same value
             )
-            self.term_names = (*self.term_names, "augment_strength")
-            self.trackers.append(keras.metrics.Mean(name="augment_strength"))
+            self._add_term("augment_strength")
 
     def _augmented(self, images, uniform_draws):
         return augmentation.diff_augment(

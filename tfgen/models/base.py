@@ -79,6 +79,11 @@ class GenerativeModel(first_batch.FirstBatchMixin, keras.Model):
         options = {"dtype": "float32", "autocast": False, "trainable": False}
         return self.add_weight(shape=(), initializer="zeros", name=name, **options)
 
+    def _add_term(self, name):
+        """Adds a scalar to `term_names`, of this model alone."""
+        self.term_names = (*self.term_names, name)
+        self.trackers.append(keras.metrics.Mean(name=name))
+
     def _build_for(self, network):
         """Calls the model on what a network takes; saving and export need it built."""
         inputs = [
@@ -173,7 +178,8 @@ class GenerativeModel(first_batch.FirstBatchMixin, keras.Model):
             if labels is None:
                 raise ValueError(f"This {type(self).__name__} needs labels too.")
             inputs = [tf.convert_to_tensor(inputs), tf.convert_to_tensor(labels)]
-        return tf.cast(network(inputs, training=training), tf.float32)
+        outputs = network(inputs, training=training)
+        return tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), outputs)
 
     # ---- Saving and serving -------------------------------------------------------
 

@@ -21,9 +21,13 @@ SINGLE_IMAGE = (
 class TranslationModel(AdversarialModel):
     """Base of the models that `fit` on `(images, targets)`, of one domain and another.
 
+    A discriminator that judges images at several scales has a list of logits, or a list
+    of lists, of features and then logits. The losses of its scales are summed.
+
     References:
         [Isola et al., 2017](https://arxiv.org/abs/1611.07004), sec. 3.3, and
         [Zhu et al., 2017](https://arxiv.org/abs/1703.10593), sec. 4: the factor 1/2.
+        [Wang et al., 2018](https://arxiv.org/abs/1711.11585), eq. 3: scales.
     """
 
     def _set_loss(self, loss):
@@ -33,12 +37,20 @@ class TranslationModel(AdversarialModel):
         is_squares = isinstance(self._loss, losses.LeastSquares)
         self._factor = _LEAST_SQUARES_FACTOR if is_squares else 1.0
 
-    def _generator_loss(self, fake_logits):
-        return self._factor * self._loss.generator(fake_logits)
+    def _generator_loss(self, fake_outputs):
+        scales = divide_scales(fake_outputs)
+        losses = [self._loss.generator(logits) for *_, logits in scales]
+        return self._factor * tf.add_n(losses)
 
-    def _discriminator_loss(self, real_logits, fake_logits):
-        factor = _DISCRIMINATOR_FACTOR * self._factor
-        return factor * self._loss.discriminator(real_logits, fake_logits)
+    def _discriminator_loss(self, real_outputs, fake_outputs):
+        pairs = _pair_logits(real_outputs, fake_outputs)
+        losses = [self._loss.discriminator(*pair) for pair in pairs]
+        return _DISCRIMINATOR_FACTOR * self._factor * tf.add_n(losses)
+
+    def _real_signs(self, real_outputs, fake_outputs):
+        """Returns the mean sign of real logits, which an adaptive strength follows."""
+        pairs = _pair_logits(real_outputs, fake_outputs)
+        return tf.add_n([self._loss.real_signs(*pair) for pair in pairs]) / len(pairs)
 
     def _check_batch(self, images, *generators):
         """Refuses to train batch normalisation on single images.
@@ -49,3 +61,19 @@ class TranslationModel(AdversarialModel):
         """
         if any(mixes_images(generator) for generator in generators):
             tf.debugging.assert_greater(tf.shape(images)[0], 1, SINGLE_IMAGE)
+
+
+def divide_scales(outputs):
+    """Returns a discriminator's outputs as lists, one a scale: features, then logits.
+
+    Args:
+        outputs: Logits; a list of them, one a scale; or a list of such lists.
+    """
+    scales = outputs if isinstance(outputs, list | tuple) else [outputs]
+    return [x if isinstance(x, list | tuple) else [x] for x in scales]
+
+
+def _pair_logits(real_outputs, fake_outputs):
+    """Returns the real and the fake logits of each scale."""
+    scales = map(divide_scales, (real_outputs, fake_outputs))
+    return [(real[-1], fake[-1]) for real, fake in zip(*scales, strict=True)]

@@ -3,9 +3,11 @@
     image -> C64 -> C128 -> ... (stride 2, `num_layers` of them) -> C512 -> logits
 
 Every C is a 4x4 convolution with normalisation (not the first) and LeakyReLU; the last
-C and the logits have stride 1.
+C and the logits have stride 1. Several of them may judge the image at several scales.
 
-Reference: [Isola et al., 2017](https://arxiv.org/abs/1611.07004), app. 6.1.2.
+References:
+- [Isola et al., 2017](https://arxiv.org/abs/1611.07004), app. 6.1.2.
+- [Wang et al., 2018](https://arxiv.org/abs/1711.11585), sec. 3.2: scales, features.
 """
 
 from collections.abc import Sequence
@@ -28,12 +30,16 @@ def build_patchgan_discriminator(
     *,
     filters: int = 64,
     num_layers: int = 3,
+    num_scales: int = 1,
+    with_features: bool = False,
     normalization: str | None = "instance",
     initial_stddev: float = 0.02,
 ) -> keras.Model:
     """Builds a discriminator from images in `[-1, 1]` to logits, one a patch.
 
-    The logits are `(batch, height', width', 1)`: 30x30 for 256x256 and 3 layers.
+    The logits are `(batch, height', width', 1)`: 30x30 for 256x256 and 3 layers. With
+    several scales there is a list of them, the finest first; with features there is for
+    each scale a list of its features and, last, its logits.
 
     Args:
         image_shape: `(height, width, channels)`. pix2pix's discriminator takes inputs
@@ -43,6 +49,11 @@ def build_patchgan_discriminator(
             times as many.
         num_layers: Integer, stages of stride 2. A logit sees `RECEPTIVE_FIELDS` pixels:
             70x70 with 3. With 0, each pixel is judged alone, by 1x1 convolutions.
+        num_scales: Integer, discriminators, each with weights of its own: the first
+            sees the image, each further one half the size of the one before. pix2pixHD
+            has 3.
+        with_features: Whether the outputs of all stages are returned too, for feature
+            matching (`Pix2Pix`).
         normalization: `"instance"`, `"batch"` or `None`.
         initial_stddev: Float, of the kernels.
 
@@ -50,7 +61,31 @@ def build_patchgan_discriminator(
         ValueError: If the image is too small for so many layers.
     """
     check_normalization(normalization, ("instance", "batch", None))
-    _check_size(image_shape, num_layers)
+    _check_size(image_shape, num_layers, num_scales)
+    images = keras.Input(image_shape, name="images")
+    outputs, scaled = [], images
+    for scale in range(num_scales):
+        if scale:
+            scaled = keras.layers.AveragePooling2D(
+                2, padding="same", data_format="channels_last"
+            )(scaled)
+        outputs.append(
+            _judge(scaled, filters, num_layers, normalization, initial_stddev)
+        )
+    if not with_features:
+        outputs = [stages[-1] for stages in outputs]
+        outputs = outputs if num_scales > 1 else outputs[0]
+    return keras.Model(images, outputs, name="patchgan_discriminator")
+
+
+def _judge(
+    features: Any,
+    filters: int,
+    num_layers: int,
+    normalization: str | None,
+    initial_stddev: float,
+) -> list[Any]:
+    """Returns the features of each stage, and the logits of the last."""
     kernel_size = _KERNEL_SIZE if num_layers else 1
 
     def convolve(features: Any, width: int, strides: int, use_bias: bool) -> Any:
@@ -72,8 +107,7 @@ def build_patchgan_discriminator(
             kernel_initializer=initializer,
         )(features)
 
-    images = keras.Input(image_shape, name="images")
-    features = images
+    outputs = []
     for stage in range(num_layers + 1 if num_layers else 2):
         features = convolve(
             features,
@@ -84,8 +118,8 @@ def build_patchgan_discriminator(
         if stage:
             features = normalize(features, normalization)
         features = keras.layers.LeakyReLU(negative_slope=0.2)(features)
-    logits = convolve(features, 1, strides=1, use_bias=True)
-    return keras.Model(images, logits, name="patchgan_discriminator")
+        outputs.append(features)
+    return [*outputs, convolve(features, 1, strides=1, use_bias=True)]
 
 
 def _differs(sizes: Sequence[int | None], kernel_size: int, strides: int) -> bool:
@@ -94,17 +128,22 @@ def _differs(sizes: Sequence[int | None], kernel_size: int, strides: int) -> boo
     return kernel_size > 1 and not (strides == 2 and is_even)
 
 
-def _check_size(image_shape: Sequence[int | None], num_layers: int) -> None:
+def _check_size(
+    image_shape: Sequence[int | None], num_layers: int, num_scales: int
+) -> None:
     if num_layers not in RECEPTIVE_FIELDS:
         raise ValueError(
             f"`num_layers` must be one of {list(RECEPTIVE_FIELDS)}. "
             f"Received: {num_layers}"
         )
-    least = 3 * 2**num_layers if num_layers else 1
+    if num_scales < 1:
+        raise ValueError(f"`num_scales` must be at least 1. Received: {num_scales}")
+    least = (3 * 2**num_layers if num_layers else 1) * 2 ** (num_scales - 1)
     if any(size is not None and size < least for size in image_shape[:2]):
         nearest = show_size([max(size or least, least) for size in image_shape[:2]])
+        scales = f" and num_scales={num_scales}" if num_scales > 1 else ""
         raise ValueError(
-            f"Height and width must be at least {least} for num_layers={num_layers}. "
-            f"Received: image_shape={tuple(image_shape)}. The nearest size is "
-            f"{nearest}; or pass fewer `num_layers`."
+            f"Height and width must be at least {least} for num_layers={num_layers}"
+            f"{scales}. Received: image_shape={tuple(image_shape)}. The nearest size "
+            f"is {nearest}; or pass fewer `num_layers`."
         )
