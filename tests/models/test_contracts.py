@@ -109,9 +109,16 @@ def make_translator(out_channels=1, noisy=False):
     return keras.Model(inputs, outputs(features))
 
 
-def make_patch_discriminator(channels=1):
+def make_patch_discriminator(channels=1, num_scales=0):
+    """Of so many scales, with their features; of 0 it has logits alone."""
     images = keras.Input((*small.IMAGE_SHAPE[:2], channels))
-    features = keras.layers.Conv2D(6, 4, strides=2, activation="leaky_relu")(images)
+    scales = []
+    for size in range(1, max(1, num_scales) + 1):
+        pixels = keras.layers.AveragePooling2D(size)(images) if size > 1 else images
+        features = keras.layers.Conv2D(6, 4, strides=2, activation="leaky_relu")(pixels)
+        scales.append([features, keras.layers.Conv2D(1, 1)(features)])
+    if num_scales:
+        return keras.Model(images, scales)
     return keras.Model(images, keras.layers.Conv2D(1, 2)(features))
 
 
@@ -123,11 +130,13 @@ def compile_adversarial(model):
     return model
 
 
-def make_pix2pix(**kwargs):
+def make_pix2pix(num_scales=0, perceives=False, **kwargs):
     def make():
         small.seeded()
-        networks = make_translator(noisy=True), make_patch_discriminator(2)
-        return compile_adversarial(tfgen.Pix2Pix(*networks, seed=0, **kwargs))
+        discriminator = make_patch_discriminator(2, num_scales)
+        networks = make_translator(noisy=True), discriminator
+        more = {"perceptual": make_patch_discriminator()} if perceives else {}
+        return compile_adversarial(tfgen.Pix2Pix(*networks, seed=0, **more, **kwargs))
 
     return make
 
@@ -229,7 +238,20 @@ MODELS = {
     "conditional_fsq": make_vqvae(num_classes=3),
     **{f"vae_{name}": make_vae(**parts) for name, parts in PARTS.items()},
     "pix2pix": make_pix2pix(ema_decay=0.9),
-    "noisy_pix2pix": make_pix2pix(loss="least_squares", dropout_at_inference=True),
+    "noisy_pix2pix": make_pix2pix(
+        num_scales=2,
+        loss="least_squares",
+        dropout_at_inference=True,
+        lambda_feature_matching=10.0,
+        lambda_diversity=1.0,
+        augment="color,translation,cutout",
+    ),
+    "perceptual_pix2pix": make_pix2pix(
+        num_scales=1,
+        perceives=True,
+        lambda_feature_matching=10.0,
+        augment=[augmentation.Adaptive(num_images=50)],
+    ),
     # 20 images: the history is filled, and exchanged.
     "cyclegan": make_cyclegan(pool_size=5, ema_decay=0.9),
     "cut": make_cut(ema_decay=0.9),
@@ -256,7 +278,7 @@ def cases():
     for name in MODELS:
         for check in (*contracts.LOOKING, *contracts.COMPILING):
             is_large = name not in FIRST and check in contracts.COMPILING
-            is_large |= name.removeprefix("vae_") in PARTS
+            is_large |= name.removeprefix("vae_") in (*PARTS, "perceptual_pix2pix")
             is_large |= (name, check) in LARGE
             marks = [pytest.mark.large] if is_large else []
             label = check.__name__.removeprefix("check_")

@@ -159,3 +159,53 @@ def test_too_small_images_are_refused(size, num_layers):
 def test_other_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         build_patchgan_discriminator((256, 256, 3), **arguments)
+
+
+def test_scales_see_means_of_pixels():
+    """Each scale is a discriminator of its own, of images half the size."""
+    shape, sizes = (37, 50, 2), {"filters": 2, "num_layers": 1}
+    network = build_patchgan_discriminator(shape, num_scales=3, **sizes)
+    images = images_of(shape)
+    weights, scaled = network.get_weights(), tf.constant(images)
+    by_layer = {id(w): w for w in network.weights}
+    assert len(weights) == len(by_layer)
+    outputs = network(images)
+    assert [x.shape[1:3] for x in outputs] == [(16, 23), (7, 10), (3, 4)]
+    for index, logits in enumerate(outputs):
+        if index:
+            scaled = tf.nn.avg_pool2d(scaled, 2, 2, "SAME")
+        alone = build_patchgan_discriminator(scaled.shape[1:], **sizes)
+        path = weights_before(network, network.outputs[index])
+        alone.set_weights(path)
+        np.testing.assert_allclose(alone(scaled), logits, atol=1e-6)
+
+
+def weights_before(network, output):
+    """Weights of the layers that an output is made by, from the first."""
+    return keras.Model(network.inputs, output).get_weights()
+
+
+def test_features_are_those_of_every_stage():
+    shape, sizes = (32, 32, 2), {"filters": 2, "num_layers": 2}
+    network = build_patchgan_discriminator(
+        shape, num_scales=2, with_features=True, **sizes
+    )
+    plain = build_patchgan_discriminator(shape, num_scales=2, **sizes)
+    plain.set_weights(network.get_weights())
+    images = images_of(shape)
+    scales = network(images)
+    assert [[x.shape[1] for x in scale] for scale in scales] == [
+        [16, 8, 7, 6],
+        [8, 4, 3, 2],
+    ]
+    for (*features, logits), expected in zip(scales, plain(images), strict=True):
+        np.testing.assert_allclose(logits, expected, atol=1e-6)
+        assert all(tf.reduce_min(x) < 0 < tf.reduce_max(x) for x in features)
+
+
+def test_too_many_scales_are_refused():
+    message = "^Height.*least 24 for num_layers=1 and num_scales=3"
+    with pytest.raises(ValueError, match=message):
+        build_patchgan_discriminator((23, 32, 3), num_layers=1, num_scales=3)
+    with pytest.raises(ValueError, match="`num_scales` must be at least 1"):
+        build_patchgan_discriminator((32, 32, 3), num_scales=0)

@@ -138,6 +138,22 @@ def test_noise_moves_images_and_nothing_else_does():
     np.testing.assert_array_equal(*plain)
 
 
+def test_a_latent_takes_the_place_of_dropout():
+    network = build_unet_generator((16, 16, 2), filters=4, noise_dim=3)
+    assert network.inputs[1].shape == (None, 3)
+    assert not layers_of(network, NoiseDropout)
+    images, noise = images_of((16, 16, 2)), RNG.uniform(size=(2, 3)).astype("float32")
+    # What a latent adds to the first stage is linear in it, and the same at all pixels.
+    added = layers_of(network, keras.layers.Add)[0]
+    shift = keras.Model(network.inputs, added.output)([images, noise])
+    shift -= keras.Model(network.inputs, added.input[0])([images, noise])
+    kernel = layers_of(network, keras.layers.Dense)[0].kernel.numpy()
+    expected = np.broadcast_to(((2 * noise - 1) @ kernel)[:, None, None], shift.shape)
+    np.testing.assert_allclose(shift, expected, atol=1e-6)
+    one, other = network([images, noise]), network([images, 1 - noise])
+    assert np.abs(one - other).max() > 1e-5
+
+
 def test_every_pixel_sees_every_other():
     """Through the innermost grid of one pixel; the skips alone see 94x94 at most."""
     network = build_unet_generator((32, 32, 1), filters=4, initial_stddev=0.3)
@@ -156,9 +172,11 @@ def test_other_sizes_are_refused(shape):
 
 
 @pytest.mark.large  # of presets, `test_preset_exports.py` does it
+@pytest.mark.parametrize("noise_dim", [0, 3])
 @pytest.mark.parametrize("with_noise", [False, True])
-def test_runs_on_the_edge_in_one_partition(with_noise, tmp_path):
-    network = build_unet_generator((32, 32, 3), filters=4)
+def test_runs_on_the_edge_in_one_partition(with_noise, noise_dim, tmp_path):
+    with_noise = with_noise or noise_dim > 0
+    network = build_unet_generator((32, 32, 3), filters=4, noise_dim=noise_dim)
     shapes = {"images": (1, 32, 32, 3)}
     if with_noise:
         shapes["noise"] = (1, network.inputs[1].shape[1])
@@ -169,4 +187,6 @@ def test_runs_on_the_edge_in_one_partition(with_noise, tmp_path):
     operations = check(generate, tmp_path / "network.tflite", RNG, **shapes)
     # The noise of a layer is reshaped to its grid, once.
     assert ("RESHAPE" in operations) is with_noise
+    if noise_dim:
+        assert "FULLY_CONNECTED" in operations
     assert "TRANSPOSE_CONV" in operations

@@ -194,6 +194,18 @@ _CLASSES = click.Option(
 _TRANSLATION = (
     click.Option(["--load-size"], type=SIZE, help="Before a random crop."),
     click.Option(["--mirror/--no-mirror"], default=None, help="At random."),
+    click.Option(
+        ["--distill-from"],
+        metavar="PRESET|RUN|FILE",
+        help="A larger model whose translations are learnt from too.",
+    ),
+    click.Option(
+        ["--distill-weight"],
+        type=click.FloatRange(0),
+        default=10.0,
+        show_default=True,
+        help="Of the distance to these.",
+    ),
 )
 _DIRECTION = click.Option(
     ["--direction"],

@@ -95,7 +95,7 @@ class AdversarialModel(AveragingMixin, GenerativeModel):
         fake = self._fake(batch, training)
         terms = self.discriminator_terms(batch, fake, training)
         terms |= self.generator_terms(batch, fake, training)
-        return {name: terms[name] for name in self.term_names}
+        return {metric.name: terms[metric.name] for metric in self.metrics}
 
     def _alternating_step(self, batch, images):
         """Takes a step of the discriminator, then one of the generator; returns terms.

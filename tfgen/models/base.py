@@ -150,7 +150,7 @@ class GenerativeModel(first_batch.FirstBatchMixin, keras.Model):
     def _track(self, terms, images):
         # Weighted by the batch, so that a ragged last one counts for what it holds.
         batch_size = tf.shape(images)[0]
-        for tracker in self.trackers:
+        for tracker in self.metrics:
             # A replica may get none of the last batch; the mean of none is NaN.
             term = tf.where(batch_size > 0, terms[tracker.name], 0.0)
             tracker.update_state(term, sample_weight=batch_size)

@@ -141,7 +141,7 @@ class CUT(TranslationModel):
             + self.lambda_nce * terms["nce_loss"]
             + self.lambda_identity_nce * terms["identity_nce_loss"]
         )
-        return terms
+        return self._taught(terms, ab=(batch["real_a"], fake["fake_b"]))
 
     def _nce(self, batch, images, translations, training):
         """Returns the mean over layers of the loss of their patches."""

@@ -77,6 +77,7 @@ class CycleGAN(TranslationModel):
     )
     data_keys = ("images_a", "images_b")
     call_keys = ("images_a",)
+    ways = ("ab", "ba")
     generators = ("generator_ab", "generator_ba")
     discriminators = ("discriminator_a", "discriminator_b")
 
@@ -134,7 +135,8 @@ class CycleGAN(TranslationModel):
         l1_loss = terms["cycle_loss"] + self.lambda_identity * terms["identity_loss"]
         adversarial_loss = terms["adversarial_ab_loss"] + terms["adversarial_ba_loss"]
         terms["generator_loss"] = adversarial_loss + self.lambda_cycle * l1_loss
-        return terms
+        ways = {"ab": (real_a, fake["fake_b"]), "ba": (real_b, fake["fake_a"])}
+        return self._taught(terms, **ways)
 
     def discriminator_terms(self, batch, fake, training):
         """Returns the discriminators' terms, and their sum as `discriminator_loss`."""

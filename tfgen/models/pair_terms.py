@@ -96,6 +96,12 @@ class PairTermsMixin:
                 "dropout_at_inference=True needs a generator of [images, noise]. It "
                 "takes images alone."
             )
+        if self.noise_dim and not self.dropout_at_inference:
+            noise = self.generator.get_layer(self.generator.inputs[1].name)
+            if not noise.optional:
+                raise ValueError(
+                    "The generator always takes noise: pass dropout_at_inference=True"
+                )
         if self.lambda_diversity and not self.dropout_at_inference:
             raise ValueError(
                 "Several outputs for one input need noise outside training too: pass "

@@ -140,12 +140,12 @@ class Pix2Pix(PairTermsMixin, AugmentingMixin, TranslationModel):
         adversarial_loss = self._generator_loss(outputs)
         l1_loss = l1(batch["targets"], fake)
         terms, weighted = self._pair_terms(batch, fake, training)
-        return {
+        terms |= {
             "generator_loss": adversarial_loss + self.lambda_l1 * l1_loss + weighted,
             "adversarial_loss": adversarial_loss,
             "l1_loss": l1_loss,
-            **terms,
         }
+        return self._taught(terms, ab=(batch["images"], fake))
 
     def train_step(self, data):
         images, targets = self._unpack(data)

@@ -5,6 +5,7 @@ import tensorflow as tf
 from tfgen import losses
 from tfgen.losses import ADVERSARIAL_LOSSES
 from tfgen.models.adversarial import AdversarialModel, mixes_images
+from tfgen.models.distillation import DistillationMixin
 
 # losses.py has each pair as its own paper has it. The papers of image translation use
 # squares without LSGAN's halves, and halve the discriminator's loss, so that it learns
@@ -18,7 +19,7 @@ SINGLE_IMAGE = (
 )
 
 
-class TranslationModel(AdversarialModel):
+class TranslationModel(DistillationMixin, AdversarialModel):
     """Base of the models that `fit` on `(images, targets)`, of one domain and another.
 
     A discriminator that judges images at several scales has a list of logits, or a list
@@ -29,6 +30,8 @@ class TranslationModel(AdversarialModel):
         [Zhu et al., 2017](https://arxiv.org/abs/1703.10593), sec. 4: the factor 1/2.
         [Wang et al., 2018](https://arxiv.org/abs/1711.11585), eq. 3: scales.
     """
+
+    ways = ("ab",)
 
     def _set_loss(self, loss):
         table = {k: ADVERSARIAL_LOSSES[k] for k in ("non_saturating", "least_squares")}

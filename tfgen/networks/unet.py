@@ -13,7 +13,12 @@ get a woven texture. With `upsampling="bilinear"`, images grow by interpolation 
 3x3 convolution ([Odena et al., 2016](https://doi.org/10.23915/distill.00003)), and the
 last one sees the input too, whose lines thus stay sharp.
 
-Reference: [Isola et al., 2017](https://arxiv.org/abs/1611.07004), app. 6.1.1.
+Dropout changes outputs little. With `noise_dim` the noise is a latent instead, which
+shifts the channels of every stage down: as if it stood beside them at every pixel.
+
+References:
+- [Isola et al., 2017](https://arxiv.org/abs/1611.07004), app. 6.1.1.
+- [Zhu et al., 2017](https://arxiv.org/abs/1711.11586), sec. 4: a latent in all stages.
 """
 
 import dataclasses
@@ -48,13 +53,15 @@ def build_unet_generator(
     upsampling: str = "transposed",
     convolution: str = "plain",
     dropout: float = 0.5,
+    noise_dim: int = 0,
     initial_stddev: float = 0.02,
     recompute: bool = False,
 ) -> keras.Model:
     """Builds a generator from images to images of the same size, both in `[-1, 1]`.
 
     If it has dropout it takes `[images, noise]`, with uniform draws in (0, 1) as noise
-    `(batch, noise_dim)`, or `None` for no dropout; else images alone.
+    `(batch, noise_dim)`, or `None` for no dropout; with `noise_dim` it takes `[images,
+    noise]` that is never `None`; else images alone.
 
     Args:
         image_shape: `(height, width, channels)`. Height and width are halved as often
@@ -70,6 +77,7 @@ def build_unet_generator(
             for phones.
         dropout: Float, rate of the first three stages up that have `max_filters`
             channels, or 0 for none. Images halved 4 times or less have no such stage.
+        noise_dim: Integer, of a latent in place of dropout; 0 for none.
         initial_stddev: Float, of the kernels.
         recompute: Whether training computes each stage a second time for the gradient
             and does not keep what lies within it: less memory for a longer step. It
@@ -89,18 +97,20 @@ def build_unet_generator(
     check_convolution(convolution)
     stages = _Stages(widths, normalization, upsampling, convolution, initial_stddev)
 
-    num_draws = _count_draws(image_shape, widths, widest) if dropout else {}
+    has_dropout = dropout and not noise_dim
+    num_draws = _count_draws(image_shape, widths, widest) if has_dropout else {}
     images = keras.Input(image_shape, name="images")
     inputs, start = images, 0
-    if num_draws:
-        noise_shape = (sum(num_draws.values()),)
-        noise = keras.Input(noise_shape, name="noise", optional=True)
+    if size := noise_dim or sum(num_draws.values()):
+        noise = keras.Input((size,), name="noise", optional=not noise_dim)
         inputs = [images, noise]
     features = images
     grids = []
     for stage in range(num_stages):
         shrink = functools.partial(stages.shrink, stage=stage)
         features = apply_block(shrink, features, recompute)
+        if noise_dim:
+            features = keras.layers.Add()([features, stages.shift(noise, stage)])
         grids.append(features)
 
     features = grids.pop()
@@ -149,6 +159,16 @@ class _Stages:
         layer = self.convolve(width, is_edge=stage == 0, use_bias=use_bias)
         features = layer(features)
         return normalize(features, self.normalization if is_normalized else None)
+
+    def shift(self, noise: Any, stage: int) -> Any:
+        """Returns what a latent adds to the channels of a stage down."""
+        width = self.widths[stage]
+        initializer = keras.initializers.RandomNormal(stddev=self.initial_stddev)
+        noise = keras.layers.Rescaling(2.0, -1.0)(noise)
+        shift = keras.layers.Dense(
+            width, use_bias=False, kernel_initializer=initializer
+        )(noise)
+        return keras.layers.Reshape((1, 1, width))(shift)
 
     def grow(self, features: Any, stage: int) -> Any:
         """Returns features of twice the size."""

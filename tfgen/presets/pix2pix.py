@@ -19,11 +19,28 @@ def build(
     dropout: Annotated[
         float, "rate of the dropout of the U-Net, the noise", SHARE
     ] = 0.5,
+    noise_dim: Annotated[
+        int, "of a latent in place of dropout: several outputs", AT_LEAST_0
+    ] = 0,
     dropout_at_inference: Annotated[bool, "whether dropout stays on"] = False,
     discriminator_filters: translation.DiscriminatorFilters = 64,
     patch_layers: translation.PatchLayers = 3,
+    num_scales: Annotated[int, "at which a D judges; pix2pixHD: 3", AT_LEAST_1] = 1,
     normalization: translation.Normalization = "instance",
     lambda_l1: Annotated[float, "weight of the L1 term", AT_LEAST_0] = 100.0,
+    lambda_feature_matching: Annotated[
+        float, "of distances of D's features; pix2pixHD: 10", AT_LEAST_0
+    ] = 0.0,
+    perceptual: Annotated[
+        str | None, "a distance besides; ms_ssim: of structure", ("ms_ssim",)
+    ] = None,
+    lambda_perceptual: Annotated[float, "its weight", AT_LEAST_0] = 10.0,
+    lambda_diversity: Annotated[
+        float, "of distances of outputs for two draws of noise", AT_LEAST_0
+    ] = 0.0,
+    augment: Annotated[
+        str | None, "for few pairs: color,translation,cutout or adaptive"
+    ] = None,
     loss: translation.Loss = "non_saturating",
     ema_decay: translation.EmaDecay = None,
     initial_stddev: translation.InitialStddev = 0.02,
@@ -39,28 +56,38 @@ def build(
 
     shape = both_sides(image_size)
     shared = {"normalization": normalization, "initial_stddev": initial_stddev}
+    generator = build_unet_generator(
+        (*shape, channels),
+        filters=filters,
+        max_filters=max_filters,
+        upsampling=upsampling,
+        convolution=convolution,
+        dropout=dropout,
+        noise_dim=noise_dim,
+        recompute=recompute,
+        **shared,
+    )
+    discriminator = build_patchgan_discriminator(
+        (*shape, 2 * channels),
+        filters=discriminator_filters,
+        num_layers=patch_layers,
+        num_scales=num_scales,
+        with_features=lambda_feature_matching > 0,
+        **shared,
+    )
     model = Pix2Pix(
-        build_unet_generator(
-            (*shape, channels),
-            filters=filters,
-            max_filters=max_filters,
-            upsampling=upsampling,
-            convolution=convolution,
-            dropout=dropout,
-            recompute=recompute,
-            **shared,
-        ),
-        build_patchgan_discriminator(
-            (*shape, 2 * channels),
-            filters=discriminator_filters,
-            num_layers=patch_layers,
-            **shared,
-        ),
+        generator,
+        discriminator,
         lambda_l1=lambda_l1,
+        lambda_feature_matching=lambda_feature_matching,
+        perceptual=perceptual,
+        lambda_perceptual=lambda_perceptual,
+        lambda_diversity=lambda_diversity,
+        augment=augment,
         loss=loss,
         ema_decay=ema_decay,
         seed=seed,
-        dropout_at_inference=dropout_at_inference,
+        dropout_at_inference=dropout_at_inference or noise_dim > 0,
     )
     translation.compile_with_adams(model, learning_rate, beta_1, num_steps)
     return model

@@ -41,6 +41,8 @@ class Config:
         accumulate: Integer, batches whose mean gradient is one step of the optimizers.
         precision: Keras's dtype policy; `"auto"` until training begins.
         init_from: Preset, run or file whose weights training starts from.
+        distill_from: Preset, run or file whose translations are learnt from too.
+        distill_weight: Float, of the distance to them.
         freeze: Patterns of the layers that stay as they are.
         distance_every: Epochs from one `val_kernel_distance` to the next; None for
             none, unless it is what `keep_best` names.
@@ -77,6 +79,8 @@ class Config:
     held_out_classes: str | None = None
     deterministic: bool = False
     init_from: str | None = None
+    distill_from: str | None = None
+    distill_weight: float = 10.0
     freeze: list[str] = dataclasses.field(default_factory=list)
     callbacks: list[str] = dataclasses.field(default_factory=list)
     attribution: str | None = None
@@ -133,7 +137,8 @@ class Config:
         if self.kind == "images":
             names.append("held_out_classes")
         else:
-            names += ["load_size", "mirror"]
+            names += ["load_size", "mirror", "distill_from"]
+            names += ["distill_weight"] if self.distill_from else []
         if self.kind == "pairs":
             names.append("direction" if self.degrade is None else "degrade")
         flags = {name: getattr(self, name) for name in names}

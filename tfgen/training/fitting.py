@@ -8,6 +8,7 @@ from tfgen._compat import optional_imports_hidden
 from tfgen.errors import UserError
 from tfgen.training import settings, speed
 from tfgen.training.config import AUTO, Config
+from tfgen.training.distilling import teach
 from tfgen.training.explain import explained, iterators_ended, numerics_checked
 from tfgen.training.initial_weights import freeze, initialize
 from tfgen.training.run import Run
@@ -89,6 +90,7 @@ class Fitting:
         config, run = self.config, self.run
         epoch = self.backup.initial_epoch if self.backup else 0
         if model is not None:
+            teach(model, config)
             labels = bool(getattr(model, "num_classes", None))
         else:
             labels = settings.fit_classes(config, run.preset, self.log)
@@ -191,6 +193,7 @@ def _create_model(run: Run, num_steps: int, log: Log, is_new: bool) -> Any:
     if config.init_from is not None and is_new:
         initialize(model, config.init_from, log)
     freeze(model, config.freeze)
+    teach(model, config)
     if config.steps_per_execution != AUTO:
         model.steps_per_execution = config.steps_per_execution
     return model

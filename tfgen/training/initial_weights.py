@@ -14,7 +14,7 @@ from typing import Any
 from tfgen.errors import UserError
 
 
-def resolve_source(source: str | os.PathLike) -> str:
+def resolve_source(source: str | os.PathLike, flag: str = "--init-from") -> str:
     """Returns the name of a trained preset, or the absolute path of a run or file."""
     from tfgen.presets import cards, hub
 
@@ -30,7 +30,7 @@ def resolve_source(source: str | os.PathLike) -> str:
         from tfgen.presets.preset import near_matches
 
         raise UserError(
-            f"--init-from {name}: no such run directory, .keras file or trained preset"
+            f"{flag} {name}: no such run directory, .keras file or trained preset"
             f"{near_matches(name, presets())}"
         )
     return str(path.resolve())

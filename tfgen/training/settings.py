@@ -113,6 +113,14 @@ def check_config(config: Config) -> Config:
                 "--degrade makes the inputs of pairs from images: it goes with presets "
                 "of pairs, and without --direction"
             )
+    if config.distill_from is not None:
+        if config.kind == "images":
+            raise UserError("--distill-from goes with models that translate images")
+        config.distill_from = resolve_source(config.distill_from, "--distill-from")
+    if not config.distill_weight >= 0:
+        raise UserError(
+            f"--distill-weight must be a number from 0. Got: {config.distill_weight!r}"
+        )
     if config.load_size is not None:
         config.load_size = read_size("--load-size", config.load_size)
     for name in _COUNTS:

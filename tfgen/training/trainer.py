@@ -77,7 +77,8 @@ def train(
             2020](https://arxiv.org/abs/2002.10964)).
         verbose: As in `fit`.
         log: Called with each line that tells what happens.
-        **overrides: Fields of `tfgen.training.Config` such as `checkpoint_every`, and
+        **overrides: Fields of `tfgen.training.Config` such as `checkpoint_every` or
+            `distill_from`, a model whose translations are learnt from too, and
             arguments of the preset such as `latent_dim`.
 
     Returns:
