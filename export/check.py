@@ -241,7 +241,7 @@ def _agrees(row: CheckResult) -> bool:
 
 
 def _disagreement(row: CheckResult) -> str:
-    """Names the runtime whose answers are not the default's, as far as they must be."""
+    """Names the runtime whose answers are too far from the default's."""
     for name, gap in row.runtimes.items():
         if row.floor_db is None and not gap["difference"] <= row.tolerance:
             return f"{name} differs from the default runtime by {gap['difference']:g}"

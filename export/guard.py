@@ -93,7 +93,7 @@ def _in_range(
 
 
 def _answer(concrete: Any, inputs: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Calls a concrete function; to no rows, the answer has none either.
+    """Calls a concrete function; for no rows, its answer has no rows either.
 
     Of no rows, TensorFlow 2.21's convolutions return a wrong number of channels.
     """

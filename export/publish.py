@@ -94,7 +94,7 @@ def publish(
     is_served: bool,
     export: dict[str, Any],
 ) -> None:
-    """Moves everything to its place: what a server watches last, in one rename.
+    """Moves everything to its place; last, in one rename, what a server watches.
 
     Raises:
         ExportError: The version exists by now. Nothing was moved.

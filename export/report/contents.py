@@ -1,4 +1,4 @@
-"""What an exported folder holds, beside what its report says that it holds."""
+"""What an exported folder holds, compared with its report."""
 
 import pathlib
 from collections.abc import Sequence

@@ -165,7 +165,7 @@ def _verify(directory: pathlib.Path, path: str, digest: str) -> str:
 
 
 def _explain(file: pathlib.Path, digest: str) -> str:
-    """Returns why a file differs, where Git did it without being asked."""
+    """Returns why a file differs, where Git has changed it."""
     if file.stat().st_size < _MOST_TEXT:
         content = file.read_bytes()
         if content.startswith(b"version https://git-lfs"):

@@ -57,7 +57,7 @@ def make_server(
 
 @contextmanager
 def serving(directory: str | os.PathLike[str]) -> Iterator[str]:
-    """Serves a folder meanwhile; yields the address."""
+    """Serves a folder while the context is open; yields the address."""
     with make_server(directory) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

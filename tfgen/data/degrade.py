@@ -26,7 +26,7 @@ def degrade(
 
     Args:
         images: `(batch, height, width, channels)`, uint8 or uint16.
-        steps: As of `tfgen.degradations.read_steps`.
+        steps: As `tfgen.degradations.read_steps` returns them.
         seed: `(2,)` int64.
         numbers: `(batch,)` int64: images of the same number have the same draws.
 

@@ -153,7 +153,7 @@ def collect(
     arrays, count = (), 0
     for batch in take(batches, num_examples, batch_size).as_numpy_iterator():
         columns = batch if isinstance(batch, tuple) else (batch,)
-        # Of what is not written in the end there are no pages in memory.
+        # Memory that is never written to takes no pages.
         arrays = arrays or [np.empty((most, *c.shape[1:]), c.dtype) for c in columns]
         for array, column in zip(arrays, columns, strict=True):
             array[count : count + len(column)] = column

@@ -163,7 +163,7 @@ def to_plain_mode(
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Returns the image, as RGB or RGBA in sRGB if its profile is of other colours."""
-    is_grey = image.mode == "L"  # a profile of colours is one that it had before
+    is_grey = image.mode == "L"  # a profile of colours belongs to its former mode
     transform = None if is_grey or not profile else _transform(profile, image.mode)
     if transform is None:
         return image
@@ -176,7 +176,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 @functools.lru_cache(maxsize=32)
 def _transform(profile: bytes, mode: str) -> Any:
-    """Returns the way from a profile to sRGB; None if it is that or cannot be used."""
+    """Returns the transform of a profile to sRGB; None if there is none to apply."""
     space = mode = "CMYK" if mode == "CMYK" else "RGB"
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -1,4 +1,4 @@
-"""Which pairs or domains are asked for, and where they are found."""
+"""A request for pairs or domains, and where their files are."""
 
 import os
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from tfgen.sizes import both_sides, read_size
 
 @dataclass(frozen=True)
 class Query:
-    """Which pairs or domains are asked for: arguments as in `load_pairs`."""
+    """A request for pairs or domains: arguments as in `load_pairs`."""
 
     source: PathLike
     split: str
@@ -84,7 +84,7 @@ class Query:
         )
 
     def _locate(self) -> tuple[Fit, Any, Any]:
-        """Returns what images are made to be at first, and a folder or a builder."""
+        """Returns what images are before a crop, and a folder or a builder."""
         fit = self.fit
         if self.load_size is not None:
             fit = fit._replace(size=self._check_load_size())

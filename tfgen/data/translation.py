@@ -225,7 +225,7 @@ def load_domain_arrays(
 def count_domains(
     source: PathLike, split: str = "test", **kwargs: Any
 ) -> tuple[int, int]:
-    """Returns how many images of A and of B a split has, of which the fewer repeat.
+    """Returns how many images of A and of B a split has; in training the fewer repeat.
 
     Arguments are those of `load_domain_arrays`.
     """

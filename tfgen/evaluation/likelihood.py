@@ -1,4 +1,4 @@
-"""How likely a VAE finds test images."""
+"""The likelihood of test images under a VAE."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What a model is trained for: its losses, of test images."""
+"""The losses that a model is trained on, measured on test images."""
 
 import warnings
 from collections.abc import Iterator

@@ -17,8 +17,8 @@ _GRID = 4  # a discriminator's features are pooled to 4 x 4, as in Radford et al
 class Images(NamedTuple):
     """Some images: `(n, height, width, channels)`, and what they show.
 
-    `labels` are integers `(n,)` that a conditional model takes, or None; `targets` is
-    what is to be told: name -> integers `(n,)`.
+    `labels` are integers `(n,)` that a conditional model takes, or None; `targets` are
+    to be predicted: name -> integers `(n,)`.
     """
 
     images: np.ndarray

@@ -139,7 +139,7 @@ class Subject:
         return self.draw_features()
 
     def draw_features(self, truncation: float | None = None) -> np.ndarray:
-        """Returns features of as many images, of truncated latents."""
+        """Returns features of as many images, drawn from truncated latents."""
         count = max(2, min(self.num_generated, len(self.test_features) // 2))
         starts = range(0, count, _BATCH_SIZE)
         what = "drawing images"

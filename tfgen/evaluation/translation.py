@@ -1,4 +1,4 @@
-"""How good translations are: beside the input copied, the mean image, and real ones."""
+"""How good translations are, beside the copied input, the mean and real images."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -120,7 +120,7 @@ def _iterate(subject: Subject) -> Iterator[list[np.ndarray]]:
 
 
 def _source_of(translator: Translator, direction: str) -> int:
-    """Returns which of a batch is the input: those of one way come input first."""
+    """Returns the place of the input in a batch: 1 from B to A by a two-way model."""
     return int(translator.is_two_way and direction == "ba")
 
 

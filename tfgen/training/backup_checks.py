@@ -1,4 +1,4 @@
-"""What `ExactBackup` asks before it writes or resumes: would it be exact?"""
+"""Checks of `ExactBackup` that what it writes, and resumes from, is exact."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -26,8 +26,8 @@ def check_position(
     """Raises a UserError unless an execution can begin where a checkpoint was written.
 
     Args:
-        checkpoint: Of within an epoch.
-        num_steps: Integer, of an epoch now.
+        checkpoint: A checkpoint that was written within an epoch.
+        num_steps: Integer, the steps of an epoch now.
         steps_per_execution: Integer, now.
     """
     saved = checkpoint.state
@@ -45,7 +45,7 @@ def check_position(
 
 
 def take_signals() -> stop_signals.StopSignals:
-    """Returns what notes signals: the process's own, or one for this `fit`."""
+    """Returns the process's `StopSignals`, or a new one for this `fit`."""
     installed = stop_signals.installed()
     if installed is not None and installed.ends_process:
         return installed
@@ -57,7 +57,7 @@ def take_signals() -> stop_signals.StopSignals:
 
 
 def plain(value: Any) -> Any:
-    """Returns a number of Python in place of a scalar of NumPy or TensorFlow."""
+    """Returns a scalar of NumPy or TensorFlow as a Python number."""
     return value.item() if hasattr(value, "item") else value
 
 
@@ -68,7 +68,8 @@ def read(variables: Iterable[Any]) -> list[np.ndarray]:
 
 def check_finite(weights: Iterable[Any], values: Iterable[np.ndarray]) -> None:
     """Raises rather than let a useless state replace a good one."""
-    for weight, value in zip(weights, values, strict=False):  # optimizers' come after
+    # The values of optimizers follow those of weights.
+    for weight, value in zip(weights, values, strict=False):
         if not np.isfinite(value.astype("float32", copy=False)).all():
             raise NotFiniteError(
                 f"training diverged: weights of {weight.path} are not finite, and were "

@@ -59,7 +59,7 @@ class Checkpoint(NamedTuple):
                 "use another directory"
             )
         for value, variable in zip(values, variables, strict=True):
-            if value.dtype.kind == "V":  # NumPy forgets what bfloat16 is
+            if value.dtype.kind == "V":  # a file of NumPy does not keep bfloat16
                 value = value.view(variable.dtype)
             variable.assign(value)
 

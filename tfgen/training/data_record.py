@@ -1,4 +1,4 @@
-"""What a run remembers of its data, so that other data are noticed."""
+"""What a run records of its data, to notice when they have changed."""
 
 import os
 from typing import Any

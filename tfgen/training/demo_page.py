@@ -8,7 +8,7 @@ import numpy as np
 from tfgen.errors import UserError
 
 _NUM_IMAGES = 512  # that latent variables are ordered by
-_NUM_FACTOR_IMAGES = 5_000  # likewise: a share of few images is high by chance
+_NUM_FACTOR_IMAGES = 5_000  # of the shares too: one of few images is high by chance
 _MOST_DIRECTIONS = 24
 _NUM_UNSUPERVISED = 8
 

@@ -23,7 +23,7 @@ class Estimate(NamedTuple):
 
     Attributes:
         parameters: Name of a network -> its trainable and its other weights; `"model"`
-            has those that are in none.
+            has those that are in no network.
         steps_per_epoch: Integer.
         seconds_per_step: Of training, the reading of its batch included; the first
             step, which is traced, is not counted.
@@ -62,9 +62,10 @@ class Estimate(NamedTuple):
 def estimate(
     model_fn: Callable[[], keras.Model], dataset: tf.data.Dataset, num_steps: int = 5
 ) -> Estimate:
-    """Trains a throwaway model for a few steps, and tells what they took.
+    """Trains a throwaway model for a few steps, and measures them.
 
-    Initial weights that are drawn later are those that would have been drawn without.
+    Python's and NumPy's random states are restored: the initial weights of later
+    models are the same as without this call.
 
     Args:
         model_fn: Makes a new, compiled model, which is thrown away.

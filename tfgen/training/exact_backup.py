@@ -88,7 +88,7 @@ class ExactBackup(keras.callbacks.Callback):
         self._passed_over = 0  # batches of this epoch that were trained on before
         self._metrics = None  # those of the training steps, while evaluating
         self._at_checkpoint = True
-        self._is_first_step = True  # of this `fit`: it may be long in tracing
+        self._is_first_step = True  # of this `fit`: tracing it may take long
         self._signals = None
 
     # ---- What `fit` calls ---------------------------------------------------------
@@ -106,7 +106,7 @@ class ExactBackup(keras.callbacks.Callback):
         self._at_checkpoint = self._is_first_step = True
         if not _compat.in_multi_worker_mode(self.model.distribute_strategy):
             # Workers can only save together, and a signal reaches one of them: there it
-            # ends the process, and the others stop for want of it.
+            # ends the process, and the others stop because it is gone.
             self._signals = checks.take_signals()
             self._signals.act_in_fit(self.model, self._on_signal)
 

@@ -1,4 +1,4 @@
-"""One line in place of a traceback, of what happens in training."""
+"""Errors of training as one line, in place of a traceback."""
 
 import contextlib
 import gc
@@ -13,7 +13,7 @@ from tfgen.training import stop_signals
 
 @contextlib.contextmanager
 def explained(backup: Any) -> Iterator[None]:
-    """Makes a UserError of what `fit` may raise.
+    """Turns the errors that `fit` may raise into a UserError.
 
     Args:
         backup: The `ExactBackup` of this `fit`. Where its state is exactly known, a

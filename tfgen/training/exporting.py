@@ -1,4 +1,4 @@
-"""A run to files that are served, and for the edge: the one door to `export`."""
+"""Exports a run for serving and for the edge: the library's door to `export`."""
 
 import os
 import pathlib
@@ -88,7 +88,7 @@ def export_run(
 
 
 def _licence(run: Any) -> str:
-    """Returns whose the data are: of a trained preset, as its card has it."""
+    """Returns the licence of the data; of a trained preset, the one on its card."""
     name = cards.preset_of(run.path)
     owner = cards.read_card(name)["data"]["licence"] if name else run.attribution
     return owner or ""

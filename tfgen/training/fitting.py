@@ -20,7 +20,7 @@ Log = Callable[[str], None]
 
 
 def no_log(line: str) -> None:
-    """Does nothing with a line that tells what happens."""
+    """Ignores a line of the log."""
 
 
 class Fitting:
@@ -230,7 +230,7 @@ def _check_workers(strategy: Any, config: Config, num_steps: int, backup: Any) -
 
 
 def _settling(folder: RunFolder) -> Any:
-    """Returns a callback that lets the former run go once there is a checkpoint."""
+    """Returns a callback that removes the former run once there is a checkpoint."""
     import keras
 
     return keras.callbacks.LambdaCallback(

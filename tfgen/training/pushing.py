@@ -1,4 +1,4 @@
-"""A run to the Hugging Face hub, or to a folder as the hub would have it."""
+"""Publishes a run on the Hugging Face hub, or writes the same files into a folder."""
 
 import dataclasses
 import json

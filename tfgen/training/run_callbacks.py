@@ -1,4 +1,4 @@
-"""The callbacks of a run: what is looked at, and what is written, after each epoch."""
+"""The callbacks of a run: what is measured and written after each epoch."""
 
 import functools
 import importlib

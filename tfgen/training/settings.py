@@ -1,4 +1,4 @@
-"""What a training is to be: arguments of `train`, checked before anything runs."""
+"""The configuration of a training, checked before anything runs."""
 
 import os
 from collections.abc import Mapping

@@ -3,8 +3,8 @@
 The handler notes the signal and acts: it raises `Stopped` or, while `fit` runs, calls
 what a callback has put there. An exception of a handler can get lost where it happens
 to be raised: in C++ that clears Python's errors (TensorFlow's `Flatten`), or in an
-`except` of a library. So a timer looks whether the exception is still on its way, and
-acts again if it is not. While TensorFlow's own Python runs, which its C++ may have
+`except` of a library. So a timer checks whether the exception still propagates, and
+acts again if it does not. While TensorFlow's own Python runs, which its C++ may have
 called, the exception waits for a better moment, a second at most: one of about forty
 such exceptions was seen to end in a crash.
 """
