@@ -18,6 +18,13 @@ from tfgen.cli.progress import track
     help="[default: what the run was trained on; ab if both]",
 )
 @click.option("--tile", is_flag=True, help="Tile by tile at full size, not shrunk.")
+@click.option(
+    "--num",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Outputs for an image, of a model with noise, and a grid of them.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace files in OUT.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def command(run: str, input: str, out: str, **options: Any) -> None:
@@ -27,7 +34,9 @@ def command(run: str, input: str, out: str, **options: Any) -> None:
     sees, and the translation to the size of the image; with --tile, a fully
     convolutional generator translates them piece by piece, in all their detail. Files
     keep their names; one that cannot be read is passed over, named at the end, and
-    makes the exit code 1. The seed is of the noise of a model whose dropout is on.
+    makes the exit code 1. The seed is of the noise of a model with noise; with --num 4
+    cat.png becomes cat-1.png to cat-4.png, of the seeds from --seed on, and
+    cat-grid.png, which shows them beside the input.
     """
     opened = open_run(run)
     from tfgen.inference.files import translate_files
@@ -39,6 +48,7 @@ def command(run: str, input: str, out: str, **options: Any) -> None:
     if result.problems:
         for problem in result.problems.values():
             click.echo(f"left out: {problem}", err=True)
-        total = count + len(result.problems)
+        per_file = 1 if options["num"] == 1 else options["num"] + 1
+        total = count // per_file + len(result.problems)
         click.echo(f"{len(result.problems)} of {total} files were left out", err=True)
         raise click.exceptions.Exit(1)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfgen.degradations import has_step
+from tfgen.evaluation.diversity import Diversity
 from tfgen.evaluation.figure import Figure, Figures
 from tfgen.evaluation.filling import make_filler
 from tfgen.evaluation.subject import Subject
@@ -60,14 +61,15 @@ def measure_translation(subject: Subject) -> Figures | None:
     num_train = min(_MOST_TRAIN, max(1, _TRAIN_BYTES // (2 * 4 * math.prod(shape))))
     train = subject.run.arrays("train", num_train)
     network = compile_network(build_random_features(shape))
-    table, num_inputs = _compare(subject, translator, train, network)
+    diversity = Diversity(translator, network)
+    table, num_inputs = _compare(subject, translator, train, network, diversity)
     subject.translation = {}
     for direction, rows in table.items():
         target = 1 - _source_of(translator, direction)
         real = extract_features(train[target], network)
         figures = {name: row.figures(real) for name, row in rows.items()}
         subject.translation[direction] = figures
-    return [Figure("num_images", num_inputs, "test images")]
+    return [Figure("num_images", num_inputs, "test images"), *diversity.figures()]
 
 
 def _compare(
@@ -75,6 +77,7 @@ def _compare(
     translator: Translator,
     train: Sequence[np.ndarray],
     network: Callable[[Any], Any],
+    diversity: Diversity,
 ) -> tuple[dict[str, dict[str, "_Row"]], int]:
     """Returns direction -> row -> what is kept of test images, and their number."""
     is_aligned = subject.run.is_aligned
@@ -99,6 +102,7 @@ def _compare(
                 rows["model"].compare(outputs, truth)
                 rows["copy"].compare(inputs, truth)
                 rows["mean_image"].compare(mean, truth)
+        diversity.see(*batch, start)
         start += max(map(len, batch))
         num_inputs += len(batch[0])
     return table, num_inputs

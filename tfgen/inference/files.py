@@ -40,6 +40,7 @@ def translate_files(
     tile: bool = False,
     overwrite: bool = False,
     seed: int = 0,
+    num: int = 1,
     progress: Progress = no_progress,
 ) -> TranslatedFiles:
     """Translates an image file, or every image in a folder, to `out`.
@@ -59,6 +60,9 @@ def translate_files(
             at their full size.
         overwrite: Whether files in `out` may be replaced; an input never is.
         seed: Integer, of the noise of a model whose dropout is on.
+        num: Integer, outputs for an image: those of `seed`, `seed + 1`, ... With more
+            than one, `cat.png` becomes `cat-1.png`, `cat-2.png`, ... and
+            `cat-grid.png`, which shows them beside the input.
         progress: Function `(iterable, description, total) -> iterable`.
 
     Raises:
@@ -66,25 +70,34 @@ def translate_files(
             does not translate so, or no file could be read.
     """
     source, out = pathlib.Path(source).expanduser(), pathlib.Path(out).expanduser()
-    pairs = _find_files(source, out, overwrite)
-    translate = _make_translator(run, direction, tile, seed)
+    if num > 1 and "sample" not in run.endpoints:
+        raise UserError(
+            f"--num {num}: {run.path} has one output for one input. Several have "
+            "models with noise: train with --dropout-at-inference or --noise-dim"
+        )
+    files = _find_files(source, out, overwrite, num)
+    translators = [_make_translator(run, direction, tile, seed + i) for i in range(num)]
     result = TranslatedFiles([], {})
-    for path, target in progress(pairs, "translating", len(pairs)):
+    for path, targets in progress(files, "translating", len(files)):
         try:
-            save_levels(translate(path), target)
+            outputs = [translate(path) for translate in translators]
         except UserError as error:
             # What training would do with such a file is of no use here.
             result.problems[path] = str(error).split(", or leave such files out")[0]
             continue
-        result.written.append(target)
+        if num > 1:
+            outputs.append(_lay_out(_read(run, path), outputs))
+        for levels, target in zip(outputs, targets, strict=True):
+            save_levels(levels, target)
+        result.written += targets
     if not result.written:
         raise UserError(next(iter(result.problems.values())))
     return result
 
 
 def _find_files(
-    source: pathlib.Path, out: pathlib.Path, overwrite: bool
-) -> list[tuple[pathlib.Path, pathlib.Path]]:
+    source: pathlib.Path, out: pathlib.Path, overwrite: bool, num: int
+) -> list[tuple[pathlib.Path, list[pathlib.Path]]]:
     """Returns what to read and where to write it; no output is an input."""
     from tfgen.data.decode import FILE_ENDINGS
     from tfgen.data.folders.listing import scan
@@ -98,23 +111,41 @@ def _find_files(
         pairs = [(source, out if is_file else out / source.name)]
     else:
         raise UserError(f"no file or folder at {source}")
-    inputs = {path.resolve() for path, _ in pairs}
-    for path, target in pairs:
+    files = [(path, _number(target, num)) for path, target in pairs]
+    inputs = {path.resolve() for path, _ in files}
+    for path, target in ((path, x) for path, targets in files for x in targets):
         is_link = target.exists() and path.samefile(target)
         if is_link or target.resolve() in inputs:
             raise UserError(f"{target} is an input: name another OUT")
         if target.exists() and not overwrite:
             raise UserError(f"{target} exists: name another OUT, or --overwrite")
-    return pairs
+    return files
+
+
+def _number(target: pathlib.Path, num: int) -> list[pathlib.Path]:
+    """Returns the file, or those of several outputs and of their grid."""
+    if num == 1:
+        return [target]
+    names = [*range(1, num + 1), "grid"]
+    return [target.with_name(f"{target.stem}-{x}{target.suffix}") for x in names]
+
+
+def _lay_out(image: np.ndarray, outputs: list[np.ndarray]) -> np.ndarray:
+    """Returns an image and its outputs side by side, with white between them."""
+    height, width, channels = outputs[0].shape
+    if image.shape[-1] != channels:  # grey to colour; or the first of many channels
+        image = np.repeat(image[..., :1], channels, axis=-1)
+    white = np.full((height, max(1, width // 32), channels), np.iinfo(image.dtype).max)
+    panels = [image]
+    for output in outputs:
+        panels += [white.astype(image.dtype), output]
+    return np.concatenate(panels, axis=1)
 
 
 def _make_translator(
     run: Any, direction: str | None, tile: bool, seed: int
 ) -> Callable[[pathlib.Path], np.ndarray]:
     """Returns a function from an image file to the levels of its translation."""
-    from tfgen.data.decode import read_image
-    from tfgen.data.pixels import Fit
-
     translator = Translator(run.endpoints, run.config.direction, seed)
     direction = direction or translator.directions[0]
     if direction not in translator.directions:
@@ -128,12 +159,10 @@ def _make_translator(
             f"--tile needs a fully convolutional generator, and {whole} sees the image "
             "as a whole: leave --tile out"
         )
-    height, width, channels = run.image_shape
-    config = run.config
-    fit = Fit(None, channels, config.value_range, depth=config.depth)
+    height, width, _ = run.image_shape
 
     def translate(file: pathlib.Path) -> np.ndarray:
-        (image,) = read_image(file, fit)
+        image = _read(run, file)
         counts = [0]  # of the tiles before: each has noise of its own
 
         def run_tiles(tiles: np.ndarray) -> np.ndarray:
@@ -144,12 +173,23 @@ def _make_translator(
         if tile:
             output = map_tiles(run_tiles, image, (height, width), dtype=image.dtype)
         else:
-            options = config.resize, not whole
+            options = run.config.resize, not whole
             output = map_picture(run_tiles, image, (height, width), *options)
         del image  # of many megapixels
         return output
 
     return translate
+
+
+def _read(run: Any, file: pathlib.Path) -> np.ndarray:
+    """Returns the levels of an image, with the channels that the model takes."""
+    from tfgen.data.decode import read_image
+    from tfgen.data.pixels import Fit
+
+    config = run.config
+    fit = Fit(None, run.image_shape[-1], config.value_range, depth=config.depth)
+    (image,) = read_image(file, fit)
+    return image
 
 
 def _sees_whole(model: Any, direction: str) -> str | None:

@@ -56,7 +56,12 @@ from tfgen.metrics.likelihood import (
     likelihood_ratio,
 )
 from tfgen.metrics.probing import Probe, probe
-from tfgen.metrics.translation import mean_absolute_error, psnr, ssim
+from tfgen.metrics.translation import (
+    mean_absolute_error,
+    pairwise_distance,
+    psnr,
+    ssim,
+)
 
 __all__ = [
     "Comparison",
@@ -103,6 +108,7 @@ __all__ = [
     "mode_coverage",
     "modularity",
     "mutual_information",
+    "pairwise_distance",
     "precision_recall",
     "probe",
     "psnr",

@@ -92,3 +92,27 @@ def _checked(
                 f"{images.dtype}, {low} to {high}"
             )
     return outputs, targets
+
+
+def pairwise_distance(features: npt.ArrayLike) -> np.ndarray:
+    """Returns how far several outputs for one input are apart: float64 `(n,)`.
+
+    The mean distance, of Euclid, between the features of two outputs, over all pairs.
+
+    Args:
+        features: `(n, num, d)`, of `num` outputs, 2 or more, for each of n inputs.
+
+    Reference: [Zhu et al., 2017](https://arxiv.org/abs/1711.11586), sec. 5.2: of random
+        pairs, in features of a trained network.
+    """
+    features = np.asarray(features, np.float64)
+    if features.ndim != 3 or features.shape[1] < 2:
+        raise ValueError(
+            f"Features must be (n, num, d), num 2 or more. Received: {features.shape}"
+        )
+    num = features.shape[1]
+    pairs = [(i, j) for i in range(num) for j in range(i)]
+    distances = [
+        np.linalg.norm(features[:, i] - features[:, j], axis=1) for i, j in pairs
+    ]
+    return np.mean(distances, axis=0)
