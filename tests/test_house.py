@@ -18,7 +18,7 @@ FLOORS = (
     ),
     (
         *("layers", "networks", "distributions", "losses", "penalties"),
-        *("augmentation", "optimizers"),
+        *("augmentation", "auxiliary", "optimizers"),
     ),
     ("models", "data"),
     ("inference", "presets", "callbacks", "metrics", "figures", "latent"),

@@ -155,6 +155,8 @@ def test_every_choice_is_one_of_the_model(name, chosen):
             values.setdefault("normalization", None)
         else:
             values["gradient_penalty"] = None
+    if chosen.get("auxiliary") == "classes":
+        values["num_classes"] = 3
     assert tfgen.create_model(name, **values).compiled
 
 
@@ -194,6 +196,8 @@ VAE, GAN = "vae_mnist_5k", "dcgan_mnist_5k"
         (GAN, {"beta_1": 1.0}, r"`beta_1` must be a number in \[0, 1\)"),
         (GAN, {"ema_decay": 1}, r"in \[0, 1\), or none. Received: 1"),
         (GAN, {"normalization": "none"}, "batch, layer, spectral, or none"),
+        (GAN, {"auxiliary": "classes"}, "needs `num_classes`"),
+        (GAN, {"auxiliary": "codes", "latent_dim": 9}, "the 12 numbers of the codes"),
         (GAN, {"penalty_weight": -0.1}, "at least 0, or none. Received: -0.1"),
     ],
 )

@@ -31,6 +31,7 @@ _HOMES = {
 }
 _PACKAGES = (
     "augmentation",
+    "auxiliary",
     "callbacks",
     "data",
     "distributions",
@@ -52,14 +53,19 @@ _PACKAGES = (
 # by the table of `tfgen.distributions`.
 _SAVED_CLASSES = {
     "augmentation": ("Adaptive", "Color", "Cutout", "Translation"),
+    "auxiliary": ("Classes", "Codes"),
     "layers": (
         "CausalTransformer",
         "FiniteScalarQuantizer",
         "InstanceNormalization",
+        "LearnedConstant",
+        "ModulatedConv2D",
         "NoiseDropout",
+        "PixelNoise",
         "Recompute",
         "ReflectionPadding2D",
         "SpectralNormalization",
+        "StyleTruncation",
         "VectorQuantizer",
     ),
     "losses": (

@@ -76,8 +76,8 @@ def train_gan(draw, options):
     keras.utils.set_random_seed(options.seed)
     half = SCALE / 2.0
     model = tfgen.GAN(
-        build_mlp((2,), (1, 2, 1), (1.0, 1.0 / half), units=options.units),
-        build_mlp((1, 2, 1), (1,), (half, 1.0), units=options.units),
+        build_mlp((2,), (1, 2, 1), options.units, (1.0, 1.0 / half)),
+        build_mlp((1, 2, 1), (1,), options.units, (half, 1.0)),
         loss="relativistic",
         gradient_penalty="r1_r2",
         penalty_weight=0.05,
@@ -97,8 +97,8 @@ def train_vae(draw, options):
 
     keras.utils.set_random_seed(options.seed)
     model = tfgen.VAE(
-        build_mlp((1, 2, 1), (4,), (SCALE, 1.0), units=options.units),
-        build_mlp((2,), (1, 2, 1), (1.0, 1.0 / SCALE), 0.5, units=options.units),
+        build_mlp((1, 2, 1), (4,), options.units, (SCALE, 1.0)),
+        build_mlp((2,), (1, 2, 1), options.units, (1.0, 1.0 / SCALE), 0.5),
         likelihood=Gaussian(scale=options.vae_scale / SCALE),
         seed=options.seed,
     )

@@ -8,7 +8,7 @@ import pytest
 import tfgen
 from tests import contracts
 from tests.models import small
-from tfgen import augmentation, distributions
+from tfgen import augmentation, auxiliary, distributions
 from tfgen.distributions import FreeBits
 from tfgen.layers import CausalTransformer, InstanceNormalization, NoiseDropout
 from tfgen.networks import (
@@ -17,8 +17,9 @@ from tfgen.networks import (
     build_mlp_decoder,
     build_mlp_encoder,
     build_patch_projector,
+    build_style_generator,
 )
-from tfgen.networks.conditioning import project_labels
+from tfgen.networks.conditioning import add_output, project_labels
 
 
 def make_autoencoder(**kwargs):
@@ -71,26 +72,29 @@ def make_vae(conv=False, dropout=False, **kwargs):
     return make
 
 
-def make_discriminator(num_classes=None):
+def make_discriminator(num_classes=None, num_outputs=None):
     """A small one without normalisation, so that replicas agree."""
     images = keras.Input(small.IMAGE_SHAPE)
     features = keras.layers.Dense(16, "leaky_relu")(keras.layers.Flatten()(images))
     logits = keras.layers.Dense(1)(features)
     logits, inputs = project_labels(logits, features, images, num_classes)
-    return keras.Model(inputs, logits)
+    return keras.Model(inputs, add_output(logits, features, num_outputs))
 
 
-def make_gan(**kwargs):
+def make_gan(style=False, num_outputs=None, **kwargs):
     def make():
         small.seeded()
         num_classes = kwargs.get("num_classes")
-        build = {"hidden_units": (16,), "num_classes": num_classes}
-        model = tfgen.GAN(
-            build_mlp_decoder(small.LATENT_DIM, small.IMAGE_SHAPE, **build),
-            make_discriminator(num_classes),
-            seed=0,
-            **kwargs,
-        )
+        sizes = (5 if num_outputs else small.LATENT_DIM, small.IMAGE_SHAPE)
+        if style:
+            build = {"filters": 4, "style_dim": 8, "num_mapping_layers": 1}
+            generator = build_style_generator(*sizes, num_classes=num_classes, **build)
+        else:
+            build = {"hidden_units": (16,), "num_classes": num_classes}
+            generator = build_mlp_decoder(*sizes, **build)
+        taken = None if kwargs.get("auxiliary") == "classes" else num_classes
+        discriminator = make_discriminator(taken, num_outputs)
+        model = tfgen.GAN(generator, discriminator, seed=0, **kwargs)
         return compile_adversarial(model)
 
     return make
@@ -225,6 +229,14 @@ MODELS = {
         loss="relativistic", gradient_penalty="r1_r2", num_classes=3
     ),
     "adaptive_gan": make_gan(augment=[augmentation.Adaptive(num_images=50)]),
+    # Codes and styles, with averages; classes, and styles of classes.
+    "style_infogan": make_gan(
+        style=True, num_outputs=5, auxiliary=auxiliary.Codes((3,), 1), ema_decay=0.9
+    ),
+    "acgan": make_gan(
+        num_outputs=3, auxiliary="classes", num_classes=3, gradient_penalty="r1"
+    ),
+    "conditional_style_gan": make_gan(style=True, num_classes=3, loss="relativistic"),
     "autoencoder": make_autoencoder(),
     "denoising": make_autoencoder(
         reconstruction="binary_crossentropy", noise_stddev=0.2
@@ -264,6 +276,7 @@ MODELS = {
 
 # One of each model passes all contracts by default; its variants those that look.
 FIRST = ("gan", "autoencoder", "vae", "pix2pix", "cyclegan", "vqvae", "cut")
+HEADS = ("acgan", "conditional_style_gan")  # beside `style_infogan`, all of them large
 # What autoencoder and CycleGAN have in common with the VAE and pix2pix.
 LARGE = [(name, contracts.check_mirrored_strategy) for name in FIRST[1::3]]
 # XLA compiles each shape of a batch anew.
@@ -279,6 +292,7 @@ def cases():
         for check in (*contracts.LOOKING, *contracts.COMPILING):
             is_large = name not in FIRST and check in contracts.COMPILING
             is_large |= name.removeprefix("vae_") in (*PARTS, "perceptual_pix2pix")
+            is_large |= name in HEADS
             is_large |= (name, check) in LARGE
             marks = [pytest.mark.large] if is_large else []
             label = check.__name__.removeprefix("check_")

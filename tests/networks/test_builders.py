@@ -81,6 +81,13 @@ BUILDERS = {
         normalizations=GAN_NORMS,
         bad_shapes=(((14, 14, 1),), GRIDS),
     ),
+    "style_generator": Row(
+        (LATENT_DIM, WIDE),
+        {"filters": 4, "style_dim": 8},
+        WIDE,
+        squashed=True,
+        bad_shapes=((5, (28, 30, 1)), GRIDS),
+    ),
     "patchgan_discriminator": Row(
         ((13, 16, 2),),
         {"filters": 4, "num_layers": 2, "initial_stddev": 0.3},
@@ -119,7 +126,7 @@ BUILDERS = {
 }
 CONDITIONAL = [name for name in BUILDERS if name.split("_")[0] in ("conv", "mlp")]
 CONDITIONAL += [name for name in BUILDERS if "gan_" in name and "patch" not in name]
-CONDITIONAL += ["resnet_encoder", "resnet_decoder"]
+CONDITIONAL += ["resnet_encoder", "resnet_decoder", "style_generator"]
 EVERY = pytest.mark.parametrize("name", BUILDERS)
 
 
@@ -208,15 +215,15 @@ def test_mixed_precision(name, policy):
 @pytest.mark.parametrize("name", CONDITIONAL)
 def test_labels_are_an_input_that_matters(name):
     network = build(name, num_classes=NUM_CLASSES)
-    assert [one.name for one in network.inputs][1:] == ["labels"]
+    assert [one.name for one in network.inputs][1:2] == ["labels"]
     assert network.inputs[1].dtype == "int32"
     assert network.inputs[1].shape == (None,)
-    features, labels = inputs_of(network)
+    features, labels, *options = inputs_of(network)
     features[:] = features[0]
     rng = np.random.default_rng(0)  # a class's scale and shift start as all others'
     for weight in network.trainable_weights:
         weight.assign_add(0.1 * rng.normal(size=weight.shape).astype("float32"))
-    outputs = network([features, labels]).numpy()
+    outputs = network([features, labels, *options]).numpy()
     for one, other in ((0, 1), (1, 2), (0, 2)):
         assert np.abs(outputs[one] - outputs[other]).max() > 1e-4
 
@@ -359,9 +366,10 @@ MORE = {
 def test_runs_on_the_edge_in_one_partition(case, tmp_path):
     name, *more = case.split(", ")
     network = build(name, **(MORE[more[0]] if more else {}))
-    labels = [tf.constant([1])] if "labels" in more else []
+    rest = [tf.constant([1])] if "labels" in more else []
+    rest += [None] * (len(network.inputs) - 1 - len(rest))
     operations = check(
-        lambda features: {"outputs": network([features, *labels])},
+        lambda features: {"outputs": network([features, *rest] if rest else features)},
         tmp_path / "network.tflite",
         np.random.default_rng(0),
         # The tolerance of an export: normalised, small grids enlarge what is rounded.

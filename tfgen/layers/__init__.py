@@ -3,6 +3,12 @@
 from tfgen._compat import require_tensorflow_backend
 from tfgen.layers.causal_transformer import CausalTransformer
 from tfgen.layers.instance_norm import InstanceNormalization
+from tfgen.layers.modulation import (
+    LearnedConstant,
+    ModulatedConv2D,
+    PixelNoise,
+    StyleTruncation,
+)
 from tfgen.layers.noise_dropout import NoiseDropout
 from tfgen.layers.quantizers import (
     FiniteScalarQuantizer,
@@ -19,10 +25,14 @@ __all__ = [
     "CausalTransformer",
     "FiniteScalarQuantizer",
     "InstanceNormalization",
+    "LearnedConstant",
+    "ModulatedConv2D",
     "NoiseDropout",
+    "PixelNoise",
     "Quantizer",
     "Recompute",
     "ReflectionPadding2D",
     "SpectralNormalization",
+    "StyleTruncation",
     "VectorQuantizer",
 ]

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfgen import _compat, replicas
 from tfgen.models import checks, endpoints, first_batch
+from tfgen.models.options import required_of
 from tfgen.models.steps import descent, resolve_jit
 
 
@@ -87,7 +88,8 @@ class GenerativeModel(first_batch.FirstBatchMixin, keras.Model):
     def _build_for(self, network):
         """Calls the model on what a network takes; saving and export need it built."""
         inputs = [
-            keras.Input(batch_shape=i.shape, dtype=i.dtype) for i in network.inputs
+            keras.Input(batch_shape=i.shape, dtype=i.dtype)
+            for i in required_of(network)
         ]
         self(inputs[0] if len(inputs) == 1 else tuple(inputs))
 
@@ -172,12 +174,18 @@ class GenerativeModel(first_batch.FirstBatchMixin, keras.Model):
         first, _ = tf.unstack(tf.cast(self.seed_generator.state.value, tf.int64))
         return tf.stack([first, -1 - count])  # training counts up from 0
 
-    def _run(self, network, inputs, labels=None, *, training=False):
-        """Returns a network's outputs in float32; labels go in if there are classes."""
-        if self.num_classes is not None:
+    def _run(self, network, inputs, labels=None, *options, training=False):
+        """Returns a network's outputs in float32; labels go in if there are classes.
+
+        Args:
+            options: What goes in besides, in order, or `None`s (options.py).
+        """
+        if self.num_classes is not None and len(required_of(network)) > 1:
             if labels is None:
                 raise ValueError(f"This {type(self).__name__} needs labels too.")
             inputs = [tf.convert_to_tensor(inputs), tf.convert_to_tensor(labels)]
+        if options:
+            inputs = [*(inputs if isinstance(inputs, list) else [inputs]), *options]
         outputs = network(inputs, training=training)
         return tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), outputs)
 

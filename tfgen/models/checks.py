@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen import distributions
+from tfgen.models.options import required_of
 
 TOLERANCE = 1e-3  # of [0, 1]: what rounding and resizing may leave
 _MARKED = re.compile(r"tfgen\{(.*?)\}tfgen", re.DOTALL)
@@ -101,14 +102,15 @@ def variational(model):
     distributions.check_combination(*parts, model.num_importance_samples)
 
 
-def networks(model, *built):
+def networks(model, *built, with_labels=True):
     """Raises a `ValueError` if a network takes other inputs than the model gives."""
-    num_inputs = 1 if model.num_classes is None else 2
+    num_inputs = 1 if model.num_classes is None or not with_labels else 2
     for network in built:
-        if len(network.inputs) != num_inputs:
+        received = len(required_of(network))
+        if received != num_inputs:
             raise ValueError(
                 f"`{network.name}` must take {num_inputs} input(s) with "
-                f"num_classes={model.num_classes}. Received: {len(network.inputs)}"
+                f"num_classes={model.num_classes}. Received: {received}"
             )
         for layer in network.layers:
             if getattr(layer, "data_format", None) == "channels_first":

@@ -16,6 +16,7 @@ References:
 - [Gulrajani et al., 2017](https://arxiv.org/abs/1704.00028), alg. 1: several steps.
 - [Karras et al., 2020](https://arxiv.org/abs/1912.04958), app. B: `penalty_interval`.
 - [Miyato & Koyama, 2018](https://arxiv.org/abs/1802.05637): labels.
+- ACGAN and InfoGAN, `auxiliary`: auxiliary.py.
 """
 
 import functools
@@ -27,14 +28,14 @@ from tfgen import augmentation, losses, penalties
 from tfgen.models import checks, draws
 from tfgen.models.adversarial import AdversarialModel, mixes_images
 from tfgen.models.augmenting import AugmentingMixin
-from tfgen.models.batches import divide, to_signed, to_unit
+from tfgen.models.batches import divide, to_signed
 from tfgen.models.draws import standard_normal, uniform
 from tfgen.models.endpoints import endpoint
-from tfgen.models.sampling import SamplingMixin
+from tfgen.models.generating import GeneratingMixin, logits_of
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
-class GAN(SamplingMixin, AugmentingMixin, AdversarialModel):
+class GAN(GeneratingMixin, AugmentingMixin, AdversarialModel):
     """Generative adversarial network.
 
     Args:
@@ -55,13 +56,14 @@ class GAN(SamplingMixin, AugmentingMixin, AdversarialModel):
             images; or `augmentation.Augmentation` objects; `None` for none.
         num_classes: Integer for a model that is conditional on a label: both networks
             then take `[inputs, labels]`, with int32 labels `(batch,)`.
+        auxiliary: What a second output of `discriminator` tells: a name in
+            `auxiliary.AUXILIARIES`, or an `auxiliary.Auxiliary`. `"codes"` of the first
+            latents (InfoGAN); `"classes"` (ACGAN), if `discriminator` takes no labels.
         seed: Integer seed of the model's draws.
 
     Called on latents, or `(latents, labels)`, it returns images in `[0, 1]`. `fit`
     reports both losses, the mean logits, the share of images that the discriminator
     tells right, and the unweighted penalty.
-
-    Example:
 
     >>> generator = tfgen.networks.build_dcgan_generator(64, (28, 28, 1))
     >>> discriminator = tfgen.networks.build_dcgan_discriminator((28, 28, 1))
@@ -95,6 +97,7 @@ class GAN(SamplingMixin, AugmentingMixin, AdversarialModel):
         ema_decay=None,
         augment=None,
         num_classes=None,
+        auxiliary=None,
         seed=None,
         **kwargs,
     ):
@@ -113,6 +116,7 @@ class GAN(SamplingMixin, AugmentingMixin, AdversarialModel):
         self._penalty_weight = self._penalty.weight if is_own else penalty_weight
         self._add_augmentations(augment)
         self._set_latents_and_images(generator, discriminator)
+        self._add_auxiliary(auxiliary)
         self._check_arguments()
         self._add_averages(ema_decay)
         self._build_for(generator)
@@ -123,21 +127,26 @@ class GAN(SamplingMixin, AugmentingMixin, AdversarialModel):
         """Returns the discriminator's terms, of images in `[-1, 1]`."""
         seen_real = self._augmented(batch["real"], batch["real_draws"])
         seen_fake = self._augmented(fake, batch["fake_draws"])
-        real_logits, fake_logits = self._run_both(
+        outputs = self._run_both(
             self.discriminator, seen_real, seen_fake, batch["labels"], training=training
         )
+        real_logits, fake_logits = map(logits_of, outputs)
         loss = self._loss.discriminator(real_logits, fake_logits)
+        auxiliary_loss, auxiliary_terms = self._auxiliary_terms(*outputs, batch)
         judge = functools.partial(self._judge, training=training)
         step = self.discriminator_optimizer.iterations if training else 0
         interval = self.penalty_interval if training else 1
         penalty = self._penalty.of_batch(judge, batch, fake, step, interval)
         return {
-            "discriminator_loss": loss + self._penalty_weight * penalty,
+            "discriminator_loss": loss
+            + self._penalty_weight * penalty
+            + auxiliary_loss,
             "real_logits": tf.reduce_mean(real_logits),
             "fake_logits": tf.reduce_mean(fake_logits),
             "discriminator_accuracy": self._loss.accuracy(real_logits, fake_logits),
             "gradient_penalty": penalty,
             "real_signs": self._loss.real_signs(real_logits, fake_logits),
+            **auxiliary_terms,
             **self._strength_terms(),
         }
 
@@ -146,11 +155,9 @@ class GAN(SamplingMixin, AugmentingMixin, AdversarialModel):
         seen = [self._augmented(fake, batch["generator_draws"])]
         if self._loss.is_relative:
             seen.append(self._augmented(batch["real"], batch["real_draws"]))
-        logits = [self._judge(images, batch["labels"], training) for images in seen]
-        return {"generator_loss": self._loss.generator(*logits)}
-
-    def _judge(self, images, labels, training):
-        return self._run(self.discriminator, images, labels, training=training)
+        outputs = [self._outputs(images, batch["labels"], training) for images in seen]
+        loss = self._loss.generator(*map(logits_of, outputs))
+        return {"generator_loss": loss + self._auxiliary_loss(outputs[0], batch)}
 
     # ---- Training -------------------------------------------------------------------
 
@@ -176,13 +183,16 @@ class GAN(SamplingMixin, AugmentingMixin, AdversarialModel):
             "fake_draws": (uniform, num_draws),
             "generator_draws": (uniform, num_draws),
         }
+        if self.pixel_noise_dim:
+            columns["noise"] = (standard_normal, self.pixel_noise_dim)
         size, seed = tf.shape(images)[0], self._step_seed(training)
-        batch = {"real": to_signed(images), "labels": labels}
-        return batch | draws.of_columns(columns, size, seed)
+        batch = draws.of_columns(columns, size, seed)
+        batch["latents"] = self._draw_latents(batch["latents"], labels)
+        return {"real": to_signed(images), "labels": labels, **batch}
 
     def _fake(self, batch, training):
-        latents, labels = batch["latents"], batch["labels"]
-        return self._run(self.generator, latents, labels, training=training)
+        taken = {name: batch.get(name) for name in ("latents", "labels", "noise")}
+        return self._generate(self.generator, **taken, training=training)
 
     # ---- Use ------------------------------------------------------------------------
 
@@ -195,17 +205,9 @@ class GAN(SamplingMixin, AugmentingMixin, AdversarialModel):
         """Returns images in `[0, 1]`: of the moving average if there is one."""
         return self._images(latents, labels)
 
-    @endpoint("images", "labels", returns="logits")
-    def discriminate(self, images, labels=None):
-        """Returns logits `(batch, ...)` of images in `[0, 1]`."""
-        return self._run(self.discriminator, to_signed(images), labels)
-
-    def _images(self, latents, labels=None, training=False):
-        generator = self._averaged("generator", training)
-        return to_unit(self._run(generator, latents, labels, training=training))
-
     def _check_arguments(self):
-        checks.networks(self, self.generator, self.discriminator)
+        checks.networks(self, self.generator)
+        checks.networks(self, self.discriminator, with_labels=not self.classifies)
         checks.same_shape(self, "generator", "discriminator")
         if self.gradient_penalty is not None and mixes_images(self.discriminator):
             raise ValueError(

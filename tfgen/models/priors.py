@@ -65,7 +65,7 @@ class PriorMixin(SamplingMixin):
     def _draw_latents(self, noise, labels):
         return self.draw_latents(noise, labels) if self.has_own_prior else noise
 
-    def _latent_centre(self, labels):
+    def _latent_centre(self, latents, labels):
         if not self.has_own_prior:
             return 0.0
         return distributions.moments(self.prior(labels))[0]

@@ -61,15 +61,18 @@ class SamplingMixin:
 
     def _images_of_noise(self, noise, labels, truncation):
         latents = self._draw_latents(noise, labels)
-        if truncation is not None:
-            if not self.can_truncate:
-                raise ValueError(
-                    f"{type(self).__name__} has discrete codes, which have no mean: "
-                    "leave `truncation` out."
-                )
-            centre = self._latent_centre(labels)
-            latents = centre + truncation * (latents - centre)
-        return self._images(latents, labels)
+        return self._images(self._truncated(latents, labels, truncation), labels)
+
+    def _truncated(self, latents, labels, truncation):
+        if truncation is None:
+            return latents
+        if not self.can_truncate:
+            raise ValueError(
+                f"{type(self).__name__} has discrete codes, which have no mean: "
+                "leave `truncation` out."
+            )
+        centre = self._latent_centre(latents, labels)
+        return centre + truncation * (latents - centre)
 
     @property
     def _noise_dim(self):
@@ -78,6 +81,6 @@ class SamplingMixin:
     def _draw_latents(self, noise, labels):
         return noise
 
-    def _latent_centre(self, labels):
-        """Returns the mean of the latents, which truncation moves them to."""
+    def _latent_centre(self, latents, labels):
+        """Returns the mean of latents, which truncation moves them to."""
         return 0.0

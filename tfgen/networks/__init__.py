@@ -19,6 +19,7 @@ from tfgen.networks.resnet_gan import (
     build_resnet_gan_discriminator,
     build_resnet_gan_generator,
 )
+from tfgen.networks.style_gan import build_style_generator
 from tfgen.networks.unet import build_unet_generator
 
 require_tensorflow_backend()
@@ -37,5 +38,6 @@ __all__ = [
     "build_resnet_gan_discriminator",
     "build_resnet_gan_generator",
     "build_resnet_generator",
+    "build_style_generator",
     "build_unet_generator",
 ]

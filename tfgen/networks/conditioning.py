@@ -94,3 +94,20 @@ def project_labels(
     codes = spectral(embedding, normalization)(codes)
     projection = keras.layers.Dot(axes=1)([codes, features])
     return keras.layers.Add()([logits, projection]), [inputs, labels]
+
+
+def add_output(
+    logits: keras.KerasTensor, features: keras.KerasTensor, num_outputs: int | None
+) -> Any:
+    """Returns the logits, or with `num_outputs` also an affine map of the features.
+
+    Args:
+        logits: `(batch, 1)`.
+        features: `(batch, units)`.
+        num_outputs: Integer, numbers of the second output; or `None`.
+
+    Reference: [Chen et al., 2016](https://arxiv.org/abs/1606.03657), sec. 6.
+    """
+    if num_outputs is None:
+        return logits
+    return [logits, keras.layers.Dense(num_outputs)(features)]

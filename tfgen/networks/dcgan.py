@@ -12,7 +12,11 @@ from collections.abc import Sequence
 
 import keras
 
-from tfgen.networks.conditioning import condition_generator, project_labels
+from tfgen.networks.conditioning import (
+    add_output,
+    condition_generator,
+    project_labels,
+)
 from tfgen.networks.grids import STAGE, smallest_grid, upsample
 from tfgen.networks.normalization import normalize, spectral
 
@@ -61,6 +65,7 @@ def build_dcgan_discriminator(
     filters: int = 64,
     normalization: str | None = "batch",
     num_classes: int | None = None,
+    num_outputs: int | None = None,
 ) -> keras.Model:
     """Builds a discriminator from images in `[-1, 1]` to logits `(batch, 1)`.
 
@@ -71,6 +76,8 @@ def build_dcgan_discriminator(
             is defined for each image alone: it goes with all but `"batch"`.
         num_classes: Integer for a projection discriminator, which takes
             `[images, labels]`.
+        num_outputs: Integer for a second output `(batch, num_outputs)`, an affine map
+            of the last features: what `auxiliary` of a `GAN` is trained on.
     """
     _, num_stages = smallest_grid(image_shape, least_doublings=1)
     images = keras.Input(image_shape, name="images")
@@ -86,4 +93,5 @@ def build_dcgan_discriminator(
     logits, inputs = project_labels(
         logits, features, images, num_classes, normalization
     )
-    return keras.Model(inputs, logits, name="dcgan_discriminator")
+    outputs = add_output(logits, features, num_outputs)
+    return keras.Model(inputs, outputs, name="dcgan_discriminator")

@@ -24,7 +24,11 @@ from typing import Any
 import keras
 
 from tfgen.networks.attention import is_grid_of_16, self_attention
-from tfgen.networks.conditioning import condition_generator, project_labels
+from tfgen.networks.conditioning import (
+    add_output,
+    condition_generator,
+    project_labels,
+)
 from tfgen.networks.grids import convolution, grow, shrink, smallest_grid
 from tfgen.networks.normalization import normalize, spectral
 
@@ -80,6 +84,7 @@ def build_resnet_gan_discriminator(
     normalization: str | None = "spectral",
     attention: bool = False,
     num_classes: int | None = None,
+    num_outputs: int | None = None,
 ) -> keras.Model:
     """Builds a discriminator from images in `[-1, 1]` to logits `(batch, 1)`.
 
@@ -91,6 +96,8 @@ def build_resnet_gan_discriminator(
         attention: As in `build_resnet_gan_generator`.
         num_classes: Integer for a projection discriminator, which takes
             `[images, labels]`.
+        num_outputs: Integer for a second output `(batch, num_outputs)`, an affine map
+            of the last features: what `auxiliary` of a `GAN` is trained on.
     """
     smallest_grid(image_shape, least_doublings=2)
     images = keras.Input(image_shape, name="images")
@@ -110,7 +117,8 @@ def build_resnet_gan_discriminator(
     logits, inputs = project_labels(
         logits, features, images, num_classes, normalization
     )
-    return keras.Model(inputs, logits, name="resnet_gan_discriminator")
+    outputs = add_output(logits, features, num_outputs)
+    return keras.Model(inputs, outputs, name="resnet_gan_discriminator")
 
 
 def _growing_block(

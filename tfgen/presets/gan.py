@@ -1,5 +1,6 @@
 """Generative adversarial networks."""
 
+import inspect
 from typing import Annotated, Any
 
 from tfgen.presets.preset import (
@@ -13,6 +14,7 @@ from tfgen.presets.preset import (
     LatentDim,
     NumClasses,
     Preset,
+    Range,
 )
 from tfgen.sizes import both_sides
 
@@ -20,6 +22,7 @@ _LOSSES = (
     *("minimax", "non_saturating", "least_squares"),
     *("hinge", "wasserstein", "relativistic"),
 )
+_HEADS = ("codes", "classes")
 _PENALTIES = ("wgan_gp", "r1", "r1_r2", "dragan")
 _WIDEST = 4  # times the channels next to the image: most that a residual block has
 
@@ -29,7 +32,9 @@ def build(
     channels: Channels = 1,
     latent_dim: LatentDim = 64,
     architecture: Annotated[
-        str, "stages of DCGAN, or residual blocks", ("dcgan", "resnet")
+        str,
+        "stages of DCGAN, residual blocks, or these against a style generator",
+        ("dcgan", "resnet", "style"),
     ] = "dcgan",
     filters: Annotated[int, "channels next to the image", AT_LEAST_1] = 32,
     upsampling: Annotated[
@@ -39,6 +44,11 @@ def build(
     conditioning: Annotated[
         str, "how a label enters the generator", ("latents", "normalization")
     ] = "latents",
+    auxiliary: Annotated[
+        str | None, "what D tells besides: InfoGAN's codes, ACGAN's classes", _HEADS
+    ] = None,
+    num_categories: Annotated[int, "values of InfoGAN's first code", Range(2)] = 10,
+    num_continuous: Annotated[int, "InfoGAN's codes that are numbers", AT_LEAST_0] = 2,
     loss: Annotated[str, "adversarial loss", _LOSSES] = "non_saturating",
     normalization: Annotated[
         str | None, "of D", ("batch", "layer", "spectral")
@@ -75,17 +85,24 @@ def build(
     from tfgen.optimizers import FusedAdam, LinearDecay
 
     image_shape = (*both_sides(image_size), channels)
-    of_both = {"filters": filters, "num_classes": num_classes}
-    of_generator = {"conditioning": conditioning}
-    of_discriminator = {"normalization": normalization}
-    if architecture == "resnet":
-        of_both |= {"max_filters": _WIDEST * filters, "attention": attention}
-    else:
-        of_generator["upsampling"] = upsampling
+    head = _head(auxiliary, num_categories, num_continuous)
+    arguments = {
+        "filters": filters,
+        "max_filters": _WIDEST * filters,
+        "attention": attention,
+        "conditioning": conditioning,
+        "upsampling": upsampling,
+        "normalization": normalization,
+        "num_classes": num_classes,
+        "num_outputs": None if head is None else head.num_outputs(num_classes),
+    }
     build_generator, build_discriminator = _builders(architecture)
+    generator = _call(build_generator, (latent_dim, image_shape), arguments)
+    if auxiliary == "classes":  # told, not taken
+        arguments["num_classes"] = None
     model = GAN(
-        build_generator(latent_dim, image_shape, **of_both, **of_generator),
-        build_discriminator(image_shape, **of_both, **of_discriminator),
+        generator,
+        _call(build_discriminator, (image_shape,), arguments),
         loss=loss,
         gradient_penalty=gradient_penalty,
         penalty_weight=penalty_weight,
@@ -94,6 +111,7 @@ def build(
         ema_decay=ema_decay,
         augment=augment,
         num_classes=num_classes,
+        auxiliary=head,
         seed=seed,
     )
     optimizers = []
@@ -109,9 +127,32 @@ def build(
 def _builders(architecture: str) -> tuple[Any, Any]:
     from tfgen import networks
 
-    name = {"dcgan": "dcgan", "resnet": "resnet_gan"}[architecture]
-    roles = ("generator", "discriminator")
-    return tuple(getattr(networks, f"build_{name}_{role}") for role in roles)
+    return {
+        "dcgan": (networks.build_dcgan_generator, networks.build_dcgan_discriminator),
+        "resnet": (
+            networks.build_resnet_gan_generator,
+            networks.build_resnet_gan_discriminator,
+        ),
+        "style": (
+            networks.build_style_generator,
+            networks.build_resnet_gan_discriminator,
+        ),
+    }[architecture]
+
+
+def _call(builder: Any, shapes: tuple, arguments: dict[str, Any]) -> Any:
+    """Calls a builder with those of the arguments that it takes."""
+    taken = inspect.signature(builder).parameters
+    return builder(*shapes, **{k: v for k, v in arguments.items() if k in taken})
+
+
+def _head(name: str | None, num_categories: int, num_continuous: int) -> Any:
+    """Returns the `auxiliary.Auxiliary` of a name, or `None`."""
+    from tfgen import auxiliary
+
+    if name == "codes":
+        return auxiliary.Codes((num_categories,), num_continuous)
+    return auxiliary.get(name)
 
 
 PRESETS = (
