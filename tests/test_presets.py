@@ -389,5 +389,12 @@ def import_everything():
     for package in packages:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
-    for name in ("augmentation", "losses", "optimizers", "networks", "penalties"):
+    for name in (
+        "augmentation",
+        "auxiliary",
+        "losses",
+        "optimizers",
+        "networks",
+        "penalties",
+    ):
         getattr(tfgen, name)

@@ -89,7 +89,9 @@ class Classes(Auxiliary):
 
     @override
     def num_outputs(self, num_classes: int | None) -> int:
-        return num_classes or 0
+        if num_classes is None:
+            raise ValueError('auxiliary="classes" needs `num_classes`.')
+        return num_classes
 
     @override
     def targets(self, batch: dict[str, Tensor]) -> Tensor:

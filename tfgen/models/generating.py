@@ -38,14 +38,12 @@ class GeneratingMixin(SamplingMixin):
             self._add_inputs(noise=(self.latent_dim,))
 
     def _check_auxiliary(self):
-        if self.classifies and self.num_classes is None:
-            raise ValueError('auxiliary="classes" needs `num_classes`.')
+        expected = self._auxiliary.num_outputs(self.num_classes)
         if self.has_own_prior and self.latent_dim < self._auxiliary.dim:
             raise ValueError(
                 f"`generator` must take the {self._auxiliary.dim} numbers of the codes "
                 f"and more. Received: {self.latent_dim} latents"
             )
-        expected = self._auxiliary.num_outputs(self.num_classes)
         shapes = self.discriminator.output_shape
         received = shapes[1] if isinstance(shapes, list) else None
         if received != (None, expected):
