@@ -6,8 +6,10 @@ A test fails when that part moves: it looks at what users see, not at names.
 import importlib.util
 import json
 import os
+import pathlib
 import subprocess
 import sys
+import zipfile
 
 import keras
 import numpy as np
@@ -101,6 +103,32 @@ def test_an_action_after_an_import_that_fails_is_not_called(tmp_path, monkeypatc
 
 
 # ---- Keras ---------------------------------------------------------------------------
+
+
+def test_a_file_is_loaded_without_reading_it_at_once_or_drawing_weights(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.save(tmp_path / "model.keras")
+    extracted, extract = [], zipfile.ZipFile.extract
+
+    def record(archive, member, path):
+        extracted.append(pathlib.Path(path))
+        return extract(archive, member, path)
+
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        _compat.lean_loading(tmp_path / "model.keras") as path,
+    ):
+        patch.setattr(zipfile.ZipFile, "extract", record)
+        loaded = keras.saving.load_model(path)
+        assert not np.any(keras.layers.Layer().add_weight((3, 2), "normal").numpy())
+        seeds = [keras.random.SeedGenerator(seed).state.numpy() for seed in (1, 2)]
+    assert not np.array_equal(*seeds)
+    np.testing.assert_array_equal(loaded(np.eye(3)), model(np.eye(3)))
+    (folder,) = extracted
+    assert tmp_path not in folder.parents
+    assert not folder.exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["model.keras"]
+    assert np.any(keras.layers.Layer().add_weight((3, 2), "normal").numpy())
 
 
 def test_the_backend_of_the_tests_is_the_right_one():

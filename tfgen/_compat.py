@@ -7,7 +7,9 @@ does so before it starts TensorFlow.
 
 import contextlib
 import importlib.machinery
+import pathlib
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FrameType
 from typing import Any
@@ -145,6 +147,38 @@ def without_symbolic_build(model_class: type) -> type:
 
     model_class._maybe_symbolic_build = _maybe_symbolic_build
     return model_class
+
+
+@contextlib.contextmanager
+def lean_loading(file: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a path to load a `.keras` file from in the memory of its weights.
+
+    Keras reads all weights of the archive into memory, optimizers' moments too, where
+    there is enough; else it extracts them beside the path, here a temporary folder. And
+    it draws random weights before it replaces them: here they are zeros.
+    """
+    from keras.src.backend import Variable
+    from keras.src.initializers.constant_initializers import Zeros
+    from keras.src.initializers.random_initializers import RandomInitializer
+    from keras.src.saving import saving_lib
+
+    is_sufficient = saving_lib.is_memory_sufficient
+    initialize = Variable._initialize_with_initializer
+
+    def initialize_with_zeros(variable: Any, initializer: Any) -> None:
+        is_random = isinstance(initializer, RandomInitializer)
+        initialize(variable, Zeros() if is_random else initializer)
+
+    with tempfile.TemporaryDirectory() as folder:
+        link = pathlib.Path(folder, file.name)
+        link.symlink_to(file.absolute())
+        saving_lib.is_memory_sufficient = lambda model: False
+        Variable._initialize_with_initializer = initialize_with_zeros
+        try:
+            yield link
+        finally:
+            saving_lib.is_memory_sufficient = is_sufficient
+            Variable._initialize_with_initializer = initialize
 
 
 def flatten_layers(network: Any) -> list[Any]:

@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 import tfgen
 from tests.models import linear_gaussian
 from tfgen.distributions import FreeBits, Gaussian
-from tfgen.models import draws
+from tfgen.models import draws, variational
 from tfgen.models.draws import standard_normal
 from tfgen.networks import build_mlp_decoder, build_mlp_encoder
 
@@ -82,7 +82,7 @@ def test_latents_move_with_mean_and_stddev(monkeypatch):
     with tf.GradientTape() as tape:
         tfd = tfp.distributions
         posterior = tfd.Independent(tfd.Normal(loc, scale), 1)
-        latents = draws.of_posterior(posterior, 1, (0, 0))
+        latents = variational.draw(posterior, 1, (0, 0))
     by_loc, by_scale = tape.gradient(latents, [loc, scale])
     np.testing.assert_allclose(latents[0], loc + scale * noise[:, 0], rtol=1e-6)
     np.testing.assert_array_equal(by_loc, np.ones_like(by_loc))

@@ -9,7 +9,7 @@ import tempfile
 
 from tfgen._compat import optional_imports_hidden
 
-_M_ARENA_MAX = -8  # of glibc's malloc.h
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of glibc's malloc.h
 
 
 def import_tensorflow() -> None:
@@ -49,13 +49,26 @@ def _is_error(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.ERROR
 
 
+def return_memory() -> None:
+    """Makes large blocks go back to the system when they are free: slower, and smaller.
+
+    It must come before TensorFlow, whose oneDNN kernels else keep what they once had.
+    """
+    os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
+    _set_malloc(_M_MMAP_THRESHOLD, 2**20)
+
+
 def _limit_arenas() -> None:
     """Keeps glibc's allocator from spreading freed blocks over many heaps.
 
     Else the memory that a training holds grows for hours, as in a leak, though what is
     in use does not (tests/benchmarks/memory.py). It must come before threads do.
     """
+    _set_malloc(_M_ARENA_MAX, 2)
+
+
+def _set_malloc(option: int, value: int) -> None:
     import ctypes
 
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+        ctypes.CDLL(None).mallopt(option, value)

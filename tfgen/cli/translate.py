@@ -6,6 +6,7 @@ import click
 
 from tfgen.cli.options import PATH, open_run, run_argument
 from tfgen.cli.progress import track
+from tfgen.cli.quiet import return_memory
 
 
 @click.command("translate", short_help="Translate images into the other domain.")
@@ -38,6 +39,7 @@ def command(run: str, input: str, out: str, **options: Any) -> None:
     cat.png becomes cat-1.png to cat-4.png, of the seeds from --seed on, and
     cat-grid.png, which shows them beside the input.
     """
+    return_memory()
     opened = open_run(run)
     from tfgen.inference.files import translate_files
 

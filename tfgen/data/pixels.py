@@ -20,6 +20,7 @@ _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 _GREY_MODES = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 # Shares of red, green and blue in grey, as Pillow has them.
 LUMA = np.array([19595, 38470, 7471], np.float32) / 65536
+_BAND = 256  # rows
 _LEVELS = 2  # of 255, by which profiles of sRGB differ
 _NO_CACHE = 0x40  # of LittleCMS, whose cache of one pixel threads would share
 # What a grey value of a PNG of few bits becomes when Pillow reads it.
@@ -86,9 +87,22 @@ def count_channels(image: Image.Image) -> int:
 def _fit(image: Image.Image, fit: Fit) -> np.ndarray:
     if fit.channels:
         image = _convert(image, _MODES[fit.channels])
-    image = resize_picture(image, fit)
-    array = np.asarray(image)
-    return array[..., None] if array.ndim == 2 else array
+    return _to_array(resize_picture(image, fit))
+
+
+def _to_array(image: Image.Image) -> np.ndarray:
+    """Returns the pixels of an image of mode L, RGB or RGBA.
+
+    Pillow makes an array by two copies; of many megapixels they are made in bands.
+    """
+    (width, height), channels = image.size, len(image.getbands())
+    if height <= _BAND:
+        return np.asarray(image).reshape(height, width, channels)
+    array = np.empty((height, width, channels), np.uint8)
+    for top in range(0, height, _BAND):
+        band = np.asarray(image.crop((0, top, width, min(top + _BAND, height))))
+        array[top : top + _BAND] = band.reshape(-1, width, channels)
+    return array
 
 
 def resize_picture(image: Image.Image, fit: Fit) -> Image.Image:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfgen.errors import UserError
 from tfgen.figures.levels import save_levels
-from tfgen.inference.fitting import map_picture
+from tfgen.inference.fitting import map_seen, resize_array, seen_size
 from tfgen.inference.tiling import map_tiles
 from tfgen.inference.translator import Translator
 from tfgen.progress import Progress, no_progress
@@ -87,8 +87,8 @@ def translate_files(
             continue
         if num > 1:
             outputs.append(_lay_out(_read(run, path), outputs))
-        for levels, target in zip(outputs, targets, strict=True):
-            save_levels(levels, target)
+        for target in targets:
+            save_levels(outputs.pop(0), target)  # of many megapixels
         result.written += targets
     if not result.written:
         raise UserError(next(iter(result.problems.values())))
@@ -146,6 +146,8 @@ def _make_translator(
     run: Any, direction: str | None, tile: bool, seed: int
 ) -> Callable[[pathlib.Path], np.ndarray]:
     """Returns a function from an image file to the levels of its translation."""
+    from tfgen.data.decode import read_shape
+
     translator = Translator(run.endpoints, run.config.direction, seed)
     direction = direction or translator.directions[0]
     if direction not in translator.directions:
@@ -153,16 +155,16 @@ def _make_translator(
             f"{run.path} was trained to translate {run.config.direction}, not "
             f"{direction}: train it with --direction {direction}"
         )
-    whole = _sees_whole(run.model, direction)
+    whole = _sees_whole(run.endpoints.model, direction)
     if tile and whole:
         raise UserError(
             f"--tile needs a fully convolutional generator, and {whole} sees the image "
             "as a whole: leave --tile out"
         )
     height, width, _ = run.image_shape
+    size, resize = (height, width), run.config.resize
 
     def translate(file: pathlib.Path) -> np.ndarray:
-        image = _read(run, file)
         counts = [0]  # of the tiles before: each has noise of its own
 
         def run_tiles(tiles: np.ndarray) -> np.ndarray:
@@ -171,23 +173,29 @@ def _make_translator(
             return translator(images, direction, counts[-2])
 
         if tile:
-            output = map_tiles(run_tiles, image, (height, width), dtype=image.dtype)
-        else:
-            options = run.config.resize, not whole
-            output = map_picture(run_tiles, image, (height, width), *options)
-        del image  # of many megapixels
-        return output
+            image = _read(run, file)
+            return map_tiles(run_tiles, image, size, dtype=image.dtype)
+        # Read at once as it is seen: of many megapixels, no array is in memory.
+        own = read_shape(file)[:2]
+        image = _read(run, file, seen_size(own, size, resize, not whole))
+        return resize_array(map_seen(run_tiles, image, size, resize), own)
 
     return translate
 
 
-def _read(run: Any, file: pathlib.Path) -> np.ndarray:
-    """Returns the levels of an image, with the channels that the model takes."""
+def _read(
+    run: Any, file: pathlib.Path, size: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Returns the levels of an image, with the channels that the model takes.
+
+    Of a size, if one is given, that has the image's aspect or is to be stretched to.
+    """
     from tfgen.data.decode import read_image
     from tfgen.data.pixels import Fit
 
     config = run.config
-    fit = Fit(None, run.image_shape[-1], config.value_range, depth=config.depth)
+    channels = run.image_shape[-1]
+    fit = Fit(size, channels, config.value_range, "stretch", config.depth)
     (image,) = read_image(file, fit)
     return image
 

@@ -11,7 +11,6 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from tfgen import distributions
 from tfgen.models.options import required_of
 
 TOLERANCE = 1e-3  # of [0, 1]: what rounding and resizing may leave
@@ -90,16 +89,6 @@ def image_decoder(model, params_per_channel):
             f"`decoder` must return images shaped like those of `encoder`{each}. "
             f"Received: {model.decoder.output_shape[1:]} and {expected}"
         )
-
-
-def variational(model):
-    """Raises a `ValueError` unless networks and parts of a VAE fit each other."""
-    num_params = model.latent_posterior.num_params(model.latent_dim)
-    autoencoder(model, num_params, model.pixel_likelihood.params_per_channel)
-    counts = ("num_importance_samples", "num_batches_of_samples")
-    at_least(1, **{name: getattr(model, name) for name in counts})
-    parts = (model.latent_posterior, model.latent_prior, model.divergence)
-    distributions.check_combination(*parts, model.num_importance_samples)
 
 
 def networks(model, *built, with_labels=True):

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfgen import distributions, replicas
+from tfgen import replicas
 
 Tensor = Any  # a tf.Tensor; NumPy arrays do too
 
@@ -66,48 +66,6 @@ def of_columns(
         name: of_batch(draw, batch_size, (size,), own_seed)
         for (name, (draw, size)), own_seed in zip(columns.items(), seeds, strict=True)
     }
-
-
-def of_posterior(posterior: Any, num_samples: Any, seed: Tensor) -> Tensor:
-    """Returns reparameterised samples `(num_samples, batch, latent_dim)`.
-
-    Args:
-        posterior: `tfd.Distribution` of `(batch, latent_dim)`.
-        num_samples: Integer, or a scalar tensor.
-        seed: Integer tensor or pair `(2,)`.
-    """
-    batch_size, latent_dim = posterior.batch_shape_tensor()[0], posterior.event_shape[0]
-    noise = of_batch(standard_normal, batch_size, (num_samples, latent_dim), seed)
-    return distributions.of_noise(posterior, tf.transpose(noise, (1, 0, 2)))
-
-
-def infer(
-    posterior: Any, prior: Any, num_samples: Any, seed: Tensor, training: bool
-) -> distributions.Inferred:
-    """Returns what a VAE's divergence is charged for, with draws of a step.
-
-    Args:
-        posterior, prior: `tfd.Distribution`s.
-        num_samples: Integer, latents for each image.
-        seed: Integer tensor or pair `(2,)`.
-        training: Whether it is a step of training.
-    """
-    other_seed = tf.random.fold_in(seed, 1)
-
-    def draw_prior() -> Tensor:
-        shape = (distributions.noise_dim(prior),)
-        batch_size = posterior.batch_shape_tensor()[0]
-        noise = of_batch(standard_normal, batch_size, shape, other_seed)
-        return distributions.of_noise(prior, noise)
-
-    return distributions.Inferred(
-        posterior,
-        prior,
-        of_posterior(posterior, num_samples, seed),
-        draw_prior=draw_prior,
-        draw_noise=lambda shape: standard_normal(shape, other_seed),
-        training=training,
-    )
 
 
 def of_seeds(draw: Callable, seeds: Tensor, event_shape: Sequence[int]) -> Tensor:

@@ -27,7 +27,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfgen import distributions
-from tfgen.models import checks, draws
+from tfgen.models import checks, variational
 from tfgen.models.base import GenerativeModel
 from tfgen.models.endpoints import endpoint
 from tfgen.models.priors import PriorMixin
@@ -104,7 +104,7 @@ class VAE(PriorMixin, GenerativeModel):
         self.beta = beta
         parts = (self.latent_posterior, self.latent_prior, self.divergence)
         self._bind_parts(self.pixel_likelihood, *parts)
-        checks.variational(self)
+        variational.check(self)
         self._build_for(encoder)
 
     @property
@@ -168,8 +168,8 @@ class VAE(PriorMixin, GenerativeModel):
         }
 
     def _infer(self, images, labels, num_samples, seed, training=False):
-        posterior = self.posterior(images, labels, training)
-        return draws.infer(posterior, self.prior(labels), num_samples, seed, training)
+        both = self.posterior(images, labels, training), self.prior(labels)
+        return variational.infer(*both, num_samples, seed, training)
 
     def log_weights(self, images, num_samples, seed, labels=None):
         """`log p(x, z) - log q(z | x)` of `z ~ q(z | x)`: `(num_samples, batch)`, nats.
@@ -194,7 +194,7 @@ class VAE(PriorMixin, GenerativeModel):
         images, labels = inputs if self.num_classes is not None else (inputs, None)
         posterior = self.posterior(images, labels, training)
         if training:
-            latents = draws.of_posterior(posterior, 1, self._step_seed(training))[0]
+            latents = variational.draw(posterior, 1, self._step_seed(training))[0]
         else:
             latents, _ = distributions.moments(posterior)
         return self._images(latents, labels, training)

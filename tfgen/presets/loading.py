@@ -5,7 +5,7 @@ import pathlib
 import warnings
 from typing import Any
 
-from tfgen._compat import require_tensorflow_backend
+from tfgen._compat import lean_loading, require_tensorflow_backend
 from tfgen.errors import UserError
 from tfgen.presets import cards, hub
 from tfgen.presets.preset import near_matches
@@ -14,7 +14,7 @@ from tfgen.presets.table import create_model, presets
 _LONGEST_REASON = 300  # characters: Keras shows whole configurations
 
 
-def load(run_or_file: str | os.PathLike) -> Any:
+def load(run_or_file: str | os.PathLike, compile: bool = True) -> Any:
     """Loads a model, compiled, with its optimizer and random state.
 
     Files are loaded in Keras's safe mode: they cannot run code of their own. Weights
@@ -25,6 +25,7 @@ def load(run_or_file: str | os.PathLike) -> Any:
         run_or_file: A run directory of `tfgen train`, or a `.keras` file; or the name
             of a trained preset, where no such path exists; or `"hf://USER/NAME"`, what
             `tfgen.push` wrote. `~` is the home directory.
+        compile: Whether with its optimizer: to train or evaluate it, as in Keras.
 
     Returns:
         A `keras.Model`.
@@ -43,7 +44,8 @@ def load(run_or_file: str | os.PathLike) -> Any:
         with warnings.catch_warnings():
             # Of weights that come without the state of optimizers.
             warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-            return keras.saving.load_model(file, safe_mode=True)
+            with lean_loading(file) as path:
+                return keras.saving.load_model(path, compile=compile, safe_mode=True)
     except Exception as error:  # a damaged file can raise anything
         raise UserError(f"cannot load {file}: {_explain(error)}") from error
 

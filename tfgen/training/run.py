@@ -131,10 +131,15 @@ class Run(RunData):
 
     @functools.cached_property
     def endpoints(self) -> Any:
-        """The model's `tfgen.inference.Endpoints`, each traced once."""
-        from tfgen.inference import Endpoints
+        """The model's `tfgen.inference.Endpoints`, each traced once.
 
-        return Endpoints(self.model)
+        The model is `model` if that was opened before, and else has no optimizer.
+        """
+        from tfgen.inference import Endpoints
+        from tfgen.presets.loading import load
+
+        model = vars(self).get("model")
+        return Endpoints(load(self.path, compile=False) if model is None else model)
 
     def sample(
         self,
