@@ -36,6 +36,7 @@ def export_model(
     description: str = "",
     licence: str = "",
     resize: str = "crop",
+    depth: int = 8,
     latency_seconds: float = 5.0,
     page: Mapping[str, Any] | None = None,
     web_runtime: str | os.PathLike[str] | None = None,
@@ -67,6 +68,7 @@ def export_model(
         description: What the model does, in a sentence.
         licence: Licence and attribution of the data that it was trained on.
         resize: What becomes of encoded images of another aspect: see `serving.twins`.
+        depth: 8 or 16, the bits of encoded images.
         latency_seconds: About how long to measure each endpoint; 0 measures none.
         page: What the page shows, plain JSON; see `export/web/README.md`.
         web_runtime: A folder where `npm install @litertjs/core` was run. By default one
@@ -91,7 +93,7 @@ def export_model(
     names.require_free(directory)
     about = About(name, description, licence)
     with staging(directory / name) as stage:
-        job = _Job(model, stage, names, about, examples, progress, resize)
+        job = _Job(model, stage, names, about, examples, progress, resize, depth)
         job.write_saved_model(is_served="serving" in formats)
         if {"edge", "web"} & set(formats):
             job.write_edge(quantizations, representative_data)
@@ -118,6 +120,7 @@ class _Job:
     examples: Mapping[str, Any] | None
     progress: Callable[[str], None]
     resize: str
+    depth: int
     files: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     contents: dict[str, bytes] = dataclasses.field(default_factory=dict)
     device_goldens: Mapping[str, golden.Golden] = dataclasses.field(
@@ -137,6 +140,7 @@ class _Job:
             self.names.version,
             examples=self.examples,
             resize=self.resize,
+            depth=self.depth,
         )
         if is_served:
             self._add(self.saved)

@@ -24,6 +24,7 @@ def export_saved_model(
     version: int = 1,
     examples: Mapping[str, Any] | None = None,
     resize: str = "crop",
+    depth: int = 8,
 ) -> pathlib.Path:
     """Writes `directory/<version>/` with every endpoint of `model.signatures()`.
 
@@ -41,6 +42,7 @@ def export_saved_model(
             by endpoint, `{"encode": {"images": array}}`, or by input,
             `{"images": array}`, for every endpoint that has it.
         resize: Of encoded images of another aspect: see `serving.twins`.
+        depth: 8 or 16, the bits of encoded images.
 
     Returns:
         The path of the version folder.
@@ -58,9 +60,10 @@ def export_saved_model(
     goldens = endpoints.record(originals, sorted_examples)
     limits = limits_of(model)
     guarded = {name: guard(f, limits) for name, f in originals.items()}
+    with_twins = twins.add_twins(guarded, resize=resize, depth=depth)
     functions = {
         name: guarded.get(name) or guard(function, limits)
-        for name, function in twins.add_twins(guarded, resize=resize).items()
+        for name, function in with_twins.items()
     }
     goldens |= endpoints.record_twins(functions, goldens)
     with staging(target) as folder:

@@ -10,34 +10,41 @@ import numpy as np
 import tensorflow as tf
 
 from export.serving.exif import number, orientation, turn
+from export.serving.resampling import RESIZES
 
 _GREY, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 3, 4, 6  # colour types of PNG
 _HEADER_BYTES = 26  # of a PNG: the signature, and IHDR up to the colour type
 _PNG_START = [*b"\x89PNG\r\n\x1a\n", 0, 0, 0, 13, *b"IHDR"]
+_LUMA = [19595.0, 38470.0, 7471.0]  # of 65536
+_SHARES = [share / 65536 for share in _LUMA]
 _JPEG_START = [0xFF, 0xD8, 0xFF]
 
 
 def make_decoder(
     max_pixels: int,
     resize: str,
+    depth: int,
     name: str,
     shape: tuple[int, int, int],
     dtype: tf.DType,
 ) -> Any:
     """Returns a function from strings `(batch,)` to images `(batch, *shape)`."""
+    is_deep = depth == 16
+    work, fit = (_decode_deep, _fit_deep) if is_deep else (_decode_pixels, _fit)
 
     def decode(row: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         index, file = row
         label = tf.strings.join([f"{name}[", tf.strings.as_string(index), "]"])
-        pixels = _decode_file(file, label, shape[-1], max_pixels)
-        return tf.ensure_shape(_fit(pixels, *shape, resize), shape)
+        pixels = _decode_file(file, label, shape[-1], max_pixels, work)
+        return tf.ensure_shape(fit(pixels, *shape, resize), shape)
 
     def decode_all(files: tf.Tensor) -> tf.Tensor:
+        kind = tf.TensorSpec(shape, tf.float32 if is_deep else tf.uint8)
         with tf.device("CPU:0"):  # codecs run there; small steps to and fro would cost
             rows = (tf.range(tf.size(files)), files)
-            pixels = tf.map_fn(
-                decode, rows, fn_output_signature=tf.TensorSpec(shape, tf.uint8)
-            )
+            pixels = tf.map_fn(decode, rows, fn_output_signature=kind)
+        if is_deep:
+            return tf.cast(pixels, dtype)
         # Looked up: Grappler turns `/ 255` into a product that is not `uint8 / 255`.
         levels = tf.constant(np.arange(256, dtype=np.float32) / np.float32(255.0))
         return tf.cast(tf.gather(levels, tf.cast(pixels, tf.int32)), dtype)
@@ -47,9 +54,9 @@ def make_decoder(
 
 
 def _decode_file(
-    file: tf.Tensor, label: tf.Tensor, channels: int, max_pixels: int
+    file: tf.Tensor, label: tf.Tensor, channels: int, max_pixels: int, decode: Any
 ) -> tf.Tensor:
-    """From a scalar string to pixels `(height, width, channels)` uint8, checked."""
+    """From a scalar string to what `decode` makes of a file of the right size."""
     header = tf.io.decode_raw(file, tf.uint8, fixed_length=_HEADER_BYTES)
     is_png, is_jpeg = _starts(header, _PNG_START), _starts(header, _JPEG_START)
     known = _require(is_png | is_jpeg, label, " must be a PNG or JPEG")
@@ -64,7 +71,7 @@ def _decode_file(
     limit = f" pixels: it must have 1 to {max_pixels}"
     small = _require(fits, label, " is ", size, limit)
     with tf.control_dependencies([small]):
-        return _decode_pixels(file, header, is_jpeg, channels)
+        return decode(file, header, is_jpeg, channels)
 
 
 def _starts(header: tf.Tensor, start: list[int]) -> tf.Tensor:
@@ -96,6 +103,11 @@ def _decode_pixels(
         ((colour_type == _GREY) & (depth == 16), _decode_deep_grey),
         (True, _decode_opaque),
     ]
+    return _first_of(kinds, file, channels)
+
+
+def _first_of(kinds: list[tuple[Any, Any]], file: tf.Tensor, channels: int) -> Any:
+    """Returns what the first function whose condition holds makes of a file."""
     is_kind = tf.cast(tf.stack([is_kind for is_kind, _ in kinds]), tf.int32)
     first = tf.argmax(is_kind, output_type=tf.int32)
     decoders = [functools.partial(decode, file, channels) for _, decode in kinds]
@@ -136,8 +148,7 @@ def _decode_opaque(file: tf.Tensor, channels: int) -> tf.Tensor:
 def _from_rgb(pixels: tf.Tensor, channels: int) -> tf.Tensor:
     if channels == 1:
         # Whole numbers below 2**24, which float32 holds, and sums fast.
-        weights = tf.constant([19595.0, 38470.0, 7471.0])  # of 65536
-        luma = tf.linalg.matvec(tf.cast(pixels, tf.float32), weights)
+        luma = tf.linalg.matvec(tf.cast(pixels, tf.float32), tf.constant(_LUMA))
         return tf.cast(tf.floor((luma + 32768.0) / 65536.0), tf.uint8)[..., tf.newaxis]
     if channels == 4:
         return tf.pad(pixels, [[0, 0], [0, 0], [0, 1]], constant_values=255)
@@ -159,6 +170,49 @@ def _split_alpha(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _divide_by_255(values: tf.Tensor) -> tf.Tensor:
     return tf.floor((values + 127.0) / 255.0)
+
+
+# ---- 16 bits: float32 in [0, 1], as in `tfgen.data.deep` -----------------------------
+
+
+def _decode_deep(
+    file: tf.Tensor, header: tf.Tensor, is_jpeg: tf.Tensor, channels: int
+) -> tf.Tensor:
+    """From a scalar string to an image `(height, width, channels)`, not rounded."""
+    colour_type = header[25]
+    has_alpha = (colour_type == _GREY_ALPHA) | (colour_type == _RGB_ALPHA)
+    kinds = [
+        (is_jpeg, lambda file, _: _opaque(_decode_jpeg(file, 3))),
+        (colour_type == _PALETTE, lambda file, _: _unit(_decode_palette(file, 4))),
+        (has_alpha, lambda file, _: _unit(_decode_levels(file, 4))),
+        (True, lambda file, _: _opaque(_decode_levels(file, 3))),
+    ]
+    image = tf.ensure_shape(_first_of(kinds, file, channels), (None, None, 4))
+    if channels == 4:
+        return image
+    colours, alpha = image[..., :3], image[..., 3:]
+    colours = colours * alpha + (1.0 - alpha)
+    return colours if channels == 3 else tf.linalg.matvec(colours, _SHARES)[..., None]
+
+
+def _decode_levels(file: tf.Tensor, channels: int) -> tf.Tensor:
+    return tf.io.decode_png(file, channels, tf.uint16)
+
+
+def _unit(levels: tf.Tensor) -> tf.Tensor:
+    return tf.cast(levels, tf.float32) / levels.dtype.max
+
+
+def _opaque(levels: tf.Tensor) -> tf.Tensor:
+    return tf.pad(_unit(levels), [[0, 0], [0, 0], [0, 1]], constant_values=1.0)
+
+
+def _fit_deep(
+    image: tf.Tensor, height: int, width: int, channels: int, resize: str
+) -> tf.Tensor:
+    same = tf.reduce_all(tf.shape(image)[:2] == [height, width])
+    fitted = tf.cond(same, lambda: image, lambda: RESIZES[resize](image, height, width))
+    return tf.round(65535.0 * tf.clip_by_value(fitted, 0.0, 1.0)) / 65535.0
 
 
 # ---- Size ----------------------------------------------------------------------------
@@ -183,61 +237,3 @@ def _fit(
         return tf.cast(tf.concat([colours, alpha], -1), tf.uint8)
 
     return tf.cond(same, lambda: pixels, resized)
-
-
-def _crop(pixels: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """Crops the centre to the aspect, and resizes it."""
-    size = tf.cast(tf.shape(pixels)[:2], tf.float32)
-    scale = tf.reduce_max([height, width] / size)
-    starts = (size * scale - [height, width]) / 2
-    return _resample(pixels, [height, width], tf.stack([scale, scale]), starts)
-
-
-def _stretch(pixels: tf.Tensor, height: Any, width: Any) -> tf.Tensor:
-    """Resizes each side by itself."""
-    size = tf.cast(tf.shape(pixels)[:2], tf.float32)
-    scales = tf.cast([height, width], tf.float32) / size
-    return _resample(pixels, [height, width], scales, tf.zeros(2))
-
-
-def _pad(pixels: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """Fits the whole into the middle of zeros, as `tfgen.data.pixels` does."""
-    size, limits = (
-        tf.cast(tf.shape(pixels)[:2], tf.float64),
-        tf.constant([height, width], tf.float64),
-    )
-    inner = tf.round(tf.reduce_min(limits / size) * size)
-    inner = tf.cast(tf.clip_by_value(inner, 1.0, limits), tf.int32)
-    before = ([height, width] - inner) // 2
-    after = [height, width] - inner - before
-    margins = [*tf.unstack(tf.stack([before, after], axis=1)), [0, 0]]
-    return tf.pad(_stretch(pixels, inner[0], inner[1]), margins)
-
-
-RESIZES = {"crop": _crop, "pad": _pad, "stretch": _stretch}
-
-
-def _resample(
-    pixels: tf.Tensor, size: Any, scales: tf.Tensor, starts: tf.Tensor
-) -> tf.Tensor:
-    """Samples columns, then rows, with 8 bits in between, as Pillow does it."""
-    pixels = tf.transpose(pixels, [1, 0, 2])
-    pixels = _resample_rows(pixels, size[1], scales[1], starts[1])
-    pixels = tf.transpose(pixels, [1, 0, 2])
-    return _resample_rows(pixels, size[0], scales[0], starts[0])
-
-
-def _resample_rows(
-    pixels: tf.Tensor, num_rows: Any, scale: tf.Tensor, start: tf.Tensor
-) -> tf.Tensor:
-    """Samples with the kernel of Pillow's BICUBIC, which widens where it shrinks."""
-    resampled = tf.raw_ops.ScaleAndTranslate(
-        images=pixels[tf.newaxis],
-        size=tf.stack([num_rows, tf.shape(pixels)[1]]),
-        scale=tf.stack([scale, 1.0]),
-        translation=tf.stack([-start, 0.0]),
-        kernel_type="keyscubic",
-        antialias=True,
-    )
-    rounded = tf.round(tf.clip_by_value(resampled[0], 0.0, 255.0))
-    return tf.cast(rounded, tf.uint8)

@@ -7,9 +7,10 @@ them in base64. All of it is standard TensorFlow operations: it runs where the
 SavedModel does, and reads no other file.
 
 A picture that comes in is treated as `tfgen.data` treats the files of a folder: EXIF
-orientation of JPEGs applied, 16 bits reduced to 8, alpha laid over white unless the
-endpoint takes 4 channels, colour to luma, and resized by an antialiased bicubic filter:
-the centre cropped to the aspect, or by another of `RESIZES`, as the model was trained.
+orientation of JPEGs applied, 16 bits reduced to 8 unless the depth is 16, alpha laid
+over white unless the endpoint takes 4 channels, colour to luma, and resized by an
+antialiased bicubic filter: the centre cropped to the aspect, or by another of
+`RESIZES`, as the model was trained.
 A picture of the endpoint's own size is not touched. What is not read: colour profiles,
 which clients must convert to sRGB, and what PNGs have at rare times, an orientation, or
 one colour that is clear.
@@ -27,16 +28,21 @@ import numpy as np
 import tensorflow as tf
 
 from export.errors import ExportError
-from export.serving.decoding import RESIZES, make_decoder
+from export.serving.decoding import make_decoder
+from export.serving.resampling import RESIZES
 
 MAX_PIXELS = 2**24  # 4096 x 4096: more than a model takes, and 0.5 GB while decoding
 
 _CHANNELS = (1, 3, 4)
+_DTYPES = {8: tf.uint8, 16: tf.uint16}  # of levels, by the depth
 _FAST = 1  # of zlib: a third faster than its default, files a tenth larger
 
 
 def add_twins(
-    endpoints: Mapping[str, Any], max_pixels: int = MAX_PIXELS, resize: str = "crop"
+    endpoints: Mapping[str, Any],
+    max_pixels: int = MAX_PIXELS,
+    resize: str = "crop",
+    depth: int = 8,
 ) -> dict[str, Any]:
     """Returns the endpoints, then a twin `<endpoint>_bytes` of those with images.
 
@@ -47,7 +53,8 @@ def add_twins(
     no twin. An output may be of any size.
 
     The twin decodes PNG and JPEG (see the module), feeds `uint8 / 255` to the endpoint,
-    and encodes `round(255 * clip(images, 0, 1))` as 8-bit PNG. It raises
+    and encodes `round(255 * clip(images, 0, 1))` as 8-bit PNG; of a depth of 16 both
+    are `65535`, and PNGs have 16 bits. It raises
     `InvalidArgument` for a row that is not a whole PNG or JPEG, or whose header claims
     0 pixels or more than `max_pixels`, before it is decoded; and for an output with NaN
     or infinity, which no PNG can hold. A batch may have no rows.
@@ -59,6 +66,7 @@ def add_twins(
         resize: What becomes of a picture of another aspect: `"crop"`, its centre is
             taken, `"pad"`, it is fitted whole into black (clear, if it has alpha), or
             `"stretch"`.
+        depth: 8 or 16, the bits that levels keep from files to files.
 
     Returns:
         A dict in the order of `endpoints`, the twins after them: `tf.function`s like
@@ -66,8 +74,8 @@ def add_twins(
 
     Raises:
         ExportError: A twin's name, or that of its tensors, is taken; an endpoint does
-            not return a dict; `max_pixels` is not a positive integer; or `resize` is
-            unknown.
+            not return a dict; `max_pixels` is not a positive integer; or `resize` or
+            `depth` is unknown.
     """
     if isinstance(max_pixels, bool) or not isinstance(max_pixels, int):
         raise ExportError(f"`max_pixels` must be an integer. Received: {max_pixels!r}")
@@ -77,9 +85,11 @@ def add_twins(
         raise ExportError(
             f"`resize` must be one of {', '.join(RESIZES)}. Received: {resize!r}"
         )
+    if depth not in _DTYPES:
+        raise ExportError(f"`depth` must be 8 or 16. Received: {depth!r}")
     # One decoder for equal inputs: it is most of a twin's graph.
     cached_decoder = functools.cache(
-        functools.partial(make_decoder, max_pixels, resize)
+        functools.partial(make_decoder, max_pixels, resize, depth)
     )
     twins = {}
     for name, function in endpoints.items():
@@ -94,7 +104,7 @@ def add_twins(
             )
         for kind, names in (("input", [s.name for s in specs]), ("output", outputs)):
             _check_names(twin, kind, [_renamed(name) for name in names])
-        twins[twin] = _make_twin(function, outputs, cached_decoder)
+        twins[twin] = _make_twin(function, outputs, cached_decoder, depth)
     return {**endpoints, **twins}
 
 
@@ -179,9 +189,13 @@ def _check_names(endpoint: str, kind: str, names: Sequence[str]) -> None:
 
 
 def _make_twin(
-    function: Any, outputs: Mapping[str, Any], decoder: Callable[..., Any]
+    function: Any,
+    outputs: Mapping[str, Any],
+    decoder: Callable[..., Any],
+    depth: int,
 ) -> Any:
     specs = function.input_signature
+    encode = functools.partial(_encode, depth=depth)
     encoded = [
         tf.TensorSpec((None,), tf.string, name=_renamed(spec.name))
         if _is_image_name(spec.name)
@@ -198,7 +212,7 @@ def _make_twin(
         ]
         return {
             (_renamed(name) if _is_image(name, outputs[name]) else name): (
-                _encode(tensor, name) if _is_image(name, outputs[name]) else tensor
+                encode(tensor, name) if _is_image(name, outputs[name]) else tensor
             )
             for name, tensor in function(*inputs).items()
         }
@@ -206,9 +220,10 @@ def _make_twin(
     return tf.function(twin, input_signature=encoded, autograph=False)
 
 
-def _encode(images: tf.Tensor, name: str) -> tf.Tensor:
+def _encode(images: tf.Tensor, name: str, depth: int) -> tf.Tensor:
     """From images `(batch, height, width, channels)` to PNG files `(batch,)`."""
     images = tf.debugging.check_numerics(images, f"output '{name}' is not finite")
-    pixels = tf.cast(tf.round(255.0 * tf.clip_by_value(images, 0.0, 1.0)), tf.uint8)
+    levels = (2.0**depth - 1.0) * tf.clip_by_value(images, 0.0, 1.0)
+    pixels = tf.cast(tf.round(levels), _DTYPES[depth])
     with tf.device("CPU:0"):
         return tf.io.encode_png(pixels, compression=_FAST)

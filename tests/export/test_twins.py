@@ -152,15 +152,28 @@ def decode_with(endpoints, name="same_bytes", **options):
     return decode
 
 
-def differences(path, shape, sizes, resize="crop"):
-    """Yields, for each file, how far the twin is from `tfgen.data`, in 1 / 255."""
-    decode = decode_with(identity(*shape), resize=resize)
+def decode_deep_with(endpoints, **options):
+    twin = twins.add_twins(endpoints, depth=16, **options)["same_bytes"]
+
+    def decode(*data):
+        answer = twin(tf.constant(list(data)))["image_bytes"].numpy()
+        return [tf.io.decode_png(file, dtype=tf.uint16).numpy() for file in answer]
+
+    return decode
+
+
+def differences(path, shape, sizes, resize="crop", depth=8):
+    """Yields, for each file, how far the twin is from `tfgen.data`, in levels."""
+    work = decode_deep_with if depth == 16 else decode_with
+    decode = work(identity(*shape), resize=resize)
     for size in sizes:
         pictures = files(*size)
         answers = decode(*pictures.values())
         for (kind, data), found in zip(pictures.items(), answers, strict=True):
             path.write_bytes(data)
-            (expected,) = read_image(path, Fit(shape[:2], shape[2], None, resize))
+            (expected,) = read_image(
+                path, Fit(shape[:2], shape[2], None, resize, depth)
+            )
             difference = np.abs(found.reshape(shape).astype(int) - expected)
             if shape[2] == 4:  # the colour of what is clear does not show
                 difference[..., :3] *= expected[..., 3:] > 0
@@ -184,6 +197,20 @@ def test_other_sizes_are_what_tfgen_reads(tmp_path, channels):
     ):
         if kind not in TURNED:
             assert difference.max() <= 1, (kind, size)
+
+
+@pytest.mark.parametrize(
+    ("resize", "channels"), [("crop", 3), ("pad", 4), ("stretch", 1)]
+)
+def test_16_bits_are_those_of_tfgen(tmp_path, resize, channels):
+    """At the right size, and of another: to a level of 8 bits where edges are steep."""
+    shape, sizes = (24, 20, channels), [(24, 20), (50, 41)]
+    for kind, size, difference in differences(
+        tmp_path / "x.png", shape, sizes, resize, depth=16
+    ):
+        limit = 1 if size == shape[:2] else 257
+        assert difference.max() <= limit, (kind, size, difference.max())
+        assert difference.mean() <= limit / 10, (kind, size, difference.mean())
 
 
 @pytest.mark.parametrize(("resize", "channels"), [("pad", 4), ("stretch", 3)])

@@ -80,6 +80,7 @@ def export_run(
         description=run.preset.summary if preset else "",
         licence=_licence(run),
         resize=run.config.resize,
+        depth=run.config.depth,
         latency_seconds=latency_seconds,
         page=describe_page(run, log) if "web" in formats else None,
         web_runtime=web_runtime,
