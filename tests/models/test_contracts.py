@@ -116,14 +116,17 @@ def make_translator(out_channels=1, noisy=False):
 def make_patch_discriminator(channels=1, num_scales=0):
     """Of so many scales, with their features; of 0 it has logits alone."""
     images = keras.Input((*small.IMAGE_SHAPE[:2], channels))
-    scales = []
+    stages = []
     for size in range(1, max(1, num_scales) + 1):
         pixels = keras.layers.AveragePooling2D(size)(images) if size > 1 else images
-        features = keras.layers.Conv2D(6, 4, strides=2, activation="leaky_relu")(pixels)
-        scales.append([features, keras.layers.Conv2D(1, 1)(features)])
-    if num_scales:
-        return keras.Model(images, scales)
-    return keras.Model(images, keras.layers.Conv2D(1, 2)(features))
+        stages.append(
+            keras.layers.Conv2D(6, 4, strides=2, activation="leaky_relu")(pixels)
+        )
+    logits = [keras.layers.Conv2D(1, 1 if num_scales else 2)(x) for x in stages]
+    if not num_scales:
+        return keras.Model(images, logits[0])
+    features = [[stage] for stage in stages]
+    return keras.Model(images, {"features": features, "logits": logits})
 
 
 def compile_adversarial(model):
@@ -254,7 +257,7 @@ MODELS = {
         num_scales=2,
         loss="least_squares",
         dropout_at_inference=True,
-        lambda_feature_matching=10.0,
+        lambda_feature_matching=1.0,
         lambda_diversity=1.0,
         augment="color,translation,cutout",
     ),

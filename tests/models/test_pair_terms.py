@@ -33,7 +33,9 @@ def make_discriminator(with_features=True):
         first = keras.layers.Conv2D(6, 1, activation="tanh")(images)
         second = keras.layers.Conv2D(3, 1, activation="tanh")(first)
         scales.append([first, second, keras.layers.Conv2D(1, 1)(second)])
-    return keras.Model(pairs, scales if with_features else [s[-1] for s in scales])
+    features, logits = [s[:-1] for s in scales], [s[-1] for s in scales]
+    outputs = {"features": features, "logits": logits} if with_features else logits
+    return keras.Model(pairs, outputs)
 
 
 def make_model(with_features=True, rates=(0.2, 0.1), **kwargs):
@@ -77,7 +79,7 @@ def judge(network, pairs):
 
 def own_weights(network, scale, depth):
     """Weights of the convolution that makes an output of a scale."""
-    output = network.outputs[3 * scale + depth]
+    output = network.outputs[4 + scale if depth == 2 else 2 * scale + depth]
     (layer,) = [x for x in network.layers if x.output is output]
     return layer.get_weights()
 
@@ -163,9 +165,9 @@ def test_the_step_is_the_plain_one(monkeypatch):
         pairs = [plain.discriminator(tf.concat([x, i], -1)) for i in (y, fake)]
         loss = tf.add_n(
             [
-                0.5 * tf.reduce_mean(tf.nn.softplus(sign * scale[-1]))
-                for scales, sign in zip(pairs, (-1.0, 1.0), strict=True)
-                for scale in scales
+                0.5 * tf.reduce_mean(tf.nn.softplus(sign * logits))
+                for outputs, sign in zip(pairs, (-1.0, 1.0), strict=True)
+                for logits in outputs["logits"]
             ]
         )
     variables = plain.discriminator.trainable_variables
@@ -175,9 +177,11 @@ def test_the_step_is_the_plain_one(monkeypatch):
         fake = plain.generator([x, tf.constant(NOISE)])
         fakes = plain.discriminator(tf.concat([x, fake], -1))
         loss = 100.0 * tf.reduce_mean(tf.abs(fake - y))
-        for real, generated in zip(reals, fakes, strict=True):
-            loss += tf.reduce_mean(tf.nn.softplus(-generated[-1]))
-            for one, two in zip(real[:-1], generated[:-1], strict=True):
+        for logits in fakes["logits"]:
+            loss += tf.reduce_mean(tf.nn.softplus(-logits))
+        scales = zip(reals["features"], fakes["features"], strict=True)
+        for real, generated in scales:
+            for one, two in zip(real, generated, strict=True):
                 loss += 7.0 * tf.reduce_mean(tf.abs(one - two))
     variables = plain.generator.trainable_variables
     plain.generator_optimizer.apply(tape.gradient(loss, variables), variables)
@@ -241,9 +245,27 @@ def test_both_images_of_a_pair_are_augmented_alike(augment):
 def test_an_adaptive_strength_follows_the_mean_over_scales():
     model = make_model(augment=[tfgen.augmentation.Adaptive(num_images=10)])
     model.train_step((IMAGES, TARGETS))
-    real = [[None, tf.constant([1.0, 1.0])], [None, tf.constant([1.0, -1.0])]]
+    real = [tf.constant([1.0, 1.0]), tf.constant([1.0, -1.0])]
     assert float(model._real_signs(real, real)) == 0.5
     assert float(model.augment_strength) in (0.0, pytest.approx(0.3))
+
+
+def test_one_scale_has_features_too(tmp_path):
+    """Keras takes the one list out of a list: a dict keeps what it is."""
+    discriminator = tfgen.networks.build_patchgan_discriminator(
+        (4, 4, 4), filters=2, num_layers=0, with_features=True
+    )
+    model = tfgen.Pix2Pix(
+        make_generator(),
+        discriminator,
+        lambda_feature_matching=1.0,
+        dropout_at_inference=True,
+    )
+    model.compile(*map(keras.optimizers.SGD, (0.2, 0.1)))
+    model.save(tmp_path / "model.keras")
+    for one in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        terms = one.compute_terms(IMAGES, TARGETS, training=False)
+        assert float(terms["feature_matching_loss"]) > 0
 
 
 def test_cyclegan_sums_scales():

@@ -193,14 +193,13 @@ def test_features_are_those_of_every_stage():
     plain = build_patchgan_discriminator(shape, num_scales=2, **sizes)
     plain.set_weights(network.get_weights())
     images = images_of(shape)
-    scales = network(images)
-    assert [[x.shape[1] for x in scale] for scale in scales] == [
-        [16, 8, 7, 6],
-        [8, 4, 3, 2],
-    ]
-    for (*features, logits), expected in zip(scales, plain(images), strict=True):
+    outputs = network(images)
+    grids = [[x.shape[1] for x in features] for features in outputs["features"]]
+    assert grids == [[16, 8, 7], [8, 4, 3]]
+    for logits, expected in zip(outputs["logits"], plain(images), strict=True):
         np.testing.assert_allclose(logits, expected, atol=1e-6)
-        assert all(tf.reduce_min(x) < 0 < tf.reduce_max(x) for x in features)
+    for x in (stage for features in outputs["features"] for stage in features):
+        assert tf.reduce_min(x) < 0 < tf.reduce_max(x)
 
 
 def test_too_many_scales_are_refused():

@@ -69,6 +69,19 @@ def test_a_cyclegan_learns_the_way_that_a_pix2pix_has(
     assert set(run.model._teacher.translate) == {"ba"}
 
 
+def test_a_model_of_ones_own_learns_too(
+    pairs_folder,  # noqa: F811
+    pix2pix_run,  # noqa: F811
+    tmp_path,
+):
+    names = {"image_size", "filters", "discriminator_filters", "patch_layers"}
+    sizes = {name: OPTIONS[name] for name in names}
+    model = tfgen.create_model("pix2pix_256", **sizes, seed=0)
+    options = {"epochs": 1, "direction": "ba", "distill_from": pix2pix_run}
+    run = tfgen.train(model, pairs_folder, tmp_path / "run", **options)
+    assert len(run.history["distillation_loss"]) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -9,6 +9,8 @@ from tfgen import replicas
 
 Tensor = Any  # a tf.Tensor; NumPy arrays do too
 
+_ALGORITHM = "philox"  # TensorFlow's own choice is another one under XLA
+
 
 def uniform(shape: Any, seed: Tensor) -> Tensor:
     """Returns uniform draws in (0, 1), float32.
@@ -20,10 +22,15 @@ def uniform(shape: Any, seed: Tensor) -> Tensor:
         seed: Integer tensor or pair `(2,)`.
     """
     bits = tf.random.stateless_uniform(
-        shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+        shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg=_ALGORITHM
     )
     top = tf.cast(tf.bitwise.right_shift(bits, tf.constant(9, tf.uint32)), tf.int32)
     return (tf.cast(top, tf.float32) + 0.5) * 2.0**-23  # exact, and never 0 or 1
+
+
+def fold_in(seed: Tensor, number: int) -> Tensor:
+    """Returns another seed `(2,)`, of a seed and a number."""
+    return tf.random.fold_in(seed, number, alg=_ALGORITHM)
 
 
 def standard_normal(shape: Any, seed: Tensor) -> Tensor:
@@ -61,7 +68,7 @@ def of_columns(
         batch_size: int32 `()`, rows of this replica.
         seed: Integer tensor or pair `(2,)`.
     """
-    seeds = tf.unstack(tf.random.split(seed, len(columns)))
+    seeds = tf.unstack(tf.random.split(seed, len(columns), alg=_ALGORITHM))
     return {
         name: of_batch(draw, batch_size, (size,), own_seed)
         for (name, (draw, size)), own_seed in zip(columns.items(), seeds, strict=True)

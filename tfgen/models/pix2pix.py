@@ -167,7 +167,7 @@ class Pix2Pix(PairTermsMixin, AugmentingMixin, TranslationModel):
             "images": to_signed(images),
             "targets": to_signed(targets),
             "noise": self._draw_noise(size, seed) if is_noisy else None,
-            **draws.of_columns(others, size, tf.random.fold_in(seed, 1)),
+            **draws.of_columns(others, size, draws.fold_in(seed, 1)),
         }
 
     def _draw_noise(self, size, seed):

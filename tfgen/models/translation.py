@@ -22,8 +22,8 @@ SINGLE_IMAGE = (
 class TranslationModel(DistillationMixin, AdversarialModel):
     """Base of the models that `fit` on `(images, targets)`, of one domain and another.
 
-    A discriminator that judges images at several scales has a list of logits, or a list
-    of lists, of features and then logits. The losses of its scales are summed.
+    A discriminator that judges images at several scales has a list of logits, or a dict
+    of lists, `"features"` and `"logits"`. The losses of its scales are summed.
 
     References:
         [Isola et al., 2017](https://arxiv.org/abs/1611.07004), sec. 3.3, and
@@ -70,10 +70,14 @@ def divide_scales(outputs):
     """Returns a discriminator's outputs as lists, one a scale: features, then logits.
 
     Args:
-        outputs: Logits; a list of them, one a scale; or a list of such lists.
+        outputs: Logits; a list of them, one a scale; or a dict of `"logits"`, such a
+            list, and `"features"`, a list of lists.
     """
+    if isinstance(outputs, dict):
+        scales = zip(outputs["features"], outputs["logits"], strict=True)
+        return [[*features, logits] for features, logits in scales]
     scales = outputs if isinstance(outputs, list | tuple) else [outputs]
-    return [x if isinstance(x, list | tuple) else [x] for x in scales]
+    return [[logits] for logits in scales]
 
 
 def _pair_logits(real_outputs, fake_outputs):

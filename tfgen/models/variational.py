@@ -48,7 +48,7 @@ def infer(
         seed: Integer tensor or pair `(2,)`.
         training: Whether it is a step of training.
     """
-    other_seed = tf.random.fold_in(seed, 1)
+    other_seed = draws.fold_in(seed, 1)
 
     def draw_prior() -> Tensor:
         shape = (distributions.noise_dim(prior),)

@@ -38,8 +38,9 @@ def build_patchgan_discriminator(
     """Builds a discriminator from images in `[-1, 1]` to logits, one a patch.
 
     The logits are `(batch, height', width', 1)`: 30x30 for 256x256 and 3 layers. With
-    several scales there is a list of them, the finest first; with features there is for
-    each scale a list of its features and, last, its logits.
+    several scales there is a list of them, the finest first. With features the outputs
+    are a dict of two lists, an entry a scale: `"features"`, each a list of a stage's
+    `(batch, height', width', width)`, and `"logits"`.
 
     Args:
         image_shape: `(height, width, channels)`. pix2pix's discriminator takes inputs
@@ -63,18 +64,20 @@ def build_patchgan_discriminator(
     check_normalization(normalization, ("instance", "batch", None))
     _check_size(image_shape, num_layers, num_scales)
     images = keras.Input(image_shape, name="images")
-    outputs, scaled = [], images
+    features, logits, scaled = [], [], images
     for scale in range(num_scales):
         if scale:
             scaled = keras.layers.AveragePooling2D(
                 2, padding="same", data_format="channels_last"
             )(scaled)
-        outputs.append(
-            _judge(scaled, filters, num_layers, normalization, initial_stddev)
+        *stages, patches = _judge(
+            scaled, filters, num_layers, normalization, initial_stddev
         )
-    if not with_features:
-        outputs = [stages[-1] for stages in outputs]
-        outputs = outputs if num_scales > 1 else outputs[0]
+        features.append(stages)
+        logits.append(patches)
+    outputs: Any = logits if num_scales > 1 else logits[0]
+    if with_features:
+        outputs = {"features": features, "logits": logits}
     return keras.Model(images, outputs, name="patchgan_discriminator")
 
 
