@@ -155,6 +155,12 @@ class Codes(Auxiliary):
         names = [f"category_{i}" for i in range(len(self.categorical))]
         return names + [f"number_{i}" for i in range(self.num_continuous)]
 
+    def columns(self) -> list[slice]:
+        """Returns where each code lies in the latents, in the order of `names`."""
+        sizes = [*self.categorical, *[1] * self.num_continuous]
+        stops = [0, *itertools.accumulate(sizes)]
+        return [slice(i, j) for i, j in itertools.pairwise(stops)]
+
     @property
     def entropy(self) -> float:
         """H(c) in nats, of numbers the differential entropy."""

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import pytest
 
+from tfgen import latent
+from tfgen.latent import unsupervised
 from tfgen.layers import LearnedConstant, ModulatedConv2D, PixelNoise, StyleTruncation
 from tfgen.networks import build_style_generator
 
@@ -96,3 +98,13 @@ def test_images_depend_on_styles_alone():
         assert layer.demodulate == (layer.kernel_size == 3)
     images = generator([normal(2, 5), None, None]).numpy()
     assert np.abs(images[0] - images[1]).max() > 1e-3
+
+
+def test_directions_are_found_in_its_latents():
+    """The mapping's first layer is affine; what may be left out is left out."""
+    generator = make(num_classes=3)
+    dense = layers_of(generator, keras.layers.Dense)[0]
+    kernel = dense.kernel.numpy()[:5]  # the rest is of the labels
+    np.testing.assert_allclose(latent.first_affine_map(generator, 1), kernel, atol=1e-5)
+    features = unsupervised.middle_features(generator)
+    assert len(features(normal(2, 5), np.array([0, 1], "int32"))) == 2

@@ -20,7 +20,8 @@ from tfgen.cli.options import (
 @click.option("--photo", type=PATH, help="Start: an image file.")
 @click.option("--seed", type=int, help="Start: a draw of the prior; -1, its mean.")
 @click.option(
-    "--directions", type=click.Choice(("latents", "sefa", "ganspace", "random"))
+    "--directions",
+    type=click.Choice(("latents", "sefa", "ganspace", "random", "codes")),
 )
 @click.option("--rows", type=click.IntRange(1), default=16, show_default=True)
 @click.option("--steps", type=click.IntRange(2), default=11, show_default=True)
@@ -42,6 +43,7 @@ def command(**options: Any) -> None:
     DIRECTIONS in place of variables are found without labels: sefa (those that move a
     network's first features most; a GAN's default), ganspace (principal components of
     its middle features), random ones to compare with. A row says which share of the
-    variance of images goes with its direction.
+    variance of images goes with its direction. Of a GAN that was trained with
+    --auxiliary codes they are its codes, a row each, by name.
     """
     draw_or_film("traversal", **options)

@@ -14,7 +14,7 @@ from typing import Any
 # Each is a module of this package, with a function `measure_<name>`.
 METRICS = (
     *("losses", "likelihood", "latents", "samples", "latent_space", "factors"),
-    *("anomalies", "translation", "probe"),
+    *("anomalies", "translation", "codes", "probe"),
 )
 ON_REQUEST = ("probe",)  # the others are measured by default
 _HOME = {

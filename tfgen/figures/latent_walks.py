@@ -42,7 +42,11 @@ def start_of(
         own = None if encoding.labels is None else encoding.labels[image]
         return encoding.latents[image], own, f"test image {image}"
     if seed is not None and seed < 0:
-        return np.zeros(endpoints.model.latent_dim, np.float32), label, "0"
+        mean = np.zeros(endpoints.model.latent_dim, np.float32)
+        if (codes := getattr(endpoints.model, "codes", None)) is not None:
+            for width, columns in zip(codes.categorical, codes.columns(), strict=False):
+                mean[columns] = np.eye(width)[0]  # a category is not between others
+        return mean, label, "0"
     return draw_latents(endpoints, 1, seed or 0)[0], label, f"seed {seed or 0}"
 
 
@@ -78,6 +82,39 @@ def direction_panels(
         title = f"{kind} {index}: {100.0 * share:.1f} % of the variance of images{note}"
         panels[title] = pictures.tile(decode_with(endpoints, latents, label), steps)
     return panels
+
+
+def code_panels(
+    endpoints: Endpoints, walks: dict[str, np.ndarray], label: Any
+) -> Panels:
+    """Returns a panel a code, of its name: images of what `code_walks` returns."""
+    return {
+        name: pictures.tile(decode_with(endpoints, latents, label), len(latents))
+        for name, latents in walks.items()
+    }
+
+
+def code_frames(
+    endpoints: Endpoints, walks: dict[str, np.ndarray], label: Any, num_frames: int
+) -> list[np.ndarray]:
+    """Returns frames of all codes side by side: numbers to and fro, categories in turn.
+
+    Args:
+        endpoints: Of a model that decodes.
+        walks: As `code_walks` returns them.
+        label: Integer, or None.
+        num_frames: Integer.
+    """
+    shares = np.arange(num_frames) / num_frames
+    ways = []
+    for name, latents in walks.items():
+        last = len(latents) - 1
+        if name.startswith("number"):
+            places = np.rint(last * (0.5 - 0.5 * np.cos(2.0 * np.pi * shares)))
+        else:
+            places = np.floor(shares * len(latents))
+        ways.append(latents[places.astype(int)])
+    return _frames(endpoints, np.stack(ways, axis=1), label)
 
 
 def direction_frames(

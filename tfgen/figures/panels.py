@@ -13,6 +13,7 @@ from tfgen.figures import pictures
 from tfgen.inference import Endpoints, Translator
 from tfgen.latent import walks
 from tfgen.latent.encoding import Encoding
+from tfgen.latent.finding import draw_latents
 
 Panels = dict[str, np.ndarray]
 
@@ -158,8 +159,8 @@ def prior_interpolation_panels(
     endpoints: Endpoints, *, rows: int = 6, steps: int = 11, seed: int = 0
 ) -> Panels:
     """Returns one panel: a row a pair of draws from the prior, on the great circle."""
-    shape = (2, rows, endpoints.model.latent_dim)
-    starts, ends = np.random.default_rng(seed).normal(size=shape).astype("float32")
+    drawn = draw_latents(endpoints, 2 * rows, seed)
+    starts, ends = drawn[:rows], drawn[rows:]
     labels = endpoints.labels(rows)
     decode = _decode(endpoints, "generate", labels, steps)
     images = walks.interpolate(decode, starts, ends, steps, spherical=True)

@@ -3,6 +3,7 @@
 As in `tfgen.figures.gallery`, each takes a `tfgen.Run`.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +17,13 @@ from tfgen.latent.encoding import (
     encode_images,
     require_latents,
 )
-from tfgen.latent.finding import find_directions, name_directions
+from tfgen.latent.finding import (
+    find_directions,
+    name_directions,
+    require_codes,
+)
 from tfgen.latent.naming import name_codes
-from tfgen.latent.walks import lerp
+from tfgen.latent.walks import code_walks, lerp
 
 _NUM_IMAGES = 512  # test images that latent variables are ordered by
 _NUM_FACTOR_IMAGES = 5_000  # likewise: a share of few images is high by chance
@@ -51,15 +56,21 @@ def traversal(
         rows: Integer, variables or directions at most.
         steps: Integer, images a row.
         span: Float: a row goes from -span to +span standard deviations.
-        directions: "latents", the variables; "sefa", "ganspace" or "random". By default
-            the variables of a model that encodes, and "sefa" of others.
+        directions: "latents", the variables; "sefa", "ganspace" or "random"; "codes"
+            of an InfoGAN, each by its name. By default the variables of a model that
+            encodes, the codes of one that has some, and "sefa" of others.
         seed: Integer, to start from a draw of the prior; below 0 from its mean.
         photo: Path of an image file to start from.
     """
     endpoints = run.endpoints
     require_latents(endpoints)
     encodes = "encode" in endpoints
-    directions = directions or ("latents" if encodes else "sefa")
+    directions = directions or _default(endpoints)
+    if directions == "codes":
+        walks, label, words = _walk_codes(run, image, rows, steps, span, seed, photo)
+        drawn = latent_walks.code_panels(endpoints, walks, label)
+        caption = "; ".join(filter(None, [f"around {words}", run.attribution]))
+        return pictures.compose(drawn, caption)
     if directions == "latents" and encodes and seed is None and photo is None:
         return _variables(run, image or 0, rows, steps, span)
     start, label, words, found = _walk(run, image, rows, directions, seed, photo)
@@ -83,10 +94,35 @@ def traversal_film(
     """Returns frames of what `traversal` draws, each direction going to and fro."""
     endpoints = run.endpoints
     require_latents(endpoints)
-    directions = directions or ("latents" if "encode" in endpoints else "sefa")
+    directions = directions or _default(endpoints)
+    if directions == "codes":
+        walks, label, _ = _walk_codes(run, image, rows, num_frames, span, seed, photo)
+        return latent_walks.code_frames(endpoints, walks, label, num_frames)
     start, label, _, found = _walk(run, image, rows, directions, seed, photo)
     options = {"span": span, "num_frames": num_frames}
     return latent_walks.direction_frames(endpoints, start, label, found[0], **options)
+
+
+def _default(endpoints: Any) -> str:
+    if "encode" in endpoints:
+        return "latents"
+    return "sefa" if getattr(endpoints.model, "codes", None) is None else "codes"
+
+
+def _walk_codes(
+    run: Any,
+    image: int | None,
+    rows: int,
+    steps: int,
+    span: float,
+    seed: int | None,
+    photo: str | None,
+) -> tuple:
+    """Returns the walks of `rows` codes, the label, and what their start is."""
+    codes = require_codes(run.endpoints)
+    latent, label, words = latent_walks.start_of(run, image, seed, photo)
+    walks = code_walks(codes, latent, steps, span)
+    return dict(itertools.islice(walks.items(), rows)), label, words
 
 
 def _walk(

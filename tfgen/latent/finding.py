@@ -10,7 +10,7 @@ from tfgen.latent import unsupervised
 from tfgen.latent.encoding import Encoding, encode_images, make_encoding
 from tfgen.latent.naming import name_codes
 
-DIRECTIONS = ("latents", "sefa", "ganspace", "random")
+DIRECTIONS = ("latents", "sefa", "ganspace", "random", "codes")
 _NUM_DRAWN = 256  # latents that shares of the variance are measured on
 _NUM_FEATURES = 2000  # latents that GANSpace's components are of
 _MOST_AT_ONCE = 250
@@ -27,7 +27,7 @@ def find_directions(
 
     Args:
         endpoints: Of a model that decodes.
-        kind: One of `DIRECTIONS`.
+        kind: One of `DIRECTIONS`; not "codes", which `walks.code_walks` moves.
         count: Integer, directions at most.
         seed: Integer, of the draws that they are measured on.
 
@@ -87,9 +87,26 @@ def name_directions(run: Any, directions: np.ndarray) -> list[str]:
 
 
 def draw_latents(endpoints: Endpoints, count: int, seed: int) -> np.ndarray:
-    """Returns draws of a standard normal prior, float32 `(count, latent_dim)`."""
-    shape = (count, endpoints.model.latent_dim)
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    """Returns draws of the prior, float32 `(count, latent_dim)`.
+
+    It is standard normal, or what the endpoint `draw_latents` makes of that: codes.
+    """
+    if "draw_latents" not in endpoints:
+        return _normal(count, endpoints.model.latent_dim, seed)
+    (noise, *_) = endpoints.functions["draw_latents"].input_signature
+    inputs = _normal(count, noise.shape[-1], seed), endpoints.labels(count)
+    return endpoints.run("draw_latents", *inputs)["latents"]
+
+
+def require_codes(endpoints: Endpoints) -> Any:
+    """Returns the `tfgen.auxiliary.Codes` of a GAN; raises a UserError without any."""
+    codes = getattr(endpoints.model, "codes", None)
+    if codes is None:
+        raise UserError(
+            f"--directions codes: this {type(endpoints.model).__name__} has none; "
+            "train a GAN with --auxiliary codes"
+        )
+    return codes
 
 
 def encode_draws(run: Any, count: int) -> Encoding:
@@ -118,6 +135,10 @@ def encode_draws(run: Any, count: int) -> Encoding:
     distances = np.square(features[:, np.newaxis] - means).sum(axis=-1)
     drawn_classes = present[distances.argmin(axis=1)]
     return make_encoding({"latents": latents}, endpoints.model, drawn_classes)
+
+
+def _normal(count: int, dim: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, dim)).astype(np.float32)
 
 
 def _ganspace(endpoints: Any, network: Any, count: int, seed: int) -> np.ndarray:

@@ -131,6 +131,8 @@ def _decoder(model: Any) -> Callable:
 def _draw(model: Any, count: int, rng: np.random.Generator) -> tuple:
     """Returns latents of the prior, and labels in turn if the model takes them."""
     latents = rng.normal(size=(count, model.latent_dim)).astype(np.float32)
+    if getattr(model, "codes", None) is not None:
+        latents = np.asarray(model.draw_latents(latents))
     num_classes = getattr(model, "num_classes", None)
     if num_classes is None:
         return latents, None

@@ -123,11 +123,14 @@ def first_affine_map(network: Any, num_extra_inputs: int = 0) -> np.ndarray:
     basis = np.eye(dim, dtype=np.float32)
     points = np.concatenate([np.zeros((1, dim), np.float32), basis, -2.0 * basis])
     inputs = [points] + num_extra_inputs * [np.zeros(len(points), np.int32)]
+    inputs += [None] * (len(network.inputs) - len(inputs))  # what may be left out
     values, affine_map = [], None
     if outputs:
         values = keras.Model(network.inputs, outputs)(inputs, training=False)
     values = values if isinstance(values, list | tuple) else [values]
     for layer, value in zip(layers, values, strict=True):
+        if len(value) != len(points):  # a constant
+            continue
         value = np.asarray(value, np.float64).reshape(len(points), -1)
         once, twice = value[1 : 1 + dim] - value[0], value[1 + dim :] - value[0]
         scale = np.abs(once).max()
@@ -155,7 +158,13 @@ def middle_features(network: Any) -> Callable[..., np.ndarray]:
 
     layer = network.layers[(len(network.layers) + 1) // 2]
     half = keras.Model(network.inputs, layer.output)
-    return lambda *inputs: np.asarray(half([*inputs], training=False))
+    left_out = [None] * len(network.inputs)
+
+    def features(*inputs: Any) -> np.ndarray:
+        taken = [*inputs, *left_out[len(inputs) :]]
+        return np.asarray(half(taken, training=False))
+
+    return features
 
 
 def _signed(directions: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ References:
 - [Shoemake, 1985](https://doi.org/10.1145/325334.325242): `slerp` itself.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -153,6 +154,35 @@ def _paths(
         )
     fractions = np.asarray(fractions, np.float64)
     return starts[:, np.newaxis], ends[:, np.newaxis], fractions[:, np.newaxis]
+
+
+def code_walks(
+    codes: Any, latent: npt.ArrayLike, steps: int, span: float
+) -> dict[str, np.ndarray]:
+    """Returns for each code of a GAN, by its name, latents that differ in it alone.
+
+    Args:
+        codes: A `tfgen.auxiliary.Codes`.
+        latent: `(latent_dim,)`, whose other numbers are kept.
+        steps: Integer, latents of a code that is a number; a category has as many as
+            it has values.
+        span: Float: numbers go from -span to +span standard deviations of
+            Uniform(-1, 1).
+
+    Returns:
+        Name -> `(num_latents, latent_dim)` float32.
+    """
+    walks = {}
+    reach = span / math.sqrt(3.0)
+    for name, columns in zip(codes.names, codes.columns(), strict=True):
+        width = columns.stop - columns.start
+        is_number = name.startswith("number")
+        values = np.linspace(-reach, reach, steps)[:, np.newaxis]
+        values = values if is_number else np.eye(width)
+        moved = np.repeat(np.asarray(latent, np.float32)[np.newaxis], len(values), 0)
+        moved[:, columns] = values
+        walks[name] = moved
+    return walks
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -18,9 +18,15 @@ class GeneratingMixin(SamplingMixin):
     """Adds `auxiliary` to a GAN, and what its networks take and return with it."""
 
     @property
+    def codes(self):
+        """The `auxiliary.Codes` that latents begin with, or `None`."""
+        has_codes = self._auxiliary is not None and self._auxiliary.has_codes
+        return self._auxiliary if has_codes else None
+
+    @property
     def has_own_prior(self):
         """Whether latents are drawn otherwise than from `Normal(0, I)`: as codes."""
-        return self._auxiliary is not None and self._auxiliary.has_codes
+        return self.codes is not None
 
     @property
     def classifies(self):
