@@ -1,6 +1,6 @@
 """Few images: a GAN that goes on from trained weights beside one that starts anew.
 
-    python -m tests.benchmarks.finetune [--seeds 3] [--steps 300 1000]
+    python -m tests.benchmarks.finetune [gan|pix2pix] [--seeds 3] [--steps 300 1000]
                                         [--base-epochs 20] [--out DIR]
 
 People, which are the emoji that come in five skin tones, are left out of the training
@@ -22,14 +22,23 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+import tfgen
+
 NUM_TRAINED, BATCH_SIZE, SIZE = 200, 20, 32
-PRESET = "dcgan_openmoji_64"
+PRESETS = {
+    # An average over few steps: 0.999 would remember the first weights.
+    "gan": ("dcgan_openmoji_64", {"ema_decay": 0.99}),
+    "pix2pix": ("pix2pix_openmoji_64", {}),
+}
 SKIN_TONES = {"1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF"}
 FROZEN = ("discriminator/conv2d", "discriminator/conv2d_1")  # next to the images
 
 
 def read_emoji():
-    """Returns the emoji without people, and people by what is drawn alike."""
+    """Returns the emoji without people, and people by what is drawn alike.
+
+    Each is a line drawing and, to the right of it, the same in colour.
+    """
     import tensorflow_datasets as tfds
 
     import tfgen.data.builders.openmoji  # noqa: F401 (tells TFDS of it)
@@ -37,8 +46,11 @@ def read_emoji():
     dataset = tfds.load(f"openmoji/{SIZE}", split="train+test")
     examples = list(dataset.as_numpy_iterator())
     names = {x["group"] for x in examples if SKIN_TONES & codes(x)}
-    rest = [x["color"] for x in examples if x["group"] not in names]
-    groups = [[x["color"] for x in examples if x["group"] == y] for y in sorted(names)]
+    for example in examples:
+        pair = [example["line"], example["color"]]
+        example["pair"] = np.concatenate(pair, axis=1)
+    rest = [x["pair"] for x in examples if x["group"] not in names]
+    groups = [[x["pair"] for x in examples if x["group"] == y] for y in sorted(names)]
     return rest, groups
 
 
@@ -57,64 +69,68 @@ def divide(groups, rng):
     return images[:NUM_TRAINED], np.stack(held_out) / np.float32(255.0)
 
 
-def write_images(images, folder):
+def write_images(pairs, folder, kind):
+    """Writes pairs, or the colour images alone for a GAN."""
     from PIL import Image
 
     folder.mkdir(parents=True)
-    for number, image in enumerate(images):
+    for number, pair in enumerate(pairs):
+        image = pair if kind == "pix2pix" else pair[:, SIZE:]
         Image.fromarray(image).save(folder / f"{number:04}.png")
     return folder
 
 
-def measure(run, held_out, seed):
+def measure(run, held_out, seed, kind):
     from tfgen.evaluation import compare
 
     count = len(held_out) // 2
-    return compare(held_out, run.sample(count, seed=seed), seed=0).scores
+    if kind == "pix2pix":
+        fake = tfgen.inference.translate(run.model, held_out[:count, :, :SIZE])
+    else:
+        fake = run.sample(count, seed=seed)
+    return compare(held_out[:, :, SIZE:], fake, seed=0).scores
 
 
-def train_thrice(base, images, held_out, seed, steps):
+def train_thrice(base, images, held_out, seed, steps, kind):
     """Returns the scores of the three ways after so many steps."""
-    import tfgen
-
     ways = {"anew": {}, "fine-tuned": {"init_from": base}}
     ways["fine-tuned, FreezeD"] = {"init_from": base, "freeze": FROZEN}
+    preset, arguments = PRESETS[kind]
     scores = {}
     for name, way in ways.items():
         out = images.parent / f"{name.replace(', ', '-')}-{steps}"
         way |= {"image_size": SIZE, "batch_size": BATCH_SIZE, "seed": seed}
-        way |= {"ema_decay": 0.99}  # of few steps: 0.999 would remember the first
+        way |= arguments
         epochs = steps * BATCH_SIZE // NUM_TRAINED
-        run = tfgen.train(PRESET, images, out, epochs=epochs, **way)
-        scores[name] = measure(run, held_out, seed)
+        run = tfgen.train(preset, images, out, epochs=epochs, **way)
+        scores[name] = measure(run, held_out, seed, kind)
         print(name, steps, seed, scores[name], flush=True)
     return scores
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("kind", nargs="?", choices=PRESETS, default="gan")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, nargs="+", default=(300, 1000))
     parser.add_argument("--base-epochs", type=int, default=20)
     parser.add_argument("--out", type=pathlib.Path)
     options = parser.parse_args()
     out = options.out or pathlib.Path(tempfile.mkdtemp(prefix="finetune_"))
-    import tfgen
-
     rest, groups = read_emoji()
-    folder = write_images(rest, out / "rest")
+    folder = write_images(rest, out / "rest", options.kind)
     base = out / "base"
     epochs = {"epochs": options.base_epochs, "image_size": SIZE}
-    tfgen.train(PRESET, folder, base, **epochs)
+    tfgen.train(PRESETS[options.kind][0], folder, base, **epochs)
     print(
         f"{len(rest)} emoji without people, {sum(map(len, groups))} people", flush=True
     )
     rows = collections.defaultdict(list)
     for seed in range(options.seeds):
         images, held_out = divide(groups, np.random.default_rng(seed))
-        images = write_images(images, out / f"seed_{seed}" / "people")
+        images = write_images(images, out / f"seed_{seed}" / "people", options.kind)
         for steps in options.steps:
-            ways = train_thrice(base, images, held_out, seed, steps)
+            ways = train_thrice(base, images, held_out, seed, steps, options.kind)
             for name, scores in ways.items():
                 rows[name, steps].append(float(scores["kernel_distance"]))
     for (name, steps), values in rows.items():
