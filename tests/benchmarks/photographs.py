@@ -100,8 +100,8 @@ def measure(name, variant, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("presets", nargs="*", default=PRESETS, metavar="PRESET")
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each endpoint")
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each endpoint")
     parser.add_argument("--overrides", type=json.loads, default={}, metavar="JSON")
     parser.add_argument("--worker", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

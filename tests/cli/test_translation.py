@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -232,23 +229,6 @@ def test_dropout_at_inference_follows_the_seed(pairs_folder, tmp_path):
     assert tfgen("export", run, "--out", shipped, "--name", "mine") == 0
     with np.load(shipped / "edge" / "mine-v1-float32.golden.npz") as golden:
         assert {key.split("/")[0] for key in golden.files} == {"translate"}
-
-
-@pytest.mark.large
-def test_a_photograph_of_12_megapixels_takes_less_than_a_gibibyte(tmp_path):
-    """Of which TensorFlow alone takes 0.6."""
-    source, out = tmp_path / "photo.jpg", tmp_path / "out.jpg"
-    blobs = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
-    Image.fromarray(blobs).resize((4000, 3000)).save(source)
-    code = "from tfgen.cli import main; main()"
-    words = [sys.executable, "-c", code, "translate", "pix2pix_openmoji_64"]
-    process = subprocess.Popen([*words, source, out])
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    with Image.open(out) as translated:
-        assert translated.size == (4000, 3000)
-    assert usage.ru_maxrss < 2**20  # kibibytes
 
 
 @pytest.mark.parametrize(

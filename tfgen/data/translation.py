@@ -103,7 +103,10 @@ def load_pairs(
         raise UserError("degrade makes inputs from targets: leave direction out")
     data = query.open_images() if steps else query.open_pairs()
     if has_step(degrade, "jpeg") and data.image_shape[-1] not in (1, 3):
-        raise UserError("degrade=jpeg takes images of 1 or 3 channels: pass channels")
+        raise UserError(
+            "degrade=jpeg takes images of 1 or 3 channels: pass channels=3 (--channels "
+            "3), or leave jpeg out"
+        )
     if direction == "ba":
         data = data.swap()
     augmentation = Augmentation(load_size and query.fit.size, mirror)

@@ -219,7 +219,8 @@ def _read_part(path: Path, parts: Sequence[str], fit: Fit | None) -> Header:
         raise UserError(
             f"{decode.printable(path)} is {width} pixels wide and {height} high: a "
             "file with two images side by side is wider than high and of an even "
-            "width. Or pass a folder with the sub-folders a/ and b/"
+            "width. Or pass a folder with the sub-folders a/ and b/; or make inputs of "
+            "such images by degrade (--degrade)"
         )
     return header._replace(shape=(height, width // 2, channels))
 
