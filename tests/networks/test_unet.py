@@ -176,7 +176,8 @@ def test_other_sizes_are_refused(shape):
 @pytest.mark.parametrize("with_noise", [False, True])
 def test_runs_on_the_edge_in_one_partition(with_noise, noise_dim, tmp_path):
     with_noise = with_noise or noise_dim > 0
-    network = build_unet_generator((32, 32, 3), filters=4, noise_dim=noise_dim)
+    sizes = {"filters": 4, "noise_dim": noise_dim, "initial_stddev": 0.1}
+    network = build_unet_generator((32, 32, 3), **sizes)
     shapes = {"images": (1, 32, 32, 3)}
     if with_noise:
         shapes["noise"] = (1, network.inputs[1].shape[1])
