@@ -14,10 +14,9 @@ def draw(seed):
     return draws.of_columns(COLUMNS, 4, seed), draws.of_columns(COLUMNS, 4, other)
 
 
-@pytest.mark.parametrize("dtype", [tf.int32, tf.int64])
-@pytest.mark.parametrize("seed", [[0, 0], [0, 1], [-5, 7], [123456789, 3], [5, -7]])
-def test_xla_draws_the_same(seed, dtype):
-    seed = tf.constant(seed, dtype)
+@pytest.mark.parametrize("seed", [[0, 0], [-5, 7], [123456789, 3]])
+def test_xla_draws_the_same(seed):
+    seed = tf.constant(seed)
     plain = tf.nest.flatten(draw(seed))
     compiled = tf.nest.flatten(tf.function(draw, jit_compile=True)(seed))
     for one, other in zip(plain, compiled, strict=True):

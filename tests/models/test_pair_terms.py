@@ -198,6 +198,7 @@ def test_diversity_is_a_mean_over_images_and_bounded():
     assert float(value) == pytest.approx((0.1 / 0.2 + 10.0) / 2, rel=1e-5)
 
 
+@pytest.mark.large
 def test_noise_is_used_where_diversity_is_asked_for():
     """L1 alone would have one answer; the term moves two draws apart."""
     apart = {}

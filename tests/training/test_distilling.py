@@ -58,6 +58,7 @@ def test_resuming_is_exact(student, pairs_folder, pix2pix_run, tmp_path):  # noq
     assert whole.history["distillation_loss"] == student.history["distillation_loss"]
 
 
+@pytest.mark.large
 def test_a_cyclegan_learns_the_way_that_a_pix2pix_has(
     pairs_folder,  # noqa: F811
     pix2pix_run,  # noqa: F811
@@ -69,6 +70,7 @@ def test_a_cyclegan_learns_the_way_that_a_pix2pix_has(
     assert set(run.model._teacher.translate) == {"ba"}
 
 
+@pytest.mark.large
 def test_a_model_of_ones_own_learns_too(
     pairs_folder,  # noqa: F811
     pix2pix_run,  # noqa: F811
