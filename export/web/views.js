@@ -36,7 +36,7 @@ function pictureInput(endpoint, onchange, first) {
   const examples = state.examples[endpoint].map(({ inputs }) =>
     Object.entries(inputs).find(([name]) => name.startsWith("images"))[1]);  // or `images_a`
   const large = endpoint.startsWith("translate") && state.model.page.tiled !== false;
-  return imageInput(examples, onchange, large, first, state.model.page.resize);
+  return imageInput(examples, onchange, large, first, state.model.page);
 }
 
 // A picture of one's own, and what an endpoint makes of it.

@@ -121,16 +121,16 @@ export function onDrag(node, follow) {
 
 // A picture to draw with a pen, to drop or choose a file, to take an example or the webcam.
 // It begins with one of the examples; a file that is larger stays so where `large`.
-export function imageInput(examples, onchange, large, first = 0, fitted = "crop") {
+export function imageInput(examples, onchange, large, first, page) {
   const thumbs = examples.map((example) => paint(el("canvas", { className: "thumb" }), example));
   const { shape, data: [corner] } = examples[0];
   const [height, width, channels] = shape.slice(-3);
-  const [paper, ink] = fitted === "pad" || corner < 0.5 ? ["#000", "#fff"] : ["#fff", "#000"];
+  const [paper, ink] = page.resize === "pad" || corner < 0.5 ? ["#000", "#fff"] : ["#fff", "#000"];
   const canvas = picture("input picture", { className: "picture pad" });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const video = el("video", { muted: true, playsInline: true });
 
-  // Shows a picture at the model's size, `fitted` as in training, or at its own if `whole`.
+  // Shows a picture at the model's size, as in training, or at its own if `whole`.
   const show = (source, w, h, whole = false) => {
     if (source !== video) stop();
     const shrink = Math.min(1, 1024 / Math.max(w, h));
@@ -139,7 +139,7 @@ export function imageInput(examples, onchange, large, first = 0, fitted = "crop"
     Object.assign(context, { fillStyle: paper, imageSmoothingQuality: "high" });
     context.fillRect(0, 0, canvas.width, canvas.height);
     const [across, down] = [canvas.width / w, canvas.height / h];
-    const scale = { crop: Math.max, pad: Math.min }[fitted]?.(across, down);  // else stretched
+    const scale = { crop: Math.max, pad: Math.min }[page.resize ?? "crop"]?.(across, down);
     const [x, y] = [w * (scale ?? across), h * (scale ?? down)];
     if (source) context.drawImage(source, (canvas.width - x) / 2, (canvas.height - y) / 2, x, y);
     onchange();
@@ -188,7 +188,7 @@ export function imageInput(examples, onchange, large, first = 0, fitted = "crop"
     load(event.dataTransfer.files[0]);  // none until it is dropped
   };
   const node = el("div", { ondragover: drop, ondragleave: drop, ondrop: drop }, canvas,
-    hint("Draw here, or drop a picture."),
+    hint(`Draw here, or drop a picture.${page.depth > 8 ? " It is read with 8 bits." : ""}`),
     div("row", button("Clear", () => show(null, width, height)),
       el("label", { className: "file" }, "Open a file", chooser), button("Webcam", film)),
     div("row", ...thumbs.map((thumb, i) => thumbnail(thumb, `example ${i + 1}`, () => take(i)))));

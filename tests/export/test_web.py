@@ -128,7 +128,7 @@ def site(bundle, packages, tmp_path_factory):
             export.export_model(
                 model, folder, "all", formats=["web"], page=PAGE, **options
             )
-        options = {"latency_seconds": 0, "web_runtime": packages}
+        options = {"latency_seconds": 0, "web_runtime": packages, "page": {"depth": 16}}
         export.export_model(
             Inverse(), folder, "inverse", formats=["web", "onnx"], **options
         )
@@ -292,6 +292,7 @@ def test_a_model_that_reconstructs_alone_has_that(browser):
     line = [(0.2, 0.2), (0.8, 0.4)]
     rebuilt = "#output-reconstruct"
     changes(browser, lambda: drag(browser, "canvas.pad", line), rebuilt)
+    assert "It is read with 8 bits." in browser.evaluate("document.body.innerText")
 
 
 def test_quantization_and_threads_change_under_the_same_picture(browser):

@@ -26,7 +26,7 @@ def describe_page(
         run: A `tfgen.Run`.
         log: Function of a line about what was left out.
     """
-    page: dict[str, Any] = {"resize": run.config.resize}
+    page: dict[str, Any] = {"resize": run.config.resize, "depth": run.config.depth}
     endpoints = run.endpoints
     try:
         if "generate" in endpoints:
