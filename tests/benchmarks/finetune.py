@@ -25,11 +25,21 @@ import numpy as np
 import tfgen
 
 NUM_TRAINED, BATCH_SIZE, SIZE = 200, 20, 32
+DCGAN = {  # of Radford et al.; an average over few steps, for they are few
+    "loss": "non_saturating",
+    "normalization": "batch",
+    "gradient_penalty": None,
+    "augment": "color,translation,cutout",
+    "learning_rate": 2e-4,
+    "beta_1": 0.5,
+    "beta_2": 0.999,
+    "ema_decay": 0.99,
+}
 PRESETS = {
-    # An average over few steps: 0.999 would remember the first weights.
-    "gan": ("dcgan_openmoji_64", {"ema_decay": 0.99}),
+    "gan": ("dcgan_openmoji_64", DCGAN),
     "pix2pix": ("pix2pix_openmoji_64", {}),
 }
+_LONG = {"gan": {"ema_decay": 0.999}, "pix2pix": {}}  # of the training that goes before
 SKIN_TONES = {"1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF"}
 FROZEN = ("discriminator/conv2d", "discriminator/conv2d_1")  # next to the images
 
@@ -121,7 +131,8 @@ def main():
     folder = write_images(rest, out / "rest", options.kind)
     base = out / "base"
     epochs = {"epochs": options.base_epochs, "image_size": SIZE}
-    tfgen.train(PRESETS[options.kind][0], folder, base, **epochs)
+    preset, arguments = PRESETS[options.kind]
+    tfgen.train(preset, folder, base, **{**arguments, **epochs, **_LONG[options.kind]})
     print(
         f"{len(rest)} emoji without people, {sum(map(len, groups))} people", flush=True
     )
