@@ -40,6 +40,7 @@ LIMITS = {
     "cyclegan": "It was never shown a pair: colours may be exchanged.",
     "cut": "It was never shown a pair, and goes one way: colours may be exchanged.",
     # of one preset
+    "dcgan_openmoji_64": "Shapes are drawn like emoji; a person can name few of them.",
     "colorize_openmoji_64": "It guesses: grey does not tell which colour a thing has.",
     "superres4_openmoji_64": "Strokes that are thinner than four pixels are guessed.",
     "inpaint_openmoji_64": "What nothing around a hole tells is filled with a blur.",
