@@ -53,6 +53,8 @@ PAIRS = Config(
     direction="ba",
     load_size=(20, 30),
     mirror=False,
+    distill_from="pix2pix_openmoji_64",
+    distill_weight=2.5,
 )
 MADE = dataclasses.replace(PAIRS, direction="ab", degrade="gray,noise25")
 OF_THE_RUN = {"attribution", "data_record", "versions", "format"}  # found, not asked
@@ -72,6 +74,7 @@ def test_the_command_of_a_run_is_parsed_to_its_configuration(
         plain = Config("x", {}, "x", None, 1, 1, 1, "float32", 1, 3)
         fields = {field.name for field in dataclasses.fields(Config)} - OF_THE_RUN
         fields -= {"kind", "direction", "degrade", "load_size", "mirror"}
+        fields -= {"distill_from", "distill_weight"}
         same = [f for f in fields if getattr(config, f) == getattr(plain, f)]
         assert not same
     words = config.arguments(tmp_path / "again")

@@ -134,14 +134,13 @@ def test_afterwards_the_handlers_are_those_of_before():
 
 def test_no_thread_is_left():
     """Of a thousand commands in one process, say."""
-    threads, file = threading.active_count(), signal.set_wakeup_fd(-1)
+    file = signal.set_wakeup_fd(-1)
     for _ in range(3):
+        before = set(threading.enumerate())  # those of other tests may end meanwhile
         with StopSignals(ends_process=True):
-            assert threading.active_count() == threads + 1
-        end = time.monotonic() + SOON
-        while threading.active_count() > threads and time.monotonic() < end:
-            time.sleep(0.01)
-        assert threading.active_count() == threads
+            (thread,) = set(threading.enumerate()) - before
+        thread.join(SOON)
+        assert not thread.is_alive()
         assert signal.set_wakeup_fd(-1) == -1
     signal.set_wakeup_fd(file)
 
