@@ -15,26 +15,13 @@ import keras
 import tensorflow as tf
 
 from tfgen import replicas
+from tfgen.layers.float32 import Float32Layer
 
 _EPSILON = 1e-8
 
 
-class _Float32Layer(keras.layers.Layer):
-    """A layer whose weights stay float32 in mixed precision, where it is called."""
-
-    def _weight(self, name, shape, initializer, **kwargs):
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=initializer,
-            dtype="float32",
-            autocast=False,
-            **kwargs,
-        )
-
-
 @keras.saving.register_keras_serializable(package="tfgen")
-class ModulatedConv2D(_Float32Layer):
+class ModulatedConv2D(Float32Layer):
     """Convolution of stride 1 whose input channels are scaled by each example's style.
 
     Args:
@@ -97,7 +84,7 @@ class ModulatedConv2D(_Float32Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
-class LearnedConstant(_Float32Layer):
+class LearnedConstant(Float32Layer):
     """Features that are learned, the same for all examples.
 
     Args:
@@ -129,7 +116,7 @@ class LearnedConstant(_Float32Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
-class PixelNoise(_Float32Layer):
+class PixelNoise(Float32Layer):
     """Adds given normal draws, one a pixel, times a weight that starts at 0.
 
     Args:
@@ -171,7 +158,7 @@ class PixelNoise(_Float32Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
-class StyleTruncation(_Float32Layer):
+class StyleTruncation(Float32Layer):
     """Moves styles towards their mean, a moving average of those seen in training.
 
         w' = mean + truncation (w - mean)

@@ -30,6 +30,7 @@ import keras
 import tensorflow as tf
 
 from tfgen import replicas
+from tfgen.layers.float32 import Float32Layer
 from tfgen.losses import get
 
 _EPSILON = 1e-5
@@ -130,7 +131,7 @@ class FiniteScalarQuantizer(Quantizer):
 
 
 @keras.saving.register_keras_serializable(package="tfgen")
-class VectorQuantizer(Quantizer):
+class VectorQuantizer(Float32Layer, Quantizer):
     """Takes the nearest of `num_codes` vectors, which are moving averages.
 
     Args:
@@ -153,22 +154,13 @@ class VectorQuantizer(Quantizer):
         self.num_codes, self.dim = num_codes, dim
         self.decay, self.restart_below = decay, restart_below
         shape, spread = (num_codes, dim), keras.initializers.RandomNormal(stddev=1.0)
-        self.codebook = self._weight("codebook", shape, spread)
+        held = {"trainable": False}
+        self.codebook = self._weight("codebook", shape, spread, **held)
         # `restart_below` is far below 1: a code has some tens of steps to be chosen.
-        self.counts = self._weight("counts", (num_codes,), "ones")
-        self.sums = self._weight("sums", shape, "zeros")
+        self.counts = self._weight("counts", (num_codes,), "ones", **held)
+        self.sums = self._weight("sums", shape, "zeros", **held)
         self.sums.assign(self.codebook)
         self.built = True
-
-    def _weight(self, name: str, shape: Any, initializer: Any) -> Any:
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=initializer,
-            dtype="float32",
-            autocast=False,
-            trainable=False,
-        )
 
     def vectors(self) -> tf.Tensor:
         """Returns the codebook `(num_codes, dim)`."""
