@@ -25,7 +25,7 @@ import numpy as np
 import tfgen
 
 NUM_TRAINED, BATCH_SIZE, SIZE = 200, 20, 32
-DCGAN = {  # of Radford et al.; an average over few steps, for they are few
+DCGAN = {  # of Radford et al.
     "loss": "non_saturating",
     "normalization": "batch",
     "gradient_penalty": None,
@@ -33,13 +33,12 @@ DCGAN = {  # of Radford et al.; an average over few steps, for they are few
     "learning_rate": 2e-4,
     "beta_1": 0.5,
     "beta_2": 0.999,
-    "ema_decay": 0.99,
 }
 PRESETS = {
     "gan": ("dcgan_openmoji_64", DCGAN),
     "pix2pix": ("pix2pix_openmoji_64", {}),
 }
-_LONG = {"gan": {"ema_decay": 0.999}, "pix2pix": {}}  # of the training that goes before
+FEW_STEPS = {"gan": {"ema_decay": 0.99}, "pix2pix": {}}  # 0.999 keeps the first weights
 SKIN_TONES = {"1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF"}
 FROZEN = ("discriminator/conv2d", "discriminator/conv2d_1")  # next to the images
 
@@ -110,7 +109,7 @@ def train_thrice(base, images, held_out, seed, steps, kind):
     for name, way in ways.items():
         out = images.parent / f"{name.replace(', ', '-')}-{steps}"
         way |= {"image_size": SIZE, "batch_size": BATCH_SIZE, "seed": seed}
-        way |= arguments
+        way |= arguments | FEW_STEPS[kind]
         epochs = steps * BATCH_SIZE // NUM_TRAINED
         run = tfgen.train(preset, images, out, epochs=epochs, **way)
         scores[name] = measure(run, held_out, seed, kind)
@@ -130,9 +129,9 @@ def main():
     rest, groups = read_emoji()
     folder = write_images(rest, out / "rest", options.kind)
     base = out / "base"
-    epochs = {"epochs": options.base_epochs, "image_size": SIZE}
     preset, arguments = PRESETS[options.kind]
-    tfgen.train(preset, folder, base, **{**arguments, **epochs, **_LONG[options.kind]})
+    arguments = arguments | {"epochs": options.base_epochs, "image_size": SIZE}
+    tfgen.train(preset, folder, base, **arguments)
     print(
         f"{len(rest)} emoji without people, {sum(map(len, groups))} people", flush=True
     )
