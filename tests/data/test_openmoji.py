@@ -34,6 +34,27 @@ def drawings():
     return builder_module.read_drawings(builder_module.find_folder())
 
 
+def test_labels_are_openmojis_groups(openmoji_dir):
+    builder = tfds.builder("openmoji/32", data_dir=openmoji_dir)
+    names = builder.info.features["label"].names
+    by_name = {name: set() for name in names}
+    for split in ("train", "test"):
+        for example in builder.as_dataset(split=split).as_numpy_iterator():
+            by_name[names[example["label"]]].add(example["hexcode"].decode())
+    # Grinning face, waving hand of two tones, dog, grapes, rocket, umbrella, flag of Chad.
+    for name, codes in {
+        "smileys-emotion": {"1F600"},
+        "people-body": {"1F44B", "1F44B-1F3FF"},
+        "animals-nature": {"1F415"},
+        "food-drink": {"1F347"},
+        "travel-places": {"1F680", "2602"},
+        "flags": {"1F1F9-1F1E9"},
+    }.items():
+        assert codes <= by_name[name]
+    assert len(names) == 12
+    assert 0.5 < len(by_name["people-body"]) / (3923 + 435) < 0.6
+
+
 def _lines(part):
     return np.stack([line for line, _ in part.values()])
 
@@ -207,7 +228,7 @@ def test_load_images_gives_the_colour_images_of_the_size(openmoji_dir, parts):
 
 def test_attribution_is_known_before_and_after_preparing(openmoji_dir, tmp_path):
     found = describe("openmoji", tmp_path)
-    assert found[:5] == ("openmoji/64/1.1.0", None, None, (64, 64, 3), None)
+    assert found[:5] == ("openmoji/64/1.2.0", None, None, (64, 64, 3), 12)
     assert found.attribution == "OpenMoji, CC BY-SA 4.0"
     prepared = describe("openmoji/32", openmoji_dir)
     assert prepared[1:4] == (3923, 435, (32, 32, 3))

