@@ -75,7 +75,9 @@ def make_vae(conv=False, dropout=False, **kwargs):
 def make_discriminator(num_classes=None, num_outputs=None):
     """A small one without normalisation, so that replicas agree."""
     images = keras.Input(small.IMAGE_SHAPE)
-    features = keras.layers.Dense(16, "leaky_relu")(keras.layers.Flatten()(images))
+    features = keras.layers.Dense(16, "leaky_relu", name="features")(
+        keras.layers.Flatten()(images)
+    )
     logits = keras.layers.Dense(1)(features)
     logits, inputs = project_labels(logits, features, images, num_classes)
     return keras.Model(inputs, add_output(logits, features, num_outputs))
@@ -95,6 +97,28 @@ def make_gan(style=False, num_outputs=None, **kwargs):
         taken = None if kwargs.get("auxiliary") == "classes" else num_classes
         discriminator = make_discriminator(taken, num_outputs)
         model = tfgen.GAN(generator, discriminator, seed=0, **kwargs)
+        return compile_adversarial(model)
+
+    return make
+
+
+def make_vaegan(conditional=False, **kwargs):
+    def make():
+        small.seeded()
+        num_classes = 3 if conditional else None
+        judge = make_discriminator(num_classes)
+        features = judge.get_layer("features").output
+        outputs = {"features": [[features]], "logits": [judge.output]}
+        build = {"hidden_units": (16,), "num_classes": num_classes}
+        model = tfgen.VAEGAN(
+            build_mlp_encoder(small.IMAGE_SHAPE, 2 * small.LATENT_DIM, **build),
+            build_mlp_decoder(small.LATENT_DIM, small.IMAGE_SHAPE, **build),
+            keras.Model(judge.inputs, outputs),
+            adversarial_weight=5.0,
+            num_classes=num_classes,
+            seed=0,
+            **kwargs,
+        )
         return compile_adversarial(model)
 
     return make
@@ -249,6 +273,10 @@ MODELS = {
     "gaussian_vae": make_vae(likelihood="gaussian", divergence=FreeBits(0.5)),
     "importance_weighted_vae": make_vae(num_importance_samples=3),
     "conditional_vae": make_vae(num_classes=3, conv=True),
+    "vaegan": make_vaegan(prior="gaussian_mixture"),
+    "conditional_vaegan": make_vaegan(
+        conditional=True, loss="relativistic", divergence="factor", beta=2.0
+    ),
     "vqvae": make_vqvae(quantizer="vq", dim=3),
     "conditional_fsq": make_vqvae(num_classes=3),
     **{f"vae_{name}": make_vae(**parts) for name, parts in PARTS.items()},
@@ -279,6 +307,7 @@ MODELS = {
 
 # One of each model passes all contracts by default; its variants those that look.
 FIRST = ("gan", "autoencoder", "vae", "pix2pix", "cyclegan", "vqvae", "cut")
+FIRST += ("vaegan",)
 HEADS = ("acgan", "conditional_style_gan")  # beside `style_infogan`, all of them large
 # What autoencoder and CycleGAN have in common with the VAE and pix2pix.
 LARGE = [(name, contracts.check_mirrored_strategy) for name in FIRST[1::3]]

@@ -66,6 +66,7 @@ def build_dcgan_discriminator(
     normalization: str | None = "batch",
     num_classes: int | None = None,
     num_outputs: int | None = None,
+    with_features: bool = False,
 ) -> keras.Model:
     """Builds a discriminator from images in `[-1, 1]` to logits `(batch, 1)`.
 
@@ -78,20 +79,28 @@ def build_dcgan_discriminator(
             `[images, labels]`.
         num_outputs: Integer for a second output `(batch, num_outputs)`, an affine map
             of the last features: what `auxiliary` of a `GAN` is trained on.
+        with_features: Whether the outputs are a dict of two lists, as those of
+            `build_patchgan_discriminator`: `"features"`, a list of those of each stage
+            `(batch, height', width', channels')`, and `"logits"`. For `VAEGAN`.
     """
+    if with_features and num_outputs is not None:
+        raise ValueError("`with_features` goes without `num_outputs`.")
     _, num_stages = smallest_grid(image_shape, least_doublings=1)
     images = keras.Input(image_shape, name="images")
-    features = images
+    features, stages = images, []
     for stage in range(num_stages):
         convolution = keras.layers.Conv2D(filters * 2**stage, **STAGE)
         features = spectral(convolution, normalization)(features)
         if stage:  # as in the paper, not on the first
             features = normalize(features, normalization)
         features = keras.layers.LeakyReLU(negative_slope=0.2)(features)
+        stages.append(features)
     features = keras.layers.Flatten(data_format="channels_last")(features)
     logits = spectral(keras.layers.Dense(1), normalization)(features)
     logits, inputs = project_labels(
         logits, features, images, num_classes, normalization
     )
     outputs = add_output(logits, features, num_outputs)
+    if with_features:
+        outputs = {"features": [stages], "logits": [logits]}
     return keras.Model(inputs, outputs, name="dcgan_discriminator")

@@ -4,10 +4,19 @@ from typing import Any
 
 from tfgen._compat import require_tensorflow_backend
 from tfgen.errors import UserError
-from tfgen.presets import autoencoder, cut, cyclegan, gan, pix2pix, vae, vqvae
+from tfgen.presets import (
+    autoencoder,
+    cut,
+    cyclegan,
+    gan,
+    pix2pix,
+    vae,
+    vaegan,
+    vqvae,
+)
 from tfgen.presets.preset import Preset, near_matches
 
-_FAMILIES = (autoencoder, vae, vqvae, gan, pix2pix, cyclegan, cut)
+_FAMILIES = (autoencoder, vae, vaegan, vqvae, gan, pix2pix, cyclegan, cut)
 
 
 def presets() -> dict[str, Preset]:
