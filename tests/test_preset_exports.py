@@ -19,6 +19,7 @@ SMALL = {"filters": 4, "discriminator_filters": 4, "num_blocks": 1, "latent_dim"
 DEFAULT = (
     "autoencoder_mnist_5k",
     "conditional_vae_mnist_5k",
+    "vaegan_64",
     "vqvae_openmoji_64",
     "conditional_gan_fashion_mnist",
     "pix2pix_openmoji_64",

@@ -95,6 +95,29 @@ def test_overrides_reach_the_model():
     assert model.ema_decay is None
 
 
+def test_a_perceptual_network_is_read_from_a_file(tmp_path):
+    """As of a classifier of one's own, or one with weights of ImageNet."""
+    images = keras.Input((28, 28, 1))
+    network = keras.Model(images, keras.layers.Conv2D(3, 5)(images))
+    network.save(tmp_path / "network.keras")
+    model = tfgen.create_model(
+        "vae_mnist_5k",
+        likelihood="perceptual",
+        perceptual_network=str(tmp_path / "network.keras"),
+        distance_weight=3.0,
+        filters=2,
+    )
+    likelihood = model.pixel_likelihood
+    assert likelihood.weight_of_distance == 3.0
+    for one, other in zip(network.weights, likelihood.network.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    model.save(tmp_path / "model.keras")
+    copy = tfgen.load(tmp_path / "model.keras")
+    batch = np.random.default_rng(0).uniform(size=(2, 28, 28, 1)).astype("float32")
+    values = [m.compute_terms(batch, training=False)["loss"] for m in (model, copy)]
+    assert float(values[0]) == pytest.approx(float(values[1]), rel=1e-6)
+
+
 def test_same_seed_same_weights():
     models = [tfgen.create_model("vae_mnist_5k", filters=4, seed=s) for s in (1, 1, 2)]
     one, two, three = (model.encoder.get_weights()[0] for model in models)
@@ -167,6 +190,7 @@ def test_parts_of_vaes_are_the_rows_of_their_tables():
 
 
 VAE, GAN = "vae_mnist_5k", "dcgan_mnist_5k"
+PERCEPTUAL = {"likelihood": "perceptual"}
 
 
 @pytest.mark.parametrize(
@@ -191,6 +215,8 @@ VAE, GAN = "vae_mnist_5k", "dcgan_mnist_5k"
         (VAE, {"latent_dim": None}, "an integer of at least 1. Received: None"),
         (VAE, {"num_classes": 0}, "at least 1, or none. Received: 0"),
         (VAE, {"likelihood": "bernouli"}, r"one of.*\(did you mean bernoulli\?\)"),
+        (VAE, {"distance_weight": 2.0}, "goes with likelihood='ms_ssim'"),
+        (VAE, PERCEPTUAL | {"perceptual_network": "absent.keras"}, "`perceptual_netw"),
         (VAE, {"seed": 2**31}, r"`seed` must be.*in \[0, 2147483647\]"),
         (VAE, {"seed": -1}, r"`seed` must be.*Received: -1"),
         (GAN, {"beta_1": 1.0}, r"`beta_1` must be a number in \[0, 1\)"),

@@ -29,17 +29,21 @@ COMBINATIONS = [
     ("categorical", "inverse_autoregressive_flow", "standard_normal", "factor"),
     ("discretized_logistic", "full_covariance", "vamp", "kl"),
     ("logistic_mixture", "full_covariance", "standard_normal", "adversarial"),
+    ("ms_ssim", "diagonal", "standard_normal", "kl"),
+    ("perceptual", "diagonal", "standard_normal", "kl"),
 ]
 
 
-def make_vae(likelihood="bernoulli", posterior="diagonal", **kwargs):
+def make_vae(
+    likelihood="bernoulli", posterior="diagonal", shape=small.IMAGE_SHAPE, **kwargs
+):
     likelihood = distributions.likelihood(likelihood)
     posterior = distributions.posterior(posterior)
-    outputs = (*small.IMAGE_SHAPE[:2], likelihood.params_per_channel)
+    outputs = (*shape[:2], likelihood.params_per_channel)
     size = posterior.num_params(small.LATENT_DIM)
     build = {"hidden_units": (4,), "num_classes": kwargs.get("num_classes")}
     return tfgen.VAE(
-        build_mlp_encoder(small.IMAGE_SHAPE, size, **build),
+        build_mlp_encoder(shape, size, **build),
         build_mlp_decoder(small.LATENT_DIM, outputs, **build),
         likelihood=likelihood,
         posterior=posterior,
@@ -57,17 +61,19 @@ def test_combinations_are_of_all_rows():
 
 @pytest.mark.parametrize("names", COMBINATIONS, ids="-".join)
 def test_every_part_works_in_a_vae(names):
-    model = make_vae(**dict(zip(TABLES, names, strict=True)))
+    shape = (12, 12, 1) if "ms_ssim" in names else small.IMAGE_SHAPE  # its window
+    images = small.images(4, shape)
+    model = make_vae(**dict(zip(TABLES, names, strict=True)), shape=shape)
     with tf.GradientTape() as tape:
-        terms = model.compute_terms(IMAGES, training=True)
+        terms = model.compute_terms(images, training=True)
     for gradient in tape.gradient(terms["loss"], model.trainable_variables):
         assert np.isfinite(gradient).all()
     assert all(np.isfinite(term) for term in terms.values())
-    assert model.log_weights(IMAGES, 2, (0, 1)).shape == (2, 4)
-    assert model.kl_per_dim(IMAGES).shape == (small.LATENT_DIM,)
-    mean, stddev = model.encode(IMAGES)
+    assert model.log_weights(images, 2, (0, 1)).shape == (2, 4)
+    assert model.kl_per_dim(images).shape == (small.LATENT_DIM,)
+    mean, stddev = model.encode(images)
     assert mean.shape == stddev.shape == (4, small.LATENT_DIM)
-    assert model.sample(3, seed=0).shape == (3, *small.IMAGE_SHAPE)
+    assert model.sample(3, seed=0).shape == (3, *shape)
     for part in TABLES:
         own = getattr(model, model.attribute_of.get(part, part))
         config = keras.saving.serialize_keras_object(own)

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from tests.models import small
 from tfgen.distributions import Gaussian, MultiScaleSimilarity, Perceptual
-from tfgen.distributions.perceptual import _SCALE_WEIGHTS, ms_ssim
+from tfgen.distributions.perceptual import random_features
+from tfgen.distributions.similarity import _SCALE_WEIGHTS, ms_ssim
 
 RNG = np.random.default_rng(0)
 
@@ -81,3 +82,40 @@ def test_gradients_of_images_without_likeness_are_finite():
 def test_small_images_are_refused():
     with pytest.raises(ValueError, match="needs images of 11 pixels"):
         ms_ssim(tf.zeros((1, 8, 8, 1)), tf.zeros((1, 8, 8, 1)))
+
+
+def test_random_features_are_those_of_a_seed():
+    images = small.images(2, (16, 16, 1))
+    network = random_features((16, 16, 1))
+    assert [x.shape for x in network(images)] == [
+        (2, 16, 16, 16),
+        (2, 8, 8, 32),
+        (2, 4, 4, 64),
+    ]
+    kernel = network.get_weights()[0][..., 0]
+    signed = np.pad(2.0 * images[0, ..., 0] - 1.0, 1)
+    expected = np.maximum((signed[4:7, 6:9, None] * kernel).sum(), 0.0)
+    assert float(network(images)[0][0, 4, 6, 0]) == pytest.approx(expected, abs=1e-6)
+    twin = random_features((16, 16, 1))
+    for one, other in zip(network(images), twin(images), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_network_by_default_is_not_in_the_configuration_but_in_the_weights():
+    likelihood = Perceptual()
+    likelihood.build_for(3, (16, 16, 1))
+    assert [w.name for w in likelihood.trainable_variables] == ["raw_scale"]
+    assert likelihood.get_config()["network"] is None
+    copy = Perceptual.from_config(likelihood.get_config())
+    copy.build_for(3, (16, 16, 1))
+    assert len(copy.weights) == len(likelihood.weights) == 1 + 3
+    images = tf.constant(small.images(2, (16, 16, 1)))
+    value = likelihood.distance(images, 1.0 - images)
+    np.testing.assert_array_equal(copy.distance(images, 1.0 - images), value)
+
+
+def test_a_network_of_other_images_is_refused():
+    with pytest.raises(
+        ValueError, match=r"must take images \(8, 8, 1\).*\(16, 16, 1\)"
+    ):
+        Perceptual(features()).build_for(3, (8, 8, 1))

@@ -62,6 +62,17 @@ def test_likelihoods(quick_run):
     assert figures["elbo_error"] == pytest.approx(error, rel=1e-2)
 
 
+def test_what_sums_to_an_unknown_number_has_no_bound(quick_run):
+    run = replaced(quick_run)
+    model = tfgen.create_model("vae_mnist_5k", likelihood="ms_ssim", filters=2, seed=0)
+    vars(run)["model"] = model
+    subject = Subject(run, num_images=4)
+    assert measure("likelihood", subject) is None
+    assert "there is no bound on log p(x)" in subject.notes[0]
+    figure = figures_of("losses", subject)["reconstruction_loss"]
+    assert "no log-likelihood" in figure.meaning
+
+
 def test_samples_are_scored_beside_real_images(quick_run):
     figures, subject = read_metrics(quick_run), subject_of(quick_run)
     images = subject.run.test_images()

@@ -29,11 +29,11 @@ SAVED_CLASSES = {
 }
 _OTHER_NAMES = {
     "combinations": (
-        *("DIVERGENCES", "PRIORS", "check_combination"),
+        *("DIVERGENCES", "LIKELIHOODS", "PRIORS", "check_combination"),
         *("divergence", "likelihood", "posterior", "prior"),
     ),
     "divergences": ("Divergence", "Inferred", "kl_divergence", "kl_per_dim"),
-    "likelihoods": ("LIKELIHOODS", "Likelihood"),
+    "likelihoods": ("Likelihood",),
     "part": ("Part",),
     "posteriors": ("POSTERIORS", "Posterior", "raw_triangles"),
     "priors": ("Prior",),

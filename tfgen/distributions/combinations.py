@@ -6,7 +6,19 @@ from tfgen.distributions.adversaries import Adversarial, Factor
 from tfgen.distributions.batch_divergences import DIP, MMD, BetaTC
 from tfgen.distributions.divergences import KL, Capacity, Divergence, FreeBits
 from tfgen.distributions.flow_priors import MaskedAutoregressive, RealNVP
-from tfgen.distributions.likelihoods import LIKELIHOODS, Likelihood
+from tfgen.distributions.likelihoods import (
+    Bernoulli,
+    Beta,
+    Categorical,
+    ContinuousBernoulli,
+    DiscretizedLogistic,
+    Gaussian,
+    Laplace,
+    Likelihood,
+    LogisticMixture,
+    PixelGaussian,
+)
+from tfgen.distributions.perceptual import MultiScaleSimilarity, Perceptual
 from tfgen.distributions.posteriors import POSTERIORS, Posterior
 from tfgen.distributions.priors import (
     GaussianMixture,
@@ -17,6 +29,19 @@ from tfgen.distributions.priors import (
 )
 from tfgen.losses import get
 
+LIKELIHOODS = {
+    "bernoulli": Bernoulli,
+    "gaussian": Gaussian,
+    "pixel_gaussian": PixelGaussian,
+    "laplace": Laplace,
+    "beta": Beta,
+    "continuous_bernoulli": ContinuousBernoulli,
+    "categorical": Categorical,
+    "discretized_logistic": DiscretizedLogistic,
+    "logistic_mixture": LogisticMixture,
+    "ms_ssim": MultiScaleSimilarity,
+    "perceptual": Perceptual,
+}
 PRIORS = {
     "standard_normal": StandardNormal,
     "learned_normal": LearnedNormal,

@@ -34,10 +34,12 @@ class Likelihood(Part):
     `is_density` says whether probabilities are densities of continuous pixels, in nats
     with regard to values in `[0, 1]`, or masses. `params_per_channel` is how many
     numbers the decoder returns for a channel of a pixel, those of the first kind for
-    all channels before those of the second.
+    all channels before those of the second. Of one that is not `is_normalized` nobody
+    knows what it sums to: there is no bound on log p(x).
     """
 
     is_density = True
+    is_normalized = True
     params_per_channel = 1
 
     def distribution(self, outputs: tf.Tensor) -> tfd.Distribution:
@@ -244,16 +246,3 @@ class LogisticMixture(Likelihood):
     @override
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_components": self.num_components}
-
-
-LIKELIHOODS = {
-    "bernoulli": Bernoulli,
-    "gaussian": Gaussian,
-    "pixel_gaussian": PixelGaussian,
-    "laplace": Laplace,
-    "beta": Beta,
-    "continuous_bernoulli": ContinuousBernoulli,
-    "categorical": Categorical,
-    "discretized_logistic": DiscretizedLogistic,
-    "logistic_mixture": LogisticMixture,
-}

@@ -7,27 +7,26 @@ that would make it sum to 1 is not known: bounds are comparable among themselves
 
 References:
 - [Snell et al., 2017](https://arxiv.org/abs/1511.06409), sec. 3: MS-SSIM as a loss.
-- [Wang et al., 2003](https://doi.org/10.1109/ACSSC.2003.1292216), eq. 7: MS-SSIM.
 - [Hou et al., 2017](https://arxiv.org/abs/1610.00291), eq. 2: features.
+- [He et al., 2016](https://arxiv.org/abs/1606.04801): features of random weights.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from typing_extensions import override
 
 from tfgen.distributions.likelihoods import Gaussian
+from tfgen.distributions.similarity import ms_ssim
 
 tfd = tfp.distributions
 
 _registered = keras.saving.register_keras_serializable(package="tfgen")
-_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the paper
-_WINDOW, _STDDEV = 11, 1.5  # pixels
-_C1, _C2 = 0.01**2, 0.03**2
-_LEAST = 1e-6  # a power of 0 has no gradient
+_RANDOM_CHANNELS = (16, 32, 64)
 
 
 class _Energy(tfd.Distribution):
@@ -62,6 +61,8 @@ class _Energy(tfd.Distribution):
 
 class _Charged(Gaussian):
     """Base: a subclass defines `distance(images, means)`, `(batch,)`."""
+
+    is_normalized = False
 
     def __init__(
         self, weight: float = 1.0, scale: float | None = None, **kwargs: Any
@@ -108,21 +109,33 @@ class Perceptual(_Charged):
 
     Args:
         network: Built `keras.Model` from images in [0, 1] to features, one output or
-            several. It is not trained, and saved with the model.
+            several. It is not trained, and saved with the model. `None` for
+            `random_features`, which see texture and edges and not what is shown.
         weight: Float, of their mean square, summed over outputs.
         scale: As in `Gaussian`.
     """
 
     def __init__(
         self,
-        network: keras.Model,
+        network: keras.Model | None = None,
         weight: float = 1.0,
         scale: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(weight=weight, scale=scale, **kwargs)
-        self.network = network
-        network.trainable = False
+        self.network, self.has_own_network = network, network is not None
+        if network is not None:
+            network.trainable = False
+
+    @override
+    def make_weights(self, image_shape: tuple[int, ...]) -> None:
+        if self.network is None:
+            self.network = random_features(image_shape)
+        taken = tuple(self.network.inputs[0].shape[1:])
+        if not tf.TensorShape(taken).is_compatible_with(image_shape):
+            raise ValueError(
+                f"`network` must take images {image_shape}. Received: {taken}"
+            )
 
     @override
     def distance(self, images: tf.Tensor, means: tf.Tensor) -> tf.Tensor:
@@ -136,7 +149,8 @@ class Perceptual(_Charged):
 
     @override
     def get_config(self) -> dict[str, Any]:
-        network = keras.saving.serialize_keras_object(self.network)
+        own = self.network if self.has_own_network else None
+        network = keras.saving.serialize_keras_object(own)
         return {**super().get_config(), "network": network}
 
     @classmethod
@@ -146,54 +160,34 @@ class Perceptual(_Charged):
         return cls(network, **config)
 
 
-def ms_ssim(images: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
-    """Returns the multi-scale structural similarity of images: `(batch,)`, at most 1.
+def random_features(image_shape: Sequence[int], seed: int = 0) -> keras.Model:
+    """Returns a network of three stages that was never trained, float32.
 
-    Its scales are as many of the paper's five as the image has windows of 11 pixels
-    for, their weights divided by their sum: 2 at 28 pixels, 3 at 64, 5 from 176.
+    Each is a convolution 3x3 with stride 2 (but the first) and ReLU, of normal kernels
+    whose variance keeps the scale of pixels; its outputs are those of all stages.
 
     Args:
-        images: float32 `(batch, height, width, channels)` in [0, 1].
-        others: Likewise.
+        image_shape: `(height, width, channels)`; images are in [0, 1].
+        seed: Integer, of the kernels, which are the same on every machine.
     """
-    side = min(images.shape[1:3])
-    if side < _WINDOW:
-        raise ValueError(
-            f"MS-SSIM needs images of {_WINDOW} pixels or more. Received: "
-            f"{tuple(images.shape[1:])}"
-        )
-    num_scales = min((side // _WINDOW).bit_length(), len(_SCALE_WEIGHTS))
-    weights = _SCALE_WEIGHTS[:num_scales]
-    powers = [weight / sum(weights) for weight in weights]
-    product = 1.0
-    for index, power in enumerate(powers):
-        if index:
-            images, others = (
-                tf.nn.avg_pool2d(x, 2, 2, "VALID") for x in (images, others)
-            )
-        luminance, structure = _compare(images, others)
-        is_last = index == num_scales - 1
-        value = luminance * structure if is_last else structure
-        value = tf.reduce_mean(value, axis=(1, 2))
-        product *= tf.maximum(value, _LEAST) ** power
-    return tf.reduce_mean(product, axis=-1)
-
-
-def _compare(images: tf.Tensor, others: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns maps of likeness: of luminance, and of contrast and structure."""
-    mean, other_mean = _blur(images), _blur(others)
-    both = mean * other_mean
-    squares = mean**2 + other_mean**2
-    covariance = _blur(images * others) - both
-    variances = _blur(images**2 + others**2) - squares
-    luminance = (2.0 * both + _C1) / (squares + _C1)
-    return luminance, (2.0 * covariance + _C2) / (variances + _C2)
-
-
-def _blur(images: tf.Tensor) -> tf.Tensor:
-    places = tf.range(_WINDOW, dtype=tf.float32) - (_WINDOW - 1) / 2
-    kernel = tf.nn.softmax(-0.5 * (places / _STDDEV) ** 2)
-    for shape in ((_WINDOW, 1, 1, 1), (1, _WINDOW, 1, 1)):
-        filters = tf.tile(tf.reshape(kernel, shape), (1, 1, images.shape[-1], 1))
-        images = tf.nn.depthwise_conv2d(images, filters, [1, 1, 1, 1], "VALID")
-    return images
+    rng, kernels, stages = np.random.default_rng(seed), [], []
+    images = keras.Input(tuple(image_shape), name="images")
+    hidden = keras.layers.Rescaling(2.0, offset=-1.0, dtype="float32")(images)
+    for stage, channels in enumerate(_RANDOM_CHANNELS):
+        shape = (3, 3, hidden.shape[-1], channels)
+        scale = np.sqrt(2.0 / np.prod(shape[:3]))
+        kernels.append((scale * rng.standard_normal(shape)).astype("float32"))
+        hidden = keras.layers.Conv2D(
+            channels,
+            3,
+            strides=2 if stage else 1,
+            padding="same",
+            activation="relu",
+            use_bias=False,
+            dtype="float32",
+        )(hidden)
+        stages.append(hidden)
+    network = keras.Model(images, stages, name="random_features")
+    network.set_weights(kernels)
+    network.trainable = False
+    return network

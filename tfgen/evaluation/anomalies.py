@@ -78,7 +78,7 @@ def _anomaly_scores(subject: Subject, batches: Iterable[Any]) -> dict[str, np.nd
             sizes.append(complexity(images))
             yield images
 
-    if not hasattr(subject.model, "log_weights"):
+    if not getattr(subject.model, "has_density", False):
         for _ in scored():
             pass
         return {"reconstruction_error": np.concatenate(errors)}

@@ -13,6 +13,12 @@ def measure_likelihood(subject: Subject) -> Figures | None:
     model = subject.model
     if not hasattr(model, "log_weights"):
         return None
+    if not model.has_density:
+        subject.note(
+            "the model compares images otherwise than by a likelihood that sums to 1: "
+            "there is no bound on log p(x)"
+        )
+        return None
     from tfgen.metrics import bits_per_dim
 
     bounds = estimate(subject, subject.batches("likelihood"))

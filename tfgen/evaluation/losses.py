@@ -38,7 +38,10 @@ def measure_losses(subject: Subject) -> Figures | None:
         values = subject.model.evaluate(
             batches, return_dict=True, verbose=0, callbacks=[Progress()]
         )
-    return [Figure(k, float(v), _LOSSES.get(k, "")) for k, v in values.items()]
+    words = _LOSSES
+    if not getattr(subject.model, "has_density", True):
+        words = words | {"reconstruction_loss": "of reconstructions; no log-likelihood"}
+    return [Figure(k, float(v), words.get(k, "")) for k, v in values.items()]
 
 
 _LOSSES = {

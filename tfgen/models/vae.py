@@ -92,6 +92,7 @@ class VAE(PriorMixin, GenerativeModel):
         self.encoder = encoder
         self.decoder = decoder
         self.pixel_likelihood = distributions.likelihood(likelihood)
+        self.has_density = self.pixel_likelihood.is_normalized  # `log_weights` bound it
         self.latent_posterior = distributions.posterior(posterior)
         self.latent_prior = distributions.prior(prior)
         self.divergence = distributions.divergence(divergence)

@@ -73,7 +73,6 @@ class VAEGAN(AdversarialModel, VAE):
         *("encoder", "decoder"),
         *("latent_posterior", "latent_prior", "divergence"),
     )
-    has_density = False
 
     def __init__(
         self,
@@ -106,6 +105,7 @@ class VAEGAN(AdversarialModel, VAE):
             seed=seed,
             **kwargs,
         )
+        self.has_density = False  # of pixels
         self.discriminator = discriminator
         self.loss = loss
         self.adversarial_weight = adversarial_weight

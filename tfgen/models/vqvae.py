@@ -102,6 +102,7 @@ class VQVAE(SamplingMixin, GenerativeModel):
         self.quantizer = resolve_quantizer(quantizer, levels, num_codes, dim)
         self.pixel_likelihood = distributions.likelihood(likelihood)
         self.image_shape = tuple(encoder.inputs[0].shape[1:])
+        self.pixel_likelihood.build_for(dim, self.image_shape)
         self._check_arguments()
         num_places = self.grid[0] * self.grid[1]
         self.prior = get("prior", prior, PRIORS, CausalTransformer)

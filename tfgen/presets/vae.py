@@ -26,6 +26,8 @@ LIKELIHOODS = (
     "categorical",
     "discretized_logistic",
     "logistic_mixture",
+    "ms_ssim",
+    "perceptual",
 )
 POSTERIORS = ("diagonal", "full_covariance", "inverse_autoregressive_flow")
 PRIORS = (
@@ -57,7 +59,15 @@ def build(
     hidden_units: Annotated[
         int | None, "of two dense layers each, in place of convolutions", AT_LEAST_1
     ] = None,
-    likelihood: Annotated[str, "of a pixel", LIKELIHOODS] = "bernoulli",
+    likelihood: Annotated[
+        str, "of pixels; the last two are more than that", LIKELIHOODS
+    ] = "bernoulli",
+    distance_weight: Annotated[
+        float | None, "of ms_ssim and perceptual, nats a pixel value", AT_LEAST_0
+    ] = None,
+    perceptual_network: Annotated[
+        str | None, "a .keras file, images in [0, 1] to features; none: random ones"
+    ] = None,
     posterior: Annotated[str, "of latents, given an image", POSTERIORS] = "diagonal",
     prior: Annotated[str, "of latents", PRIORS] = "standard_normal",
     divergence: Annotated[str, "what the posterior is charged", DIVERGENCES] = "kl",
@@ -77,7 +87,7 @@ def build(
     from tfgen.models.vae import VAE
     from tfgen.optimizers import FusedAdam
 
-    pixels = distributions.likelihood(likelihood)
+    pixels = _likelihood(likelihood, distance_weight, perceptual_network)
     latents = distributions.posterior(posterior)
     if free_bits:
         divergence = _free_bits(divergence, free_bits)
@@ -104,6 +114,34 @@ def build(
     )
     model.compile(FusedAdam(learning_rate), steps_per_execution=8)
     return model
+
+
+def _likelihood(name: Any, weight: float | None, network: str | None) -> Any:
+    """Returns a likelihood, with the settings of those that charge a distance."""
+    from tfgen import distributions
+
+    options: dict[str, Any] = {} if weight is None else {"weight": weight}
+    if network is not None:
+        options["network"] = _load_network(network)
+    takes = {"ms_ssim": ("weight",), "perceptual": ("weight", "network")}
+    if set(options) - set(takes.get(name, ())):
+        raise ValueError(
+            "`distance_weight` goes with likelihood='ms_ssim' or 'perceptual', "
+            f"`perceptual_network` with 'perceptual'. Received: {name!r}"
+        )
+    if not options:
+        return distributions.likelihood(name)
+    return distributions.LIKELIHOODS[name](**options)
+
+
+def _load_network(path: str) -> Any:
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, OSError, TypeError, KeyError) as error:
+        line = str(error).strip().splitlines()[0]
+        raise ValueError(f"`perceptual_network`: {line}") from error
 
 
 def _free_bits(divergence: Any, nats: float) -> Any:
