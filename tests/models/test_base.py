@@ -11,7 +11,7 @@ from tests import contracts
 from tests.models import small
 from tests.models.test_contracts import MODELS
 from tfgen import _compat
-from tfgen.models import checks, draws, steps
+from tfgen.models import checks, draws, endpoints, steps
 from tfgen.networks import build_mlp_decoder, build_mlp_encoder
 
 SHAPE, LATENT_DIM = small.IMAGE_SHAPE, small.LATENT_DIM
@@ -42,6 +42,20 @@ def test_xla_is_for_one_gpu_whose_sums_have_no_order(monkeypatch):
     monkeypatch.setattr(_compat, "is_op_determinism_enabled", lambda: True)
     assert not steps.resolve_jit("auto")
     assert steps.resolve_jit(True)
+
+
+# ---- Endpoints -----------------------------------------------------------------------
+
+
+def test_endpoints_of_many_models_are_no_retracing(caplog):
+    logger = tf.get_logger()
+    logger.addHandler(caplog.handler)
+    try:
+        for _ in range(6):
+            endpoints.signatures(make_vae())["encode"](small.images(2))
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "retracing" not in caplog.text
 
 
 # ---- Draws ---------------------------------------------------------------------------

@@ -11,6 +11,7 @@ inputs are checked against the model's `input_specs`: in Python a mistake is a
 
 import functools
 import inspect
+import itertools
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -74,6 +75,9 @@ def signatures(model):
     return functions
 
 
+_served_number = itertools.count()
+
+
 def _serve(model, method, mark):
     keys = [key for key in mark.inputs if key in model.input_specs]
     specs = [model.input_specs[key] for key in keys]
@@ -92,7 +96,8 @@ def _serve(model, method, mark):
         [inspect.Parameter(spec.name, positional) for spec in specs]
     )
     served.__name__ = mark.name
-    # TensorFlow tells functions by their code: all endpoints would seem one function
-    # that is traced time and again, which it warns of.
-    served.__code__ = served.__code__.replace(co_name=mark.name)
+    # TensorFlow tells functions by their code: the endpoints of all models would seem
+    # one function that is traced time and again, which it warns of.
+    code = served.__code__
+    served.__code__ = code.replace(co_consts=(*code.co_consts, next(_served_number)))
     return tf.function(served, input_signature=specs, autograph=False)
