@@ -2,9 +2,11 @@
 
 import ast
 import importlib
+import json
 import pathlib
 import sys
 
+import numpy as np
 import pytest
 
 FOLDER = pathlib.Path(__file__).parent / "benchmarks"
@@ -115,3 +117,53 @@ def test_savings_are_undone_by_methods_that_gan_has():
         }
         assert methods
         assert methods <= set(dir(tfgen.GAN))
+
+
+def write_sharpness(folder, means):
+    """Writes what finished runs leave, and returns the file of their lines."""
+    out, lines = folder / "runs.jsonl", []
+    for name in means:
+        key = {"data": "mnist_5k", "means": name, "seed": 0, "minutes": 1 / 3}
+        figures = {"psnr": 20.0, "sharpness": 0.5, "reconstructions": 1.0}
+        lines.append(json.dumps({**key, "steps": 7, **figures, "samples": 2.0}))
+        images = np.zeros((2, 8, 28, 28, 1), np.uint8)
+        np.save(folder / f"runs_mnist_5k_{name}_0.npy", images)
+    out.write_text("\n".join(lines) + "\n")
+    return out
+
+
+def test_sharpness_runs_nothing_again(tmp_path, monkeypatch, capsys):
+    import sharpness
+
+    out = write_sharpness(tmp_path, sharpness.MEANS)
+    monkeypatch.setattr(sharpness, "train", lambda *_: pytest.fail("it is there"))
+    flags = ("--quick", "--data", "mnist_5k", "--out", str(out))
+    monkeypatch.setattr(sys, "argv", ["sharpness.py", *flags])
+    sharpness.main()
+    text = capsys.readouterr().out
+    assert "| vaegan | 7 | 20.000 ± 0.000 | 0.500 ± 0.000 |" in text
+    assert (tmp_path / "runs_mnist_5k.png").exists()
+
+
+@pytest.mark.large
+def test_sharpness_trains_what_is_missing(tmp_path, monkeypatch):
+    import sharpness
+
+    out = write_sharpness(tmp_path, ["pixel"])
+    flags = ("--quick", "--means", "pixel,vaegan,fsq", "--data", "mnist_5k")
+    monkeypatch.setattr(sys, "argv", ["s.py", *flags, "--out", str(out)])
+    sharpness.main()
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["means"] for row in rows] == ["pixel", "vaegan", "fsq"]
+    for row in rows[1:]:
+        assert row["steps"] >= 1
+        assert all(np.isfinite(row[key]) for key in sharpness.SCORES)
+
+
+def test_gradient_energy_is_that_of_differences():
+    import sharpness
+
+    images = np.zeros((1, 3, 3, 1), np.float32)
+    images[0, 1, 1] = 2.0
+    assert sharpness.gradient_energy(images) == pytest.approx(2 * 2 * 4.0 / 6)
+    assert sharpness.gradient_energy(images + 1.0) == sharpness.gradient_energy(images)

@@ -20,7 +20,7 @@ _COMMANDS = {
     "reconstruct": "Encode test images and decode them again.",
     "traverse": "Perturb one latent variable a row.",
     "interpolate": "Decode points between the latents of two images.",
-    "edit": "Move the latents of images towards an attribute.",
+    "edit": "Move latents towards an attribute; swap or vary codes.",
     "latents": "Encode the test set and write what it became.",
     "translate": "Translate an image file, or a folder of them.",
     "evaluate": "Measure on the test split; writes a report.",

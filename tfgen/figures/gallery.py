@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from tfgen.figures import panels, pictures
+from tfgen.figures.code_editing import edit_codes
 from tfgen.figures.editing import edit
 from tfgen.figures.walking import (
     interpolation,
@@ -24,6 +25,7 @@ from tfgen.progress import Progress, no_progress
 
 __all__ = [
     "edit",
+    "edit_codes",
     "interpolation",
     "interpolation_film",
     "reconstructions",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tfgen.latent.codes import Region, read_region, swap_region, vary_region
 from tfgen.latent.density import (
     LatentDensity,
     latent_density,
@@ -24,6 +25,7 @@ _OF_TENSORFLOW = ("Inversion", "feature_distance", "invert", "train_encoder")
 __all__ = [
     "Inversion",
     "LatentDensity",
+    "Region",
     "attribute_direction",
     "explained_variance",
     "feature_distance",
@@ -38,11 +40,14 @@ __all__ = [
     "neighbor_resampling_weights",
     "principal_components",
     "random_directions",
+    "read_region",
     "resampling_weights",
     "sefa",
     "slerp",
+    "swap_region",
     "train_encoder",
     "traverse",
+    "vary_region",
 ]
 
 
