@@ -8,7 +8,8 @@ in a process of its own:
 - `step`: milliseconds, the median of the steps after it;
 - `peak`: resident memory in MB at the end, and what the steps added to it;
 - `export`: seconds that a SavedModel and a .tflite file took, both checked;
-- and the latency of each endpoint at batch 1, of both.
+- and the latency of each endpoint at batch 1: of both and of Keras's `predict`, in
+  turn; `--seconds 0` leaves it out.
 
 Reads /proc, so it needs Linux.
 """
@@ -22,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -34,6 +36,7 @@ VARIANTS = {
     "recompute": {"recompute": True},
     "accumulate 4": {"accumulate": 4},
 }
+KEYS = ("endpoint", "runtime", "quantization", "threads", "median_ms")
 
 
 def work(name, options):
@@ -65,36 +68,65 @@ def work(name, options):
     figures["step"] = 1e3 * statistics.median(steps)
     figures["peak"] = resident(peak=True)
     figures["added"] = figures["peak"] - before
-    if options["seconds"] and not options["variant"]:
-        figures |= ship(model, name, options["seconds"])
     print(json.dumps(figures), flush=True)
+    if not options["variant"]:
+        print(json.dumps(ship(model, name, options["seconds"])), flush=True)
 
 
 def ship(model, name, seconds):
-    """Returns what an export takes, and the latency of what it wrote."""
+    """Returns what an export takes, and the latency of what it wrote.
+
+    Without the file of Keras's own exporter, which takes seconds a call.
+    """
     import export
+    from export.formats.endpoint_model import EndpointModel
+    from export.verify import golden, latency
 
     with tempfile.TemporaryDirectory() as folder:
-        start = time.time()
-        export.export_model(model, f"{folder}/plain", name, latency_seconds=0.0)
-        taken = time.time() - start
-        report = export.export_model(
-            model, f"{folder}/timed", name, latency_seconds=seconds
-        )
-    rows = [row for row in report["latency"] if not row.get("problem")]
-    keys = ("endpoint", "runtime", "quantization", "threads", "median_ms")
-    return {"export": taken, "latency": [[row[key] for key in keys] for row in rows]}
+        folder, start = Path(folder), time.time()
+        report = export.export_model(model, folder, name, latency_seconds=0.0)
+        figures = {"export": time.time() - start, "latency": []}
+        saved, edge = (folder / file["path"] for file in report["files"])
+        contents = {"float32": edge.read_bytes()}
+        for endpoint, example in golden.read(edge).items() if seconds else ():
+            row = golden.split_rows(example.inputs)[0]
+            keras_model = EndpointModel(None, model.signatures()[endpoint])
+            variants = latency.keras_variants(endpoint, row, keras_model)[:1]
+            variants += latency.exported_variants(endpoint, row, saved, contents)
+            rows = latency.run(variants, seconds)
+            figures["latency"] += [[getattr(x, key) for key in KEYS] for x in rows]
+    return figures
 
 
 def measure(name, variant, options):
-    command = [sys.executable, __file__, name, "--worker"]
+    """Yields the figures of one variant, each as soon as it is there."""
     overrides = {**options["overrides"], **VARIANTS[variant]}
     values = {**options, "overrides": overrides, "variant": VARIANTS[variant]}
+    command = [sys.executable, __file__, name, "--worker"]
     command.append(json.dumps(values | {"start": time.time()}))
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
+    with tempfile.TemporaryFile("w+") as errors:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as worker:
+            for line in worker.stdout:
+                if line.startswith("{"):
+                    yield json.loads(line)
+        if worker.returncode:
+            errors.seek(0)
+            sys.exit(errors.read())
+
+
+def show(name, variant, figures):
+    """Prints a row of training, or what an export took."""
+    if "step" in figures:
+        cells = [figures[key] for key in ("first step", "step", "peak", "added")]
+        numbers = "{:14.1f}{:10.0f}{:10.0f}{:8.0f}".format(*cells)
+        print(f"{name:14}{variant:14}{numbers}", flush=True)
+        return
+    print(f"{name}: exported and checked in {figures['export']:.1f} s", flush=True)
+    for endpoint, runtime, kind, threads, median in figures["latency"]:
+        label = f"{endpoint}: {runtime} {kind}, {threads} thread(s)"
+        print(f"{label:60}{median:10.1f} ms", flush=True)
 
 
 def main():
@@ -102,6 +134,7 @@ def main():
     parser.add_argument("presets", nargs="*", default=PRESETS, metavar="PRESET")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each endpoint")
+    parser.add_argument("--variants", nargs="+", default=VARIANTS, choices=VARIANTS)
     parser.add_argument("--overrides", type=json.loads, default={}, metavar="JSON")
     parser.add_argument("--worker", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -114,18 +147,9 @@ def main():
         f"{'':14}{'':14}{'first step s':>14}{'step ms':>10}{'peak MB':>10}{'added':>8}"
     )
     for name in arguments.presets:
-        shipped = {}
-        for variant in VARIANTS:
-            figures = measure(name, variant, options)
-            cells = [figures[key] for key in ("first step", "step", "peak", "added")]
-            numbers = "{:14.1f}{:10.0f}{:10.0f}{:8.0f}".format(*cells)
-            print(f"{name:14}{variant:14}{numbers}", flush=True)
-            shipped |= {k: figures[k] for k in ("export", "latency") if k in figures}
-        if shipped:
-            print(f"{name}: exported and checked in {shipped['export']:.1f} s")
-        for endpoint, runtime, kind, threads, median in shipped.get("latency", ()):
-            label = f"{endpoint}: {runtime} {kind}, {threads} thread(s)"
-            print(f"{label:60}{median:10.1f} ms", flush=True)
+        for variant in arguments.variants:
+            for figures in measure(name, variant, options):
+                show(name, variant, figures)
 
 
 if __name__ == "__main__":
