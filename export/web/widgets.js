@@ -123,8 +123,9 @@ export function onDrag(node, follow) {
 // It begins with one of the examples; a file that is larger stays so where `large`.
 export function imageInput(examples, onchange, large, first, page) {
   const thumbs = examples.map((example) => paint(el("canvas", { className: "thumb" }), example));
-  const { shape, data: [corner] } = examples[0];
-  const [height, width, channels] = shape.slice(-3);
+  const { shape, data: [corner] } = examples[0], [height, width, channels] = shape.slice(-3);
+  // A padded picture is fitted into whole pixels, as Pillow does it.
+  const [snap, half] = page.resize === "pad" ? [Math.round, (n) => n >> 1] : [Number, (n) => n / 2];
   const [paper, ink] = page.resize === "pad" || corner < 0.5 ? ["#000", "#fff"] : ["#fff", "#000"];
   const canvas = picture("input picture", { className: "picture pad" });
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -140,8 +141,8 @@ export function imageInput(examples, onchange, large, first, page) {
     context.fillRect(0, 0, canvas.width, canvas.height);
     const [across, down] = [canvas.width / w, canvas.height / h];
     const scale = { crop: Math.max, pad: Math.min }[page.resize ?? "crop"]?.(across, down);
-    const [x, y] = [w * (scale ?? across), h * (scale ?? down)];
-    if (source) context.drawImage(source, (canvas.width - x) / 2, (canvas.height - y) / 2, x, y);
+    const [x, y] = [snap(w * (scale ?? across)) || 1, snap(h * (scale ?? down)) || 1];
+    if (source) context.drawImage(source, half(canvas.width - x), half(canvas.height - y), x, y);
     onchange();
   };
   const take = (i) => show(thumbs[i % thumbs.length], width, height);
