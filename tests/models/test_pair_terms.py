@@ -269,7 +269,7 @@ def test_one_scale_has_features_too(tmp_path):
         assert float(terms["feature_matching_loss"]) > 0
 
 
-def test_cyclegan_sums_scales():
+def test_scales_are_summed():
     model = make_model(with_features=False)
     outputs = model.discriminator(np.concatenate([IMAGES, TARGETS], -1))
     assert len(outputs) == 2

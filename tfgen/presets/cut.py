@@ -26,6 +26,7 @@ def build(
     convolution: translation.Convolution = "plain",
     discriminator_filters: translation.DiscriminatorFilters = 64,
     patch_layers: translation.PatchLayers = 3,
+    num_scales: translation.NumScales = 1,
     normalization: translation.Normalization = "instance",
     lambda_nce: Annotated[float, "weight of the patches of A", AT_LEAST_0] = 1.0,
     lambda_identity_nce: Annotated[
@@ -57,6 +58,7 @@ def build(
         recompute=recompute,
         discriminator_filters=discriminator_filters,
         patch_layers=patch_layers,
+        num_scales=num_scales,
         normalization=normalization,
         initial_stddev=initial_stddev,
     )

@@ -25,7 +25,7 @@ def build(
     dropout_at_inference: Annotated[bool, "whether dropout stays on"] = False,
     discriminator_filters: translation.DiscriminatorFilters = 64,
     patch_layers: translation.PatchLayers = 3,
-    num_scales: Annotated[int, "at which a D judges; pix2pixHD: 3", AT_LEAST_1] = 1,
+    num_scales: translation.NumScales = 1,
     normalization: translation.Normalization = "instance",
     lambda_l1: Annotated[float, "weight of the L1 term", AT_LEAST_0] = 100.0,
     lambda_feature_matching: Annotated[

@@ -14,6 +14,7 @@ Upsampling = Annotated[
 ]
 DiscriminatorFilters = Annotated[int, "of the first stage of D", AT_LEAST_1]
 PatchLayers = Annotated[int, "of D: 0, 1, 3, 5 see 1, 16, 70, 286 pixels", Range(0, 5)]
+NumScales = Annotated[int, "at which a D judges; pix2pixHD: 3", AT_LEAST_1]
 Normalization = Annotated[str | None, "of all networks", ("instance", "batch")]
 Loss = Annotated[str, "adversarial loss", ("least_squares", "non_saturating")]
 EmaDecay = Annotated[float | None, "of the moving average of the generator", SHARE]
@@ -32,6 +33,7 @@ def residual_builders(
     *,
     discriminator_filters: int,
     patch_layers: int,
+    num_scales: int,
     normalization: str | None,
     initial_stddev: float,
     **generator: Any,
@@ -42,6 +44,7 @@ def residual_builders(
         shape: `(height, width, channels)` of both domains.
         discriminator_filters: Integer, of the first stage of the PatchGAN.
         patch_layers: Integer.
+        num_scales: Integer, at which the PatchGAN judges.
         normalization: As in `tfgen.networks.build_resnet_generator`.
         initial_stddev: Float, of all kernels.
         generator: The other arguments of `build_resnet_generator`.
@@ -50,6 +53,7 @@ def residual_builders(
 
     shared = {"normalization": normalization, "initial_stddev": initial_stddev}
     sizes = {"filters": discriminator_filters, "num_layers": patch_layers}
+    sizes["num_scales"] = num_scales
     return (
         functools.partial(
             networks.build_resnet_generator, shape, **generator, **shared
