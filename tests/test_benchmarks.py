@@ -167,3 +167,22 @@ def test_gradient_energy_is_that_of_differences():
     images[0, 1, 1] = 2.0
     assert sharpness.gradient_energy(images) == pytest.approx(2 * 2 * 4.0 / 6)
     assert sharpness.gradient_energy(images + 1.0) == sharpness.gradient_energy(images)
+
+
+@pytest.mark.large
+def test_steps_of_cyclegan_are_compared_and_a_finished_run_is_not_repeated(
+    tmp_path, monkeypatch, capsys
+):
+    import cyclegan_steps
+
+    arguments = ["--quick", "--out", str(tmp_path / "steps.jsonl"), "--pairs", "digits"]
+    monkeypatch.setattr(sys, "argv", ["cyclegan_steps.py", *arguments])
+    cyclegan_steps.main()
+    lines = (tmp_path / "steps.jsonl").read_text()
+    assert lines.count("\n") == len(cyclegan_steps.VARIANTS)
+    first = capsys.readouterr().out
+    assert "rank over 1 pairs | full" in first
+    monkeypatch.setattr(cyclegan_steps, "run", None)
+    cyclegan_steps.main()
+    assert capsys.readouterr().out == first
+    assert (tmp_path / "steps.jsonl").read_text() == lines

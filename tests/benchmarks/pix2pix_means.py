@@ -2,19 +2,23 @@
 
     python -m tests.benchmarks.pix2pix_means --minutes 10 --seeds 0 1 2
     python -m tests.benchmarks.pix2pix_means --pairs 100 --rows base augment
+    python -m tests.benchmarks.pix2pix_means --out means.jsonl --seeds 0 1 2
 
 Trains the networks of `pix2pix_openmoji_64` on pairs of emoji, with the same data,
 order and rate, kept constant; only the means differ. After the minutes, of training
 alone, it prints for each row and seed, on the test split: steps, mean absolute error,
 PSNR, kernel distance of translations to real training targets with its standard error,
 and where the generator takes noise the feature distance of four outputs for one input.
-`--pairs` trains on the first so many pairs. Means over seeds come last.
+`--pairs` trains on the first so many pairs. Means over seeds come last. `--out` keeps
+each finished run as a line of JSON; what is there is not run again.
 """
 
 import argparse
 import contextlib
+import json
 import os
 import time
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -121,12 +125,27 @@ def measure(model, test_pairs, real, network):
     )
 
 
+def read(path):
+    """Returns the figures of finished runs: (row, seed, minutes, pairs) -> figures."""
+    if path is None or not path.exists():
+        return {}
+    lines = map(json.loads, path.read_text().splitlines())
+    return {tuple(key): figures for key, figures in lines}
+
+
+def keep(path, key, figures):
+    if path is not None:
+        with path.open("a") as file:
+            file.write(json.dumps([key, figures]) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--pairs", type=int, help="of training; all by default")
+    parser.add_argument("--out", type=Path, help="a file of finished runs")
     options = parser.parse_args()
     train_pairs, test_pairs = load("train", options.pairs), load("test")
     network = build_random_features((SIZE, SIZE, 3))
@@ -137,14 +156,19 @@ def main():
         f"feature distance of real targets: {pairwise_distance(targets[None])[0]:.3f}"
     )
     print("row", "seed", *COLUMNS, sep=" | ")
-    table = {}
+    table, finished = {}, read(options.out)
     for row in options.rows:
         for seed in options.seeds:
-            model, steps = train(row, seed, train_pairs, options.minutes)
-            figures = (steps, *measure(model, test_pairs, real, network))
-            table.setdefault(row, []).append(figures)
-            print(row, seed, *(f"{x:.4g}" for x in figures), sep=" | ", flush=True)
-            keras.backend.clear_session()
+            key = (row, seed, options.minutes, options.pairs)
+            if key not in finished:
+                model, steps = train(row, seed, train_pairs, options.minutes)
+                figures = (steps, *measure(model, test_pairs, real, network))
+                finished[key] = [float(x) for x in figures]
+                keep(options.out, key, finished[key])
+                keras.backend.clear_session()
+            table.setdefault(row, []).append(finished[key])
+            cells = (f"{x:.4g}" for x in finished[key])
+            print(row, seed, *cells, sep=" | ", flush=True)
     for row, figures in table.items():
         means = (f"{x:.4g}" for x in np.mean(figures, axis=0))
         print(row, "mean", *means, sep=" | ")
