@@ -44,7 +44,8 @@ class NoiseDropout(keras.layers.Layer):
             return features
         shape = features.shape[1:]
         draws = noise[:, self.start : self.start + math.prod(shape)]
-        keep = tf.cast(tf.reshape(draws, (-1, *shape)) >= self.rate, tf.float32)
+        # 1 from the rate on, else 0: a comparison would split the delegate of a phone.
+        keep = 1.0 + tf.floor(tf.reshape(draws, (-1, *shape)) - self.rate)
         return features * tf.cast(keep / (1.0 - self.rate), features.dtype)
 
     def compute_output_spec(self, inputs):
