@@ -9,9 +9,18 @@ tanh) with other parts on digits that were binarised once, each pixel drawn with
 grey value as probability, and estimates log p(x) with 1,000 samples; `--digits mnist`
 takes the 60,000 of TFDS in place of the 5,000 of `mnist_5k`. `anomaly_<digit>`
 trains on the nine other digits and measures how well it tells that one from them.
+
+With `--results FILE` each binary row and seed is a line of FILE, and is not run again;
+the table is of means over `--seeds`, and standard deviations. `--steps`, `--samples`
+and `--num-test` are budgets of these rows:
+
+    python tests/benchmarks/reproduce.py vae_binary iaf_binary vamp_binary \\
+      realnvp_binary iwae_binary iwae_50_binary --digits mnist --seeds 0,1,2 \\
+      --steps 1500 --samples 500 --num-test 1000 --results bounds.jsonl
 """
 
 import argparse
+import json
 import os
 import platform
 import time
@@ -75,6 +84,7 @@ BINARY = {  # parts of the VAE
     "mixture_binary": {"prior": "gaussian_mixture"},
 }
 BINARY_EPOCHS, BINARY_SAMPLES = 60, 1000
+BINARY_FIGURES = ("elbo", "log_likelihood", "active_units")
 
 
 def run(row, path, epochs, data_dir):
@@ -92,8 +102,9 @@ def run(row, path, epochs, data_dir):
     return minutes, " ".join(["`tfgen train", row.preset, *words]) + "`", figures
 
 
-def run_binary(parts, epochs, digits, data_dir, seed):
+def run_binary(parts, options, seed):
     """Returns minutes, and the figures of a VAE on digits of two values."""
+    digits, data_dir = options.digits, options.data_dir
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(0)
     where = {} if digits == "mnist_5k" else {"data_dir": data_dir}
@@ -111,11 +122,15 @@ def run_binary(parts, epochs, digits, data_dir, seed):
     )
     model.compile(keras.optimizers.Adam(1e-3), steps_per_execution=8)
     data = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train), seed=seed)
+    data, length = data.batch(100), {"epochs": options.epochs or BINARY_EPOCHS}
+    if options.steps:
+        data, length = data.repeat(), {"epochs": 1, "steps_per_epoch": options.steps}
     start = time.perf_counter()
-    model.fit(data.batch(100), epochs=epochs, verbose=0)
+    model.fit(data, verbose=0, **length)
     minutes = (time.perf_counter() - start) / 60
+    test = test[: options.num_test]
     estimate = tfgen.metrics.estimate_log_likelihood(
-        tf.function(model.log_weights, reduce_retracing=True), test, BINARY_SAMPLES
+        tf.function(model.log_weights, reduce_retracing=True), test, options.samples
     )
     means = np.asarray(model.encode(test)[0])
     figures = {
@@ -124,6 +139,37 @@ def run_binary(parts, epochs, digits, data_dir, seed):
         "active_units": tfgen.metrics.active_units(means),
     }
     return minutes, figures
+
+
+def run_seeds(name, options):
+    """Returns minutes, and the figures of a binary row: means over seeds."""
+    budget = {"row": name, "digits": options.digits, "steps": options.steps}
+    budget |= {"epochs": options.epochs, "samples": options.samples}
+    budget |= {"num_test": options.num_test}
+    lines = []
+    for seed in options.seeds:
+        key = {**budget, "seed": seed}
+        done = [x for x in read(options.results) if key.items() <= x.items()]
+        if not done:
+            minutes, figures = run_binary(BINARY[name], options, seed)
+            done = [{**key, "minutes": minutes, **figures}]
+            if options.results:
+                with options.results.open("a") as file:
+                    file.write(json.dumps(done[0]) + "\n")
+        lines += done[:1]
+    columns = {key: [line[key] for line in lines] for key in lines[0]}
+    figures = {key: float(np.mean(columns[key])) for key in BINARY_FIGURES}
+    if len(lines) > 1:
+        deviations = {f"{k}_error": float(np.std(columns[k])) for k in BINARY_FIGURES}
+        figures |= deviations
+    return sum(columns["minutes"]), figures
+
+
+def read(path):
+    """Returns the lines of a file of results."""
+    if path is None or not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def describe(figures, names):
@@ -155,23 +201,32 @@ def main():
                         help=", ".join(rows))  # fmt: skip
     parser.add_argument("--data-dir", help="where TFDS has Fashion-MNIST")
     parser.add_argument("--digits", default="mnist_5k", help="of the binary rows")
-    parser.add_argument("--seed", default=0, type=int, help="of the binary rows")
+    parser.add_argument(
+        "--seeds",
+        default=[0],
+        type=lambda text: [int(x) for x in text.split(",")],
+        help="of the binary rows, with commas between",
+    )
+    parser.add_argument("--steps", type=int, help="of the binary rows, for epochs")
+    parser.add_argument("--samples", type=int, default=BINARY_SAMPLES)
+    parser.add_argument("--num-test", type=int, help="images; all by default")
+    parser.add_argument("--results", type=Path, help="goes on where it stopped")
     parser.add_argument("--out", default="runs/reproduce", type=Path)
     parser.add_argument("--epochs", type=int, help="other than the row's, for a trial")
     options = parser.parse_args()
     cores = os.cpu_count()
     machine = platform.processor() or platform.machine()
-    print(f"{machine}, {cores} cores, seed {options.seed}\n")
+    print(f"{machine}, {cores} cores, seeds {options.seeds}\n")
     print("| row | what | minutes | test split |\n|---|---|---|---|", flush=True)
     for name in options.rows:
         if name in BINARY:
-            epochs = options.epochs or BINARY_EPOCHS
-            parts = BINARY[name]
+            parts, length = BINARY[name], f"{options.steps} steps"
+            if not options.steps:
+                length = f"{options.epochs or BINARY_EPOCHS} epochs"
             words = [f"{key} {value}" for key, value in parts.items()] or ["diagonal"]
-            what = f"{options.digits}, {epochs} epochs, {', '.join(words)}"
-            data = options.digits, options.data_dir, options.seed
-            minutes, figures = run_binary(parts, epochs, *data)
-            names = tuple(figures)
+            what = f"{options.digits}, {length}, {', '.join(words)}"
+            minutes, figures = run_seeds(name, options)
+            names = BINARY_FIGURES
         else:
             row, path = ROWS[name], options.out / name
             minutes, what, figures = run(row, path, options.epochs, options.data_dir)

@@ -10,7 +10,8 @@ import click
 
 from tfgen.errors import UserError
 
-# Each is `command` of the module of its name, and this is its first line of help.
+# Each is `command` of the module of its name, with `_` for `-`, and this is its first
+# line of help.
 _COMMANDS = {
     "quickstart": "Train a VAE on 5,000 digits, measure, export and check it.",
     "list": "Show the presets.",
@@ -22,6 +23,7 @@ _COMMANDS = {
     "interpolate": "Decode points between the latents of two images.",
     "edit": "Move latents towards an attribute; swap or vary codes.",
     "latents": "Encode the test set and write what it became.",
+    "fit-prior": "Fit a prior to the latents of a run, which then draws.",
     "translate": "Translate an image file, or a folder of them.",
     "evaluate": "Measure on the test split; writes a report.",
     "compare": "Measure two sets of images against each other.",
@@ -40,7 +42,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        return importlib.import_module(f"tfgen.cli.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        return importlib.import_module(f"tfgen.cli.{module}").command
 
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter

@@ -47,7 +47,7 @@ def require_prior(endpoints: Endpoints) -> None:
     if "translate" in endpoints or "translate_ab" in endpoints:
         kind = type(endpoints.model).__name__
         raise UserError(f"{kind} has no prior to draw from: it translates images")
-    why = "nothing says where its latents lie; train a VAE, or fit_prior"
+    why = "nothing says where its latents lie: tfgen fit-prior, or train a VAE"
     endpoints.require("sample", why=why)
 
 

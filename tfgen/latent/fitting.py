@@ -46,13 +46,18 @@ def fit_prior(
         The model with its prior.
 
     Raises:
-        UserError: The model has no latents, or there is no such kind of prior.
+        UserError: The model has no latents, the run has no folder, or there is no such
+            kind of prior.
     """
     if kind not in KINDS:
         raise UserError(f"`kind` must be one of {', '.join(KINDS)}. Received: {kind!r}")
     if not hasattr(run.model, "with_prior"):
         raise UserError(
             f"{type(run.model).__name__} has no latents that a prior could be of"
+        )
+    if not run.path.is_dir():
+        raise UserError(
+            f"{run.path} is no run directory, where a prior could be saved: train one"
         )
     encoding = encode_images(run.endpoints, run, "train", progress=progress)
     latents, rng = encoding.latents, np.random.default_rng(seed)
