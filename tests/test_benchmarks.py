@@ -186,3 +186,25 @@ def test_steps_of_cyclegan_are_compared_and_a_finished_run_is_not_repeated(
     cyclegan_steps.main()
     assert capsys.readouterr().out == first
     assert (tmp_path / "steps.jsonl").read_text() == lines
+
+
+def test_bounds_are_means_over_seeds_and_nothing_runs_again(
+    tmp_path, monkeypatch, capsys
+):
+    import reproduce
+
+    out = tmp_path / "bounds.jsonl"
+    key = {"row": "vae_binary", "digits": "mnist", "steps": 9, "epochs": None}
+    key |= {"samples": 5, "num_test": 7, "minutes": 1.0, "active_units": 50}
+    lines = [
+        json.dumps({**key, "seed": seed, "elbo": value, "log_likelihood": value + 2})
+        for seed, value in ((0, -100.0), (1, -98.0))
+    ]
+    out.write_text("\n".join(lines))
+    monkeypatch.setattr(reproduce, "run_binary", lambda *_: pytest.fail("it is there"))
+    flags = ("vae_binary", "--digits", "mnist", "--steps", "9", "--seeds", "0,1")
+    more = ("--samples", "5", "--num-test", "7", "--results", str(out))
+    monkeypatch.setattr(sys, "argv", ["reproduce.py", *flags, *more])
+    reproduce.main()
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert "| mnist, 9 steps, diagonal | 2.0 | elbo -99 ± 1, log_likelihood -97" in row
