@@ -40,6 +40,10 @@ LIMITS = {
     "cyclegan": "It was never shown a pair: colours may be exchanged.",
     "cut": "It was never shown a pair, and goes one way: colours may be exchanged.",
     # of one preset
+    "vae_openmoji_64": (
+        "Reconstructions can be named, samples seldom: they are soft shapes in emoji's "
+        "colours."
+    ),
     "dcgan_openmoji_64": "Shapes are drawn like emoji; a person can name few of them.",
     "colorize_openmoji_64": "It guesses: grey does not tell which colour a thing has.",
     "superres4_openmoji_64": "Strokes that are thinner than four pixels are guessed.",

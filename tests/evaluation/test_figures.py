@@ -211,6 +211,13 @@ def test_a_gan_has_losses_and_samples(gan_run, many_images):
     assert evaluation.find("elbo") is None
 
 
+def test_features_of_emoji_are_random_though_they_have_classes(tmp_path):
+    """Half are people: a classifier would be right about most without looking."""
+    config = types.SimpleNamespace(data="openmoji/32", data_dir=tmp_path)
+    run = types.SimpleNamespace(config=config, image_shape=(32, 32, 3))
+    assert FEATURES["data"](run).name == "random_features"
+
+
 def test_a_conditional_model_draws_the_classes_that_it_knows(gan_run):
     subject = Subject(replaced(gan_run, held_out_classes="class_1"))
     seen, iterate = [], subject.endpoints.iterate
