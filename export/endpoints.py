@@ -223,7 +223,10 @@ def choose(
 
 def _obstacle(function: Any, kind: str) -> str:
     """Returns why an endpoint is left out unless it is asked for, or ""."""
-    if ops := _find_ops(function, _RANDOM_OPS):
+    ops = _find_ops(function, _RANDOM_OPS)
+    if not ops and any(t.op.name == "seeds" for t in function.inputs):
+        ops = ["of `seeds`"]  # by arithmetic of its own
+    if ops:
         return (
             f"draws random numbers ({', '.join(ops)}), and no {kind} runtime draws the "
             "same: let it take `latents` instead"

@@ -1,6 +1,6 @@
 """Seconds from the start of a process to the end of its first step, and memory.
 
-    python tests/benchmarks/first_step.py [MODEL or PRESET ...] [--rounds 3]
+    python tests/benchmarks/first_step.py [NAME ...] [--rounds 3] [--cpu]
 
 For the models of workloads.py, on noise in memory, by `fit`:
 
@@ -9,6 +9,8 @@ For the models of workloads.py, on noise in memory, by `fit`:
 - `tutorial, XLA`: the same with Keras's default.
 
 For presets, such as vae_mnist_5k: the command `tfgen train`, up to the same moment.
+
+`tensorflow` among the names is Python with `import tensorflow`, and no more.
 
 The time is split: `TensorFlow` is the start of Python and the import of TensorFlow and
 Keras; `imports` the imports of tfgen (and, in the command, all remaining time); `data`
@@ -30,7 +32,7 @@ import sys
 import tempfile
 import time
 
-from rounds import resident
+from rounds import add_cpu_flag, resident
 from train import tutorial_model
 from workloads import WORKLOADS
 
@@ -46,14 +48,19 @@ NUM_EXECUTIONS = 3
 
 
 class Clock:
-    """What each stage took since the process was started."""
+    """What each stage took since the process was started.
+
+    Args:
+        start: Wall clock at the start; None for CPU time of all threads.
+    """
 
     def __init__(self, start):
-        self.last = start
+        self.now = time.process_time if start is None else time.time
+        self.last = start or 0.0
         self.seconds = dict.fromkeys(STAGES, 0.0)
 
     def mark(self, stage):
-        now = time.time()
+        now = self.now()
         self.seconds[stage] += now - self.last
         self.last = now
 
@@ -67,6 +74,20 @@ class Clock:
             return result
 
         return wrapper
+
+
+def end(clock):
+    """Prints what was measured, and ends the process: what comes after is not."""
+    clock.seconds["peak"] = resident(peak=True)
+    print(json.dumps(clock.seconds), flush=True)
+    os._exit(0)
+
+
+def work_on_import(clock):
+    import tensorflow  # noqa: F401
+
+    clock.mark("TensorFlow")
+    end(clock)
 
 
 def make_callback(clock):
@@ -85,9 +106,7 @@ def make_callback(clock):
             if self.count == 1:
                 clock.mark("first step")
             if self.count == NUM_EXECUTIONS:
-                clock.seconds["peak"] = resident(peak=True)
-                print(json.dumps(clock.seconds), flush=True)
-                os._exit(0)  # what comes after is not measured
+                end(clock)
 
     return Steps()
 
@@ -142,10 +161,10 @@ def work_on_command(preset, clock):
         main(["train", preset, "--out", f"{folder}/run"])
 
 
-def measure(name, variant):
+def measure(name, variant, cpu):
     """Returns the stages and the peak of a process of its own."""
     command = [sys.executable, __file__, name, "--worker", variant]
-    command += ["--start", str(time.time())]
+    command += [] if cpu else ["--start", str(time.time())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
@@ -167,30 +186,37 @@ def print_row(name, variant, figures):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=(*MODELS, *PRESETS), metavar="NAME")
+    names = ("tensorflow", *MODELS, *PRESETS)
+    parser.add_argument("names", nargs="*", default=names, metavar="NAME")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--variants", help="only these, separated by semicolons")
+    add_cpu_flag(parser)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--start", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         clock = Clock(options.start)
-        if options.worker == "command":
+        if options.worker == "import":
+            work_on_import(clock)
+        elif options.worker == "command":
             work_on_command(options.names[0], clock)
         else:
             work_on_model(options.names[0], options.worker, clock)
     header = "".join(f"{stage:>12}" for stage in STAGES)
     print(f"{'seconds':31}{header}   total (range)    peak MB")
+    table = {}
     for name in options.names:
         variants = VARIANTS if name in WORKLOADS else ("command",)
+        if name == "tensorflow":
+            variants = ("import",)
         if options.variants and name in WORKLOADS:
             variants = options.variants.split(";")
-        figures = {variant: [] for variant in variants}
-        for _ in range(options.rounds):
-            for variant in random.sample(variants, len(variants)):
-                figures[variant].append(measure(name, variant))
-        for variant in variants:
-            print_row(name, variant, figures[variant])
+        table |= {(name, variant): [] for variant in variants}
+    for _ in range(options.rounds):
+        for row in random.sample([*table], len(table)):
+            table[row].append(measure(*row, options.cpu))
+    for row, figures in table.items():
+        print_row(*row, figures)
 
 
 if __name__ == "__main__":

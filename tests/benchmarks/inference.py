@@ -1,6 +1,6 @@
 """Throughput of a trained model: the commands compared with other ways to run it.
 
-    python tests/benchmarks/inference.py [MODEL ...] [--rounds 3] [--seconds 4]
+    python tests/benchmarks/inference.py [MODEL ...] [--rounds 3] [--seconds 4] [--cpu]
 
 Images per second, from NumPy arrays to NumPy arrays, of the models of workloads.py:
 `sample` draws 1,000 images from the prior, `reconstruct` encodes 1,000 and decodes
@@ -21,7 +21,7 @@ import argparse
 import os
 import statistics
 
-from rounds import EpochClock, run_round
+from rounds import EpochClock, add_cpu_flag, run_round
 from workloads import WORKLOADS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -93,12 +93,12 @@ def make_pass(model_name, task, way):
     return run
 
 
-def measure(model_name, variant, seconds):
+def measure(model_name, variant, seconds, cpu):
     """Prints the images per second of the passes after the first."""
     task, way = variant.split(": ")
     run = make_pass(model_name, task, way)
     run()  # traces, also the last batch
-    clock = EpochClock(seconds)
+    clock = EpochClock(seconds, cpu)
     while not clock():
         assert len(run()) == NUM_IMAGES
     print(clock.rate(NUM_IMAGES))
@@ -125,16 +125,18 @@ def main():
     parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4)
+    add_cpu_flag(parser)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        measure(options.models[0], options.worker, options.seconds)
+        measure(options.models[0], options.worker, options.seconds, options.cpu)
         return
+    more = ["--cpu"] * options.cpu
     for name in options.models:
         tasks = TASKS[WORKLOADS[name].kind]
         variants = [f"{task}: {way}" for task in tasks for way in WAYS]
         rounds = [
-            run_round(__file__, name, variants, options.seconds)
+            run_round(__file__, name, variants, options.seconds, more)
             for _ in range(options.rounds)
         ]
         for task in tasks:

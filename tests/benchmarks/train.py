@@ -44,7 +44,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rounds import EpochClock, describe_machine, has_bfloat16, run_round
+from rounds import (
+    EpochClock,
+    add_cpu_flag,
+    describe_machine,
+    has_bfloat16,
+    run_round,
+)
 from workloads import DISCRIMINATOR_STEPS, WORKLOADS, enlarge_for_gpu
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -184,7 +190,7 @@ def count_operations(model_name):
     return {"counts": counts, "heaviest": max(products, key=lambda p: p.flops)}
 
 
-def work_on(model_name, variant, seconds, heaviest):
+def work_on(model_name, variant, seconds, heaviest, cpu):
     """What a process of its own does: it prints a figure last."""
     if variant == COUNTS:
         print(json.dumps(count_operations(model_name)))
@@ -193,7 +199,7 @@ def work_on(model_name, variant, seconds, heaviest):
 
         print(measure_ceiling(Product(*json.loads(heaviest)), seconds))
     else:
-        clock = EpochClock(seconds)
+        clock = EpochClock(seconds, cpu)
         training_function(model_name, variant)(clock)
         print(clock.rate(WORKLOADS[model_name].num_images))
 
@@ -240,6 +246,7 @@ def main():
     parser.add_argument("--variants", help="only these, separated by semicolons")
     parser.add_argument("--json", help="file for all rates")
     parser.add_argument("--gpu", action="store_true", help="longer epochs")
+    add_cpu_flag(parser)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--heaviest", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -247,7 +254,8 @@ def main():
         enlarge_for_gpu()
     if options.worker:
         name = options.models[0]
-        work_on(name, options.worker, options.seconds, options.heaviest)
+        heaviest, cpu = options.heaviest, options.cpu
+        work_on(name, options.worker, options.seconds, heaviest, cpu)
         return
     print(*describe_machine(), sep="\n", flush=True)
     kept = {}
@@ -259,7 +267,7 @@ def main():
         command = [sys.executable, __file__, name, "--worker", COUNTS]
         products = json.loads(subprocess.check_output(command))
         more = ["--heaviest", json.dumps(products["heaviest"])]
-        more += ["--gpu"] * options.gpu
+        more += ["--gpu"] * options.gpu + ["--cpu"] * options.cpu
         variants.append(CEILING)
         rounds = []
         kept[name] = {"counts": products["counts"], "rounds": rounds}

@@ -11,7 +11,10 @@ import tensorflow_datasets as tfds
 
 from tests.data.tiny_sets import TinySingle
 from tfgen import files
+from tfgen.data import builders
+from tfgen.data.builders import preparing
 from tfgen.data.builders.preparing import make_builder, prepare
+from tfgen.data.loading import find_folder
 
 
 class SlowSingle(TinySingle):
@@ -85,3 +88,20 @@ def test_processes_that_begin_together(tmp_path):
         output, errors = process.communicate()
         assert process.returncode == 0, errors
         assert output.endswith("(5000, 32, 32, 1)\n")
+
+
+def test_names_of_own_data_sets():
+    names = {getattr(builders, class_name).name for class_name in builders.__all__}
+    assert set(preparing.OWN_NAMES) == names
+
+
+def test_own_data_sets_are_known_without_the_list_of_all(monkeypatch):
+    """TFDS imports hundreds of modules for it, which every start would wait for."""
+
+    def list_builders(**options):
+        raise AssertionError("the list was asked for")
+
+    monkeypatch.setattr(tfds, "list_builders", list_builders)
+    assert find_folder("mnist_5k") is find_folder("openmoji/64") is None
+    with pytest.raises(AssertionError, match="the list was asked for"):
+        find_folder("tiny_single")

@@ -71,6 +71,25 @@ def test_signatures_that_cannot_be_are_refused(shipped, tmp_path, signatures, me
     assert not list(tmp_path.iterdir())
 
 
+def test_random_numbers_by_arithmetic_of_seeds_are_left_out_too(tmp_path):
+    @tf.function(input_signature=[LATENTS])
+    def decode(latents):
+        return {"y": latents * 2.0}
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.int64, "seeds")])
+    def sample(seeds):
+        return {"y": tf.cast(seeds * 69069 % 101, tf.float32)[:, tf.newaxis] / 101.0}
+
+    model = Endpoints(decode=decode, sample=sample)
+    folder = export.export_saved_model(model, tmp_path / "m")
+    for source in (model, folder):
+        file = tmp_path / f"{type(source).__name__}.tflite"
+        export.export_tflite(source, file)
+        assert read_tflite(file)[0] == {"decode"}
+        with pytest.raises(export.ExportError, match=r"random numbers .of `seeds`"):
+            export.export_tflite(source, tmp_path / "b.tflite", ["sample"])
+
+
 def test_operations_that_are_not_built_in_are_named(tmp_path):
     @tf.function(input_signature=[LATENTS])
     def fine(latents):

@@ -90,7 +90,10 @@ def film_options(command: Callable) -> Callable:
 def open_run(run: str, data: str | None = None, data_dir: str | None = None) -> Any:
     """Returns the `Run` of a run directory, a model file or a trained preset."""
     from tfgen.cli.quiet import import_tensorflow
+    from tfgen.presets import hub, loading
 
+    if not hub.is_address(run):
+        loading.find_file(run)  # a mistake is told before TensorFlow starts
     import_tensorflow()
     from tfgen.training.opening import open_run
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfgen.data import pipeline
-from tfgen.data.builders.preparing import base_name, known_names
+from tfgen.data.builders.preparing import base_name, is_known
 from tfgen.data.pixels import Fit
 from tfgen.degradations import Step
 from tfgen.errors import UserError
@@ -82,7 +82,7 @@ def find_folder(source: PathLike) -> Path | None:
             f"Received: {source!r}"
         )
     folder = Path(source).expanduser()
-    if isinstance(source, str) and base_name(source) in known_names():
+    if isinstance(source, str) and is_known(base_name(source)):
         if folder.is_dir():
             warnings.warn(
                 f"{source} is the TFDS data set of that name, not the folder that lies "

@@ -6,13 +6,20 @@ from typing import Any
 import tensorflow as tf
 
 from tfgen import replicas
+from tfgen.models.philox import bits_of_seeds
 
 Tensor = Any  # a tf.Tensor; NumPy arrays do too
 
 _ALGORITHM = "philox"  # TensorFlow's own choice is another one under XLA
 
 
-def uniform(shape: Any, seed: Tensor) -> Tensor:
+def _bits(shape: Any, seed: Tensor) -> Tensor:
+    return tf.random.stateless_uniform(
+        shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg=_ALGORITHM
+    )
+
+
+def uniform(shape: Any, seed: Tensor, bits_of: Callable = _bits) -> Tensor:
     """Returns uniform draws in (0, 1), float32.
 
     TensorFlow's own draws of floats differ under XLA; its Philox bits do not.
@@ -20,10 +27,9 @@ def uniform(shape: Any, seed: Tensor) -> Tensor:
     Args:
         shape: Integers, or scalar tensors.
         seed: Integer tensor or pair `(2,)`.
+        bits_of: Function of the two that returns uint32.
     """
-    bits = tf.random.stateless_uniform(
-        shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg=_ALGORITHM
-    )
+    bits = bits_of(shape, seed)
     top = tf.cast(tf.bitwise.right_shift(bits, tf.constant(9, tf.uint32)), tf.int32)
     return (tf.cast(top, tf.float32) + 0.5) * 2.0**-23  # exact, and never 0 or 1
 
@@ -33,9 +39,9 @@ def fold_in(seed: Tensor, number: int) -> Tensor:
     return tf.random.fold_in(seed, number, alg=_ALGORITHM)
 
 
-def standard_normal(shape: Any, seed: Tensor) -> Tensor:
+def standard_normal(shape: Any, seed: Tensor, bits_of: Callable = _bits) -> Tensor:
     """Returns standard normal draws, by the inverse of their distribution function."""
-    return tf.math.ndtri(uniform(shape, seed))
+    return tf.math.ndtri(uniform(shape, seed, bits_of))
 
 
 def of_batch(
@@ -76,9 +82,13 @@ def of_columns(
 
 
 def of_seeds(draw: Callable, seeds: Tensor, event_shape: Sequence[int]) -> Tensor:
-    """Returns draws `(batch, *event_shape)`, each of its own seed: int64 `(batch,)`."""
-    return tf.map_fn(
-        lambda seed: draw(event_shape, tf.stack([seed, 0])),
-        seeds,
-        fn_output_signature=tf.float32,
-    )
+    """Returns draws `(batch, *event_shape)`, each of its own seed: int64 `(batch,)`.
+
+    Those of a seed are what `draw` returns for `[seed, 0]`.
+
+    Args:
+        draw: `standard_normal` or `uniform`.
+        seeds: int64 `(batch,)`.
+        event_shape: Of one row.
+    """
+    return draw(event_shape, seeds, bits_of_seeds)

@@ -35,7 +35,7 @@ def load(run_or_file: str | os.PathLike, compile: bool = True) -> Any:
     """
     if line := cards.clash(run_or_file):
         warnings.warn(line, stacklevel=2)
-    file = _find_file(run_or_file)
+    file = find_file(run_or_file)
     require_tensorflow_backend()
 
     import keras
@@ -71,7 +71,8 @@ def from_preset(
     return model
 
 
-def _find_file(run_or_file: str | os.PathLike) -> pathlib.Path:
+def find_file(run_or_file: str | os.PathLike) -> pathlib.Path:
+    """Returns the `.keras` file that `load` reads; a UserError if there is none."""
     if hub.is_address(run_or_file):
         return hub.download(run_or_file) / "model.keras"
     try:
