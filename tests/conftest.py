@@ -6,6 +6,8 @@ import os
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# As the command line: what starts here and goes on there is the same to the bit.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # First, so that no process is left with one of them at the end.
 _LONGEST_FILES = ("test_contracts.py", "test_preset_exports.py", "test_translation.py")

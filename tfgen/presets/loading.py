@@ -91,9 +91,10 @@ def find_file(run_or_file: str | os.PathLike) -> pathlib.Path:
     if file.suffix != ".keras":
         raise UserError(f"{path} is not a .keras file or a run directory")
     if not file.is_file():
+        clash = cards.clash(run_or_file)
         raise UserError(
             f"{path} is not a run directory with a model: it has no model.keras, which "
-            "`tfgen train` writes at the end of each epoch"
+            "`tfgen train` writes at the end of each epoch" + (f"; {clash}" if clash else "")
         )
     return file
 
