@@ -52,6 +52,7 @@ def test_importing_it_is_light():
     assert run_python(code).returncode == 0
 
 
+@pytest.mark.large
 def test_optional_imports_and_determinism_in_a_process_of_their_own():
     code = (
         "import importlib.util, sys\n"

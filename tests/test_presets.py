@@ -385,6 +385,7 @@ def test_what_cannot_be_loaded_is_one_line(kind, tmp_path, vae_file):
     assert len(str(caught.value)) < 600
 
 
+@pytest.mark.large
 def test_keras_loads_what_tfgen_saved_after_import_tfgen(vae_file, tmp_path):
     """No model is imported before it is needed; every class is found."""
     images = tmp_path / "images.npy"

@@ -85,6 +85,7 @@ def test_latent_diagnostics_report_and_do_not_cry_wolf():
     assert diagnostics.kl_per_dim.sum() == pytest.approx(total, rel=1e-4)
 
 
+@pytest.mark.large
 def test_latent_diagnostics_warn_of_collapse():
     model = make_vae(beta=1000.0)()
     diagnostics = callbacks.LatentDiagnostics(small.images(16), patience=2)

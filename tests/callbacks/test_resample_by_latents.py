@@ -172,6 +172,7 @@ def whole(tmp_path_factory):
     return fit(tmp_path_factory.mktemp("whole"))
 
 
+@pytest.mark.large
 @pytest.mark.parametrize(
     ("is_last", "kills"),
     # Three steps an epoch, and those passed over count. Epochs 1 and 3 find weights.

@@ -23,6 +23,7 @@ def run_python(code):
     )
 
 
+@pytest.mark.large
 def test_tensorflow_starts_without_what_no_command_uses():
     code = (
         "import sys; from tfgen.cli.quiet import import_tensorflow\n"

@@ -65,6 +65,7 @@ def test_from_one_class_to_another(vae_run, tmp_path, decoded):
     np.testing.assert_allclose(latents, expected, atol=1e-4)
 
 
+@pytest.mark.large
 def test_a_value_of_a_factor(sprites_run, tmp_path, decoded):
     run, config = sprites_run, package.Run(sprites_run).config
     means, _ = encode(run, "train")

@@ -16,7 +16,11 @@ def own_run(autoencoder_run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "flags", [("--num-components", 2), ("--kind", "flow", "--num-steps", 5)]
+    "flags",
+    [
+        ("--num-components", 2),
+        pytest.param(("--kind", "flow", "--num-steps", 5), marks=pytest.mark.large),
+    ],
 )
 def test_an_autoencoder_draws_with_the_command(own_run, tmp_path, capsys, flags):
     out = tmp_path / "samples.png"

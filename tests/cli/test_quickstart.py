@@ -36,6 +36,7 @@ def test_quickstart_leaves_pictures_figures_and_files(quick_run):
     assert edge == names
 
 
+@pytest.mark.large
 def test_the_same_path_in_python_gives_the_same_figures(
     quick_run, many_images, tmp_path
 ):

@@ -124,6 +124,7 @@ def test_killed_at_random_it_ends_as_if_it_had_not_been(
     assert_same_run(whole, killed)
 
 
+@pytest.mark.large
 def test_deterministic_operations_are_asked_for_again(folder, tmp_path, monkeypatch):
     import tensorflow as tf
 
@@ -204,9 +205,9 @@ def diverging(folder, out, *more):
 
 @pytest.mark.parametrize(
     "num_bytes",
-    # Too little for a picture; for the model.
-    [1_000, pytest.param(30_000, marks=pytest.mark.large)],
+    [1_000, 30_000],  # too little for a picture; for the model
 )
+@pytest.mark.large
 def test_a_full_disk_names_the_last_good_checkpoint(folder, tmp_path, num_bytes):
     run = tmp_path / "run"
     flags = ("--data", folder, *SMALL, "--epochs", 500)

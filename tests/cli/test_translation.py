@@ -42,7 +42,9 @@ def contents(folder):
 # ---- Training ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["pix2pix_run", "cyclegan_run"])
+@pytest.mark.parametrize(
+    "name", ["pix2pix_run", pytest.param("cyclegan_run", marks=pytest.mark.large)]
+)
 def test_run_directory(name, request):
     run = request.getfixturevalue(name)
     rows = list(csv.DictReader((run / "history.csv").read_text().splitlines()))

@@ -52,6 +52,7 @@ def test_one_variable_and_factors_that_do_not_vary():
     assert name_factors(values[:, 1:2], resting) == [", follows no factor"]
 
 
+@pytest.mark.large
 def test_rows_of_known_factors_are_named(sprites_run, tmp_path, titles):
     assert tfgen("traverse", sprites_run, "--out", tmp_path / "t.png") == 0
     assert len(titles) == 3

@@ -41,7 +41,7 @@ def test_labels_are_openmojis_groups(openmoji_dir):
     for split in ("train", "test"):
         for example in builder.as_dataset(split=split).as_numpy_iterator():
             by_name[names[example["label"]]].add(example["hexcode"].decode())
-    # Grinning face, waving hand of two tones, dog, grapes, rocket, umbrella, flag of Chad.
+    # Grinning face, waving hand of two tones, dog, grapes, rocket, umbrella, a flag.
     for name, codes in {
         "smileys-emotion": {"1F600"},
         "people-body": {"1F44B", "1F44B-1F3FF"},

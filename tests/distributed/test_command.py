@@ -54,6 +54,7 @@ def read(run):
     return package.load(run), history
 
 
+@pytest.mark.large
 def test_two_workers_train_what_one_process_trains(run, folder, tmp_path):
     out = tmp_path / "single"
     assert tfgen(*train(folder, out), "--strategy", "none") == 0

@@ -306,6 +306,7 @@ def test_auto_is_saved_as_auto(name):
     assert model.get_compile_config()["jit_compile"] is False
 
 
+@pytest.mark.large
 def test_beta_can_be_set_after_training_began():
     model = MODELS["vae"]()
     data = contracts.dataset(IMAGES)

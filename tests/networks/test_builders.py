@@ -197,6 +197,7 @@ def test_files_clones_and_channels_first(name, tmp_path):
         assert copy.name == name
 
 
+@pytest.mark.large
 @EVERY
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(name, policy):
@@ -317,6 +318,7 @@ def test_initial_weights(name, stddev):
 RECOMPUTED = ["resnet_generator", "unet_generator", "resnet_encoder", "resnet_decoder"]
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", RECOMPUTED)
 def test_recomputed_gradients_are_the_same(name, tmp_path):
     plain, saving = build(name), build(name, recompute=True)

@@ -61,7 +61,12 @@ OF_THE_RUN = {"attribution", "data_record", "versions", "format"}  # found, not 
 
 
 @pytest.mark.parametrize(
-    "config", [IMAGES, PAIRS, MADE], ids=["images", "pairs", "made"]
+    "config",
+    [
+        pytest.param(IMAGES, id="images", marks=pytest.mark.large),
+        pytest.param(PAIRS, id="pairs"),
+        pytest.param(MADE, id="made"),
+    ],
 )
 def test_the_command_of_a_run_is_parsed_to_its_configuration(
     config, tmp_path, monkeypatch

@@ -47,6 +47,7 @@ def test_the_loss_is_the_distance_to_the_teacher(student, pix2pix_run):  # noqa:
     assert figure == pytest.approx(distance, rel=1e-3)
 
 
+@pytest.mark.large
 def test_resuming_is_exact(student, pairs_folder, pix2pix_run, tmp_path):  # noqa: F811
     options = {**OPTIONS, "direction": "ba", "distill_from": pix2pix_run}
     options |= {"out": tmp_path / "half", "callbacks": [StopAfterOne()]}

@@ -127,7 +127,8 @@ def test_an_unknown_figure_to_choose_by_is_named_after_saving(tmp_path):
 # ---- What is restored --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("num_events", [4, pytest.param(7, marks=pytest.mark.large)])
+@pytest.mark.large
+@pytest.mark.parametrize("num_events", [4, 7])
 def test_resume_with_several_steps_an_execution(tmp_path, num_events):
     def make():
         model = make_model()
@@ -192,6 +193,7 @@ def test_steps_per_epoch_is_refused(tmp_path):
     assert not names(tmp_path)
 
 
+@pytest.mark.large
 def test_other_steps_of_an_execution_are_exact_or_refused(tmp_path):
     """Within an epoch from a step that they begin at; from an epoch's end always."""
     whole = make_model()

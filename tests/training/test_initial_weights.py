@@ -43,6 +43,7 @@ def test_layers_that_fit_are_taken_and_others_named(source, tuned):
     assert f"--freeze {FROZEN} " in " ".join(run.config.arguments())
 
 
+@pytest.mark.large
 def test_resuming_is_exact(folder, source, tuned, tmp_path):
     run, _ = tuned
     options = OPTIONS | {"latent_dim": 2, "seed": 1}

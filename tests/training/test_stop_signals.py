@@ -213,8 +213,8 @@ def wait_for(process, path):
     ("moment", "number"),
     [
         ("import", signal.SIGINT),
-        ("tracing", signal.SIGHUP),
-        ("between epochs", signal.SIGTERM),
+        pytest.param("tracing", signal.SIGHUP, marks=pytest.mark.large),
+        pytest.param("between epochs", signal.SIGTERM, marks=pytest.mark.large),
     ],
 )
 def test_a_signal_ends_training_in_every_phase(folder, tmp_path, moment, number):

@@ -111,6 +111,7 @@ def test_data_that_are_gone_are_named_with_their_place(trained, tmp_path):
     assert Run(path, data=elsewhere).test_images(1).shape == (1, 28, 28, 1)
 
 
+@pytest.mark.large
 def test_a_model_of_ones_own(photos, tmp_path):
     def make():
         keras.utils.set_random_seed(3)
@@ -245,6 +246,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.large
 def test_a_program_ends_though_images_are_still_being_decoded(tmp_path):
     """An error amid training leaves threads at work, which need Python to end."""
     data, out, good = tmp_path / "set", tmp_path / "out", tmp_path / "good.png"

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 RAW_1 = math.log(math.expm1(1.0))  # about what `positive` makes 1 of
 MIN_SCALE = 1e-4  # keeps log(scale) finite if a scale collapses
-# Where a learned scale of pixels starts: images in [0, 1] end near it. From 1, a rate of
-# 1e-3 takes thousands of steps to come down, and latents fall out of use meanwhile.
+# Where a learned scale of pixels starts: images in [0, 1] end near it. From 1, a rate
+# of 1e-3 takes thousands of steps to come down, and latents fall out of use meanwhile.
 FIRST_PIXEL_SCALE = 0.1
 
 

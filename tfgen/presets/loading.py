@@ -94,7 +94,8 @@ def find_file(run_or_file: str | os.PathLike) -> pathlib.Path:
         clash = cards.clash(run_or_file)
         raise UserError(
             f"{path} is not a run directory with a model: it has no model.keras, which "
-            "`tfgen train` writes at the end of each epoch" + (f"; {clash}" if clash else "")
+            "`tfgen train` writes at the end of each epoch"
+            + (f"; {clash}" if clash else "")
         )
     return file
 

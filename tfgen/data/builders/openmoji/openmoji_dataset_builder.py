@@ -157,6 +157,7 @@ class Openmoji(tfds.core.GeneratorBasedBuilder):
 def read_categories() -> dict[str, list[str]]:
     """Returns the base hexcodes of OpenMoji's groups, by their names in its order."""
     categories: dict[str, list[str]] = {}
+    name = ""
     text = (Path(__file__).parent / "categories.txt").read_text("ascii")
     for line in text.splitlines():
         if line.startswith(" "):
