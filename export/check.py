@@ -30,8 +30,9 @@ class CheckResult:
     are None where nothing could be measured, and then `problem` says why. A float32
     file is held to `tolerance`, a quantised one to `floor_db`; the other is None.
     `endpoint` is empty if the file as a whole failed. Of .tflite files, `runtimes` says
-    how far the reference kernels and `CompiledModel` are from the default, and `graph`
-    what the delegate took; see `export.verify.litert`.
+    how far `CompiledModel` and, unless they would take minutes, the reference kernels
+    are from the default, and `graph` what the delegate took; see
+    `export.verify.litert`.
     """
 
     file: pathlib.Path

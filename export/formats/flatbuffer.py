@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -116,6 +117,35 @@ def weighted_layers(content: bytes) -> list[Layer]:
         Layer(tuple(outputs), frozenset(signatures[weight]))
         for weight, outputs in names.items()
     ]
+
+
+def count_multiplications(content: bytes) -> dict[str, int]:
+    """Returns how often each signature multiplies by weights, for its one row.
+
+    Without graphs that its own calls.
+    """
+    model, counts = read(content), {}
+    for definition in model.signatureDefs:
+        graph = model.subgraphs[definition.subgraphIndex]
+        kinds = operations(model, graph)
+        pairs = zip(kinds, graph.operators, strict=True)
+        counts[definition.signatureKey.decode()] = sum(
+            _multiplications(kind, graph.tensors, operator) for kind, operator in pairs
+        )
+    return counts
+
+
+def _multiplications(kind: str, tensors: Sequence[Any], operator: Any) -> int:
+    if kind not in WEIGHTED:
+        return 0
+    weights = tensors[operator.inputs[WEIGHTED[kind]]].shape
+    # A transposed convolution uses each weight once where its input is, others where
+    # their output is.
+    place = operator.inputs[2] if kind == "TRANSPOSE_CONV" else operator.outputs[0]
+    *places, width = map(int, tensors[place].shape)
+    if kind == "BATCH_MATMUL":  # its weights are matrices, one for each row of others
+        return math.prod(places) * width * int(tensors[operator.inputs[0]].shape[-1])
+    return math.prod(places) * math.prod(map(int, weights))
 
 
 def count_outside(details: Sequence[dict[str, Any]]) -> tuple[int, int, dict[str, int]]:

@@ -9,7 +9,7 @@ in a process of its own:
 - `peak`: resident memory in MB at the end, and what the steps added to it;
 - `export`: seconds that a SavedModel and a .tflite file took, both checked;
 - and the latency of each endpoint at batch 1: of both and of Keras's `predict`, in
-  turn; `--seconds 0` leaves it out.
+  turn; `--seconds 0` leaves it out, and `--steps 0` the training.
 
 Reads /proc, so it needs Linux.
 """
@@ -62,13 +62,14 @@ def work(name, options):
     note = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: times.append(time.time())
     )
-    model.fit(data, verbose=0, shuffle=False, callbacks=[note])
-    steps = [b - a for a, b in itertools.pairwise(times[1:])]
-    figures["first step"] = times[1] - times[0]
-    figures["step"] = 1e3 * statistics.median(steps)
-    figures["peak"] = resident(peak=True)
-    figures["added"] = figures["peak"] - before
-    print(json.dumps(figures), flush=True)
+    if options["steps"]:
+        model.fit(data, verbose=0, shuffle=False, callbacks=[note])
+        steps = [b - a for a, b in itertools.pairwise(times[1:])]
+        figures["first step"] = times[1] - times[0]
+        figures["step"] = 1e3 * statistics.median(steps)
+        figures["peak"] = resident(peak=True)
+        figures["added"] = figures["peak"] - before
+        print(json.dumps(figures), flush=True)
     if not options["variant"]:
         print(json.dumps(ship(model, name, options["seconds"])), flush=True)
 

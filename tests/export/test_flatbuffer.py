@@ -1,10 +1,14 @@
 """What is read from, and written into, the content of a .tflite file."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from export import export_tflite
 from export.formats import flatbuffer, metadata
+from export.verify import litert
 
 from .metadata_reader import read as read_metadata
 
@@ -122,3 +126,58 @@ def test_metadata_has_the_identifier_of_its_schema(content):
     data = flatbuffer.find_metadata(content, metadata.NAME)
     assert data[4:8] == b"M001"
     assert flatbuffer.find_metadata(content, "other") is None
+
+
+class Layers(keras.Model):
+    """Convolutions, plain, depthwise and transposed, and a product with a matrix."""
+
+    def __init__(self):
+        super().__init__()
+        layers = keras.layers
+        self.parts = [
+            layers.Conv2D(5, 3, strides=2, padding="same"),
+            layers.DepthwiseConv2D(3, padding="same"),
+            layers.Conv2DTranspose(2, 4, strides=2, padding="same"),
+            layers.Flatten(),
+            layers.Dense(7),
+        ]
+        self(keras.Input((8, 12, 3)))
+
+    def call(self, images):
+        for layer in self.parts:
+            images = layer(images)
+        return images
+
+    def signatures(self):
+        spec = tf.TensorSpec((None, 8, 12, 3), tf.float32, name="images")
+        encode = tf.function(lambda images: {"y": self(images)}, [spec])
+        return {"encode": encode}
+
+
+@pytest.fixture(scope="module")
+def layers_file(tmp_path_factory):
+    return export_tflite(Layers(), tmp_path_factory.mktemp("layers") / "layers.tflite")
+
+
+def test_multiplications_are_those_of_the_layers(layers_file):
+    plain = (4 * 6) * (3 * 3 * 3 * 5)  # places of the output, times weights
+    depthwise = (4 * 6) * (3 * 3 * 5)
+    transposed = (4 * 6) * (4 * 4 * 5 * 2)  # places of the input
+    dense = (8 * 12 * 2) * 7
+    counts = flatbuffer.count_multiplications(layers_file.read_bytes())
+    assert counts == {"encode": plain + depthwise + transposed + dense}
+
+
+def test_the_slow_kernels_run_what_is_small_only(layers_file, monkeypatch):
+    content = layers_file.read_bytes()
+    (count,) = flatbuffer.count_multiplications(content).values()
+    row = {"images": np.zeros((1, 8, 12, 3), "float32")}
+    answers = litert.load(content)["encode"](row)
+    for most, names in (
+        (count, {"reference", "compiled_model"}),
+        (count - 1, {"compiled_model"}),
+    ):
+        monkeypatch.setattr(litert, "MOST_BY_REFERENCE", most)
+        others = litert.load_others(content)
+        report = litert.compare_runtimes(others, "encode", row, answers)
+        assert set(report) == names
