@@ -39,6 +39,9 @@ LIMITS = {
     "pix2pix": "It translates one way, images like those that it was trained on.",
     "cyclegan": "It was never shown a pair: colours may be exchanged.",
     "cut": "It was never shown a pair, and goes one way: colours may be exchanged.",
+    "vqvae": (
+        "Samples have the data's strokes, many of them their kinds; details are invented."
+    ),
     # of one preset
     "vae_openmoji_64": (
         "Reconstructions can be named, samples seldom: they are soft shapes in emoji's "

@@ -35,7 +35,7 @@ def build(
     num_classes: Annotated[
         int | None, "classes of a conditional prior", AT_LEAST_1
     ] = None,
-    learning_rate: LearningRate = 5e-4,
+    learning_rate: LearningRate = 1e-3,
     seed: Annotated[int | None, "of weights, restarts and samples", SEED] = None,
 ) -> Any:
     """Builds a residual autoencoder with discrete codes, and a prior over them."""
@@ -79,8 +79,8 @@ PRESETS = (
         summary="Colour emoji as 8x8 discrete codes, and their prior",
         build=build,
         data="openmoji",
-        epochs=40,
-        batch_size=64,
+        epochs=22,
+        batch_size=32,
         paper="Mentzer et al., 2024",
     ),
 )
