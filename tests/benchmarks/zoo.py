@@ -40,7 +40,8 @@ LIMITS = {
     "cyclegan": "It was never shown a pair: colours may be exchanged.",
     "cut": "It was never shown a pair, and goes one way: colours may be exchanged.",
     "vqvae": (
-        "Samples have the data's strokes, many of them their kinds; details are invented."
+        "Samples have the data's strokes, many of them their kinds; details are "
+        "invented."
     ),
     # of one preset
     "vae_openmoji_64": (
